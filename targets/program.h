@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/program.h - command programs: what passes end in and pimsim runs.
+ *
+ * One stream of commands per unit; streams synchronise by messages only. Repeated structure is kept
+ * as `repeat` blocks with affine addresses. Text and binary form read back to the same program. */
+#ifndef PIM_TARGETS_PROGRAM_H
+#define PIM_TARGETS_PROGRAM_H
+
+#include "targets/target.h"
+
+typedef enum pim_engine { PIM_ENGINE_dma, PIM_ENGINE_out, PIM_ENGINE_in, PIM_ENGINE_matrix, PIM_ENGINE_vector, PIM_ENGINE_COUNT } pim_engine;
+
+typedef enum pim_command_code {
+#define COMMAND(name, engine, operands, help) PIM_COMMAND_##name,
+#include "targets/tile/commands.def"
+	PIM_COMMAND_repeat, /* opens a block of `count` rounds ... */
+	PIM_COMMAND_end,    /* ... and closes it */
+	PIM_COMMAND_COUNT
+} pim_command_code;
+
+typedef struct pim_command_info {
+	const char *name;
+	pim_engine engine;
+	const char *operands, *help;
+} pim_command_info;
+const pim_command_info *pim_command_at(int code);
+const char *pim_engine_name(int engine);
+
+/* Elements that a copy moves: extents with byte strides on both sides (a send uses the source
+ * side, a recv the destination side; on the wire elements are packed in row-major order). */
+typedef struct pim_pattern {
+	pim_dtype dtype;
+	int rank;
+	int64_t extent[PIM_MAX_RANK], to[PIM_MAX_RANK], from[PIM_MAX_RANK];
+	double fill; /* of fill */
+} pim_pattern;
+int64_t pim_pattern_bytes(const pim_pattern *p);
+
+/* A place in a unit's memories: a byte address, plus step[d] for every round of the d-th enclosing
+ * repeat (outermost first). */
+#define PIM_MAX_REPEAT 4
+typedef enum pim_space { PIM_SPACE_none, PIM_SPACE_memory, PIM_SPACE_buffer } pim_space;
+typedef struct pim_ref {
+	uint8_t space;
+	int64_t address;
+	int64_t step[PIM_MAX_REPEAT];
+} pim_ref;
+
+/* after: commands that must be complete first, as distances back in the stream as it runs (1 = the
+ * command before this one, repeats unrolled; repeat and end are not counted); 0 = none. */
+#define PIM_MAX_AFTER 4
+typedef struct pim_command {
+	uint8_t code, n_refs, accumulate;
+	uint32_t index;  /* pattern or kernel number; of repeat: unused */
+	uint32_t unit;   /* partner of send, recv, signal, wait */
+	uint32_t task;   /* index into tasks: whom this works for */
+	uint32_t first;  /* first reference in the stream's refs: destination before sources */
+	uint32_t after[PIM_MAX_AFTER];
+	int64_t count;   /* rounds of a repeat */
+} pim_command;
+
+typedef struct pim_stream {
+	int64_t n_commands, room_commands, n_refs, room_refs;
+	pim_command *command; /* from malloc, as ref is */
+	pim_ref *ref;
+	int64_t buffer_bytes, memory_bytes; /* highest address used + 1 */
+} pim_stream;
+
+typedef enum pim_home_kind { PIM_HOME_constant, PIM_HOME_input, PIM_HOME_result } pim_home_kind;
+/* A box of a tensor, packed row-major in a unit's main memory: constants and inputs are there
+ * before the program starts, results after it has ended. */
+typedef struct pim_home {
+	pim_home_kind kind;
+	uint32_t tensor; /* index into constants, inputs or results */
+	uint32_t unit;
+	int64_t address;
+	pim_box box;
+} pim_home;
+
+typedef struct pim_program_tensor {
+	const char *name;
+	const pim_type *type;
+	pim_data data; /* of constants */
+} pim_program_tensor;
+
+/* A piece of work that a person knows: one node of the program. Estimates of the passes stand
+ * beside what the simulator counts. */
+typedef struct pim_task {
+	const char *name, *op;
+	int64_t start, cycles; /* estimated; cycles 0: not estimated */
+} pim_task;
+
+/* A kernel is a graph of one op on tile-sized tensors, in its own module. */
+typedef struct pim_kernel {
+	pim_graph *graph;
+	const pim_node *op;
+	int64_t cycles; /* from the target's cost functions */
+	double pj;
+} pim_kernel;
+
+struct pim_program {
+	pim_arena *arena;
+	pim_context *context;
+	const pim_target *target;
+	const char *name; /* of the network */
+	pim_module *kernel_module;
+	int n_kernels, room_kernels, n_patterns, room_patterns, n_tasks, room_tasks;
+	int n_constants, room_constants, n_inputs, room_inputs, n_results, room_results;
+	int64_t n_homes, room_homes;
+	pim_kernel *kernel;
+	pim_pattern *pattern;
+	pim_task *task;
+	pim_program_tensor *constant, *input, *result;
+	pim_home *home;
+	int n_streams; /* = target->units */
+	pim_stream *stream;
+};
+
+/* ---- program.c: building, checking ---- */
+pim_program *pim_program_new(pim_context *c, const pim_target *t, const char *name);
+void pim_program_free(pim_program *p);
+uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern); /* the number of an equal one, or a new */
+/* The kernel for op `like` with these input types, result type and, for windowed ops, pads and groups
+ * (NULL / 0: as like has them); the number of an equal one, or a new. */
+uint32_t pim_program_kernel(pim_program *p, const pim_node *like, int n, const pim_type *const *in, const pim_type *out, const int64_t *pads, int64_t groups);
+uint32_t pim_program_task(pim_program *p, const pim_task *t);
+void pim_program_home(pim_program *p, const pim_home *h);
+pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs);
+/* Addresses inside memories, patterns and kernels that fit their references, repeats closed, after-distances
+ * that reach back inside the stream, every home inside memory: reports all that is wrong, with command places. */
+bool pim_program_verify(const pim_program *p);
+
+/* ---- program_text.c, program_binary.c ---- */
+bool pim_program_write_text(const pim_program *p, pim_text *out, const char *weights);
+bool pim_program_write_binary(const pim_program *p, FILE *out, const char *weights);
+/* Text or binary, told apart by the first bytes. NULL after diagnostics. */
+pim_program *pim_program_read(pim_context *c, const char *path);
+
+/* ---- reroll.c ---- */
+/* Folds runs of equal command sequences with affine addresses into repeat blocks. */
+void pim_stream_reroll(pim_stream *s);
+
+#endif

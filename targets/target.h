@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/target.h - what a machine is, and everything a pass may ask of one.
+ *
+ * A machine is a YAML file: units (nodes, banks, cores) on a network, each with a main memory, a
+ * working buffer, a matrix unit and vector lanes, and the command set they run. Figures are kept in
+ * cycles, bytes and picojoules. Passes and simulator ask the same cost functions, so an
+ * estimate differs from a simulation by waiting and contention only. */
+#ifndef PIM_TARGETS_TARGET_H
+#define PIM_TARGETS_TARGET_H
+
+#include "ir/ir.h"
+
+typedef enum pim_topology { PIM_TOPOLOGY_mesh, PIM_TOPOLOGY_torus } pim_topology;
+
+typedef struct pim_memory {
+	int64_t bytes;
+	double bytes_per_cycle;   /* of one unit's port */
+	int64_t latency;          /* cycles before the first byte */
+	double read_pj, write_pj; /* per byte */
+} pim_memory;
+
+typedef struct pim_target {
+	const char *name, *summary, *path; /* path: the YAML file, NULL when built in */
+	const char *command_set;           /* "tile", "none", ... */
+	const char *pipeline;              /* the default one */
+	double clock_hz;
+	struct {
+		pim_topology topology;
+		int size[3]; /* x, y, z; units = product; unit = (z*size_y + y)*size_x + x */
+		double link_bytes_per_cycle;
+		int64_t hop_cycles;  /* router and wire, per hop */
+		double hop_pj;       /* per byte and hop */
+	} network;
+	int units;
+	pim_memory memory, buffer; /* per unit: main memory (DRAM slice) and working buffer (SRAM) */
+	struct {
+		int rows, columns;   /* of the multiply-accumulate array */
+		int64_t fill_cycles; /* per kernel: pipeline fill and drain */
+		double mac_pj;
+	} matrix;
+	struct {
+		int lanes;
+		int64_t start_cycles; /* per kernel */
+		double step_pj;       /* per lane operation */
+	} vector;
+	int64_t command_cycles; /* issue of any command */
+	double static_w;        /* whole machine */
+} pim_target;
+
+/* A built-in name, or a path that ends in .yaml; located diagnostics and NULL otherwise. */
+const pim_target *pim_target_find(pim_context *c, const char *name);
+int pim_target_count(void);
+const char *pim_target_name(int i);
+const char *pim_target_summary(int i);
+pim_limits pim_target_limits(const pim_target *t);
+
+/* ---- cost (cost.c) ---- */
+
+/* Work of one kernel: an op on boxes of its inputs. extent[a] is the tile's extent of each axis. */
+int64_t pim_target_kernel_cycles(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+double pim_target_kernel_pj(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes); /* one transfer memory <-> buffer */
+int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops);
+/* Multiply-accumulates of one node in full (conv, matmul; 0 for others). */
+int64_t pim_node_macs(const pim_node *n);
+
+/* ---- network (network.c) ---- */
+
+int pim_network_hops(const pim_target *t, int from, int to);
+/* The links of the dimension-ordered route, first to last; a link is numbered
+ * unit * 6 + direction (+x -x +y -y +z -z) by the unit it leaves. Returns the hops. */
+int pim_network_route(const pim_target *t, int from, int to, int *link);
+int pim_network_links(const pim_target *t);
+int pim_network_diameter(const pim_target *t);
+
+/* ---- traffic (traffic.c): what decisions make slices exchange ---- */
+
+/* Bytes that slice `to` of n reads from slice `from` of its input i's value, by both layouts.
+ * Works on boxes: every slice that holds copies offers the same; the nearest-numbered one serves. */
+typedef void pim_traffic_visit(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes);
+void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user);
+
+/* ---- lowering ---- */
+
+/* Makes g->code from the decisions; diagnostics and false when something does not fit. */
+bool pim_target_lower(const pim_target *t, pim_graph *g, pim_arena *scratch);
+
+#endif
