@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# The library, built from the folders, and the two programs. Rows of the tables name files: a row without
+# its file stops here, a row without its function stops at the link.
+
+function(require_files folder table macro suffix)
+	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${table})
+	file(STRINGS ${folder}/${table} rows REGEX "^${macro}\\(")
+	foreach(row ${rows})
+		string(REGEX REPLACE "^${macro}\\(([a-z0-9_]+).*" "\\1" name "${row}")
+		if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${folder}/${name}${suffix})
+			message(FATAL_ERROR "${folder}/${table} has the row ${name}, but ${folder}/${name}${suffix} does not exist")
+		endif()
+	endforeach()
+endfunction()
+require_files(passes passes.def PASS .c)
+require_files(targets targets.def TARGET .yaml)
+require_files(frontends frontends.def FRONTEND .c)
+
+file(GLOB sources CONFIGURE_DEPENDS ir/*.c frontends/*.c targets/*.c targets/*/*.c passes/*.c)
+if(PIM_SOLVER)
+	list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/passes/ilp_none.c)
+else()
+	list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/passes/ilp.c)
+endif()
+
+file(GLOB machines CONFIGURE_DEPENDS targets/*.yaml)
+embed_text(${CMAKE_BINARY_DIR}/targets_yaml.c pim_target_yaml_ ${machines})
+
+add_library(pim_objects OBJECT ${sources} ${CMAKE_BINARY_DIR}/targets_yaml.c)
+target_include_directories(pim_objects PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+target_compile_definitions(pim_objects PRIVATE PIM_VERSION="${PROJECT_VERSION}")
+target_link_libraries(pim_objects PUBLIC pim_flags onnx_proto PkgConfig::YAML PkgConfig::PROTOBUF_C PkgConfig::JANSSON
+	PkgConfig::LIBZIP Threads::Threads ${CMAKE_DL_LIBS} m)
+if(PIM_SOLVER)
+	target_link_libraries(pim_objects PUBLIC LpSolve::LpSolve)
+endif()
+
+add_library(pim SHARED)
+target_link_libraries(pim PRIVATE pim_objects)
+set_target_properties(pim PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C)
+
+file(GLOB driver_sources CONFIGURE_DEPENDS driver/*.c)
+list(FILTER driver_sources EXCLUDE REGEX "/pimsim\\.c$")
+add_executable(pimopt ${driver_sources})
+add_executable(pimsim driver/pimsim.c)
+foreach(program pimopt pimsim)
+	target_link_libraries(${program} PRIVATE pim_objects)
+endforeach()
+set_target_properties(pimopt PROPERTIES ENABLE_EXPORTS ON) # plugins find pim.h's functions in the program
