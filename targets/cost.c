@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cost.c - cycles and energy of kernels, transfers and messages.
+ *
+ * Every estimate of a pass and every charge of the simulator comes from here. A matrix kernel is
+ * output-stationary (ours): the array holds rows x columns results and takes one
+ * multiply-accumulate of each per cycle, so a tile takes batch * ceil(m/rows) * ceil(n/columns) * k
+ * cycles and the fill. Which axis is which is read from the indices: one that indexes the result
+ * and the first input only is a row (m), the result and the second input only a column (n), all
+ * three a batch, and one that the result does not have is summed (k). The weights of a convolution
+ * thus stand in the columns and its places and images in the rows. A vector kernel makes `steps`
+ * lane operations for each point of the iteration space, so reductions and windows pay for what
+ * they read. The issue of the command (command_cycles) is not in these figures. */
+#include <math.h>
+
+#include "targets/target.h"
+
+/* Stays at the largest value instead of overflowing: absurd shapes cost absurdly much. */
+static int64_t multiply(int64_t a, int64_t b)
+{
+	int64_t r;
+	return pim_mul(a, b, &r) ? r : INT64_MAX;
+}
+
+static int64_t add(int64_t a, int64_t b)
+{
+	int64_t r;
+	return pim_add(a, b, &r) ? r : INT64_MAX;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+	return a / b + (a % b != 0);
+}
+
+/* Cycles to move bytes at a rate; at least one for anything. */
+static int64_t cycles_at(int64_t bytes, double rate)
+{
+	double cycles = ceil((double)bytes / rate);
+	return cycles < 9e18 ? (int64_t)cycles : INT64_MAX;
+}
+
+/* Does this axis index the input (or, for input = n_inputs, the result)? */
+static bool indexes(const pim_axes *x, int input, int axis)
+{
+	if (input < x->n_inputs && x->whole && x->whole[input])
+		return false;
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		for (int t = 0; t < x->map[input][d].n; t++)
+			if (x->map[input][d].term[t].axis == axis)
+				return true;
+	return false;
+}
+
+typedef struct product_shape {
+	int64_t batch, m, n, k;
+} product_shape;
+
+static product_shape find_product(const pim_axes *x, const int64_t *extent)
+{
+	product_shape s = {1, 1, 1, 1};
+	for (int a = 0; a < x->n_axes; a++) {
+		bool first = x->n_inputs > 0 && indexes(x, 0, a);
+		bool second = x->n_inputs > 1 && indexes(x, 1, a);
+		int64_t *part = &s.m;
+		if (!indexes(x, x->n_inputs, a))
+			part = &s.k;
+		else if (first && second)
+			part = &s.batch;
+		else if (second)
+			part = &s.n;
+		*part = multiply(*part, extent[a]);
+	}
+	return s;
+}
+
+static int64_t count_points(const pim_axes *x, const int64_t *extent)
+{
+	int64_t points = 1;
+	for (int a = 0; a < x->n_axes; a++)
+		points = multiply(points, extent[a]);
+	return points;
+}
+
+static int64_t matrix_cycles(const pim_target *t, const pim_axes *x, const int64_t *extent)
+{
+	product_shape s = find_product(x, extent);
+	int64_t waves = multiply(divide_up(s.m, t->matrix.rows), divide_up(s.n, t->matrix.columns));
+	return add(multiply(multiply(s.batch, waves), s.k), t->matrix.fill_cycles);
+}
+
+static int64_t vector_steps(const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	return multiply(count_points(x, extent), pim_op_at((pim_op)op->op)->steps);
+}
+
+static bool is_product(const pim_node *op)
+{
+	return pim_op_at((pim_op)op->op)->flags & PIM_OPF_matrix;
+}
+
+int64_t pim_target_kernel_cycles(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	if (is_product(op))
+		return matrix_cycles(t, x, extent);
+	return add(divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
+}
+
+double pim_target_kernel_pj(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	if (is_product(op))
+		return (double)count_points(x, extent) * t->matrix.mac_pj;
+	return (double)vector_steps(op, x, extent) * t->vector.step_pj;
+}
+
+int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes)
+{
+	return add(cycles_at(bytes, t->memory.bytes_per_cycle), t->memory.latency);
+}
+
+int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops)
+{
+	return add(
+		cycles_at(bytes, t->network.link_bytes_per_cycle), multiply(hops, t->network.hop_cycles));
+}
+
+int64_t pim_node_macs(const pim_node *n)
+{
+	if (!is_product(n))
+		return 0;
+	pim_arena *scratch = pim_arena_new();
+	const pim_axes *x = pim_axes_new(n, scratch);
+	int64_t macs = 1;
+	for (int a = 0; a < x->n_axes; a++)
+		macs = multiply(macs, x->axis[a].size);
+	pim_arena_free(scratch);
+	return macs;
+}
