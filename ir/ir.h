@@ -92,6 +92,8 @@ struct pim_context {
 	pim_module **modules;
 	int n_plugins, room_plugins;
 	const pim_plugin **plugins;
+	int n_passes; /* rows of passes.def with the names users write; made when first asked for */
+	const pim_pass *passes;
 };
 
 const char *pim_intern(pim_context *c, const char *s, size_t n);

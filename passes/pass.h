@@ -19,7 +19,12 @@ struct pim_job {
 	int threads;
 	void (*progress)(void *user, const char *text, double part); /* may be NULL; part in 0..1 or -1 */
 	void *progress_user;
+	struct pim_pass_record *record; /* where pim_job_report writes */
 };
+
+/* The functions of the rows. */
+#define PASS(name, needs, gives, breaks, help) bool pim_pass_##name(pim_graph *g, pim_job *j);
+#include "passes/passes.def"
 
 /* What an optimising pass reports, through pim_job_report: one line in --stats and in JSON. */
 typedef struct pim_outcome {
@@ -81,6 +86,27 @@ typedef struct pim_run_report {
 } pim_run_report;
 
 bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t, const pim_run_options *o, pim_run_report *report, pim_arena *a);
+
+/* ---- parts of the manager ---- */
+
+/* Takes out what no result depends on (dce.c); inputs stay. How many nodes that were. */
+int pim_graph_drop_unused(pim_graph *g, pim_arena *scratch);
+/* Opens a shared object, checks its version, registers its passes (plugin.c). */
+bool pim_plugin_load(pim_context *c, const char *path);
+/* Prints the module, parses and prints that again, in a context of its own: reports the
+ * first line that differs (roundtrip.c). */
+bool pim_module_check_roundtrip(const pim_module *m);
+
+/* Values of a graph on seeded inputs, kept to compare with (numerics.c). NULL after a diagnostic. */
+typedef struct pim_numerics pim_numerics;
+pim_numerics *pim_numerics_new(pim_graph *g, uint64_t seed, int threads);
+/* Evaluates again and compares every result, within 1e-4 of the element plus 1e-5 of the largest
+ * (f16, bf16: 4 last places; integers: equal); names the first node that differs. Keeps the new values. */
+bool pim_numerics_check(pim_numerics *k, pim_graph *g, const char *pass);
+void pim_numerics_free(pim_numerics *k);
+
+/* A unified diff with `context` lines around each change (diff.c); nothing when equal. */
+void pim_diff_print(const char *a, size_t na, const char *b, size_t nb, int context, pim_text *out);
 
 /* ---- verify of all facts a graph claims (facts.c) ---- */
 bool pim_graph_verify_facts(pim_graph *g);

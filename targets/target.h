@@ -84,5 +84,7 @@ void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traf
 
 /* Makes g->code from the decisions; diagnostics and false when something does not fit. */
 bool pim_target_lower(const pim_target *t, pim_graph *g, pim_arena *scratch);
+/* Figures of g->code: commands as written and as they run, distinct kernels, bytes sent. */
+void pim_target_code_statistics(const pim_graph *g, double *commands, double *executed, double *kernels, double *bytes);
 
 #endif
