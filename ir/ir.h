@@ -320,6 +320,24 @@ int64_t pim_layout_slices(const pim_layout *l);
 pim_box pim_layout_box(const pim_layout *l, const pim_type *t, int64_t s, int64_t *sum);
 bool pim_layout_equal(const pim_layout *a, const pim_layout *b);
 
+/* ---- slice.c: what one slice computes and where its inputs are ---- */
+
+/* The axis ranges that slice s of n computes: the cover of its box of the result; with partial sums,
+ * its share of the summed axis (the largest one). n has a layout. */
+void pim_slice_axes(const pim_node *n, const pim_axes *x, int64_t s, pim_box *axes);
+
+/* Walks the slices of a value that hold some part of a box: each with the part they hold. Of equal
+ * copies only copy number `copy` is walked; of partial sums all. */
+typedef struct pim_pieces {
+	const pim_node *value;
+	pim_box need;
+	int64_t first[PIM_MAX_RANK], last[PIM_MAX_RANK], at[PIM_MAX_RANK];
+	int64_t copy, sum;
+	bool done;
+} pim_pieces;
+pim_pieces pim_pieces_of(const pim_node *value, const pim_box *need, int64_t copy);
+bool pim_pieces_next(pim_pieces *p, int64_t *slice, pim_box *part);
+
 /* MAPPED: one loop of an op's nest. Spatial loops run over slices and stand first; temporal loops
  * walk the tiles of one slice, outer to inner. count = ceil(extent / tile) of the axis. */
 typedef struct pim_loop {
