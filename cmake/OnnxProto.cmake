@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # OnnxProto - the reader of ONNX's protobuf messages, made by protoc-c from the .proto file that
 # Debian's python3-onnx installs. Gives the target onnx_proto; #include "onnx-ml.pb-c.h".
+# Dependencies.cmake has found protobuf-c.
 
 find_file(ONNX_PROTO_FILE onnx-ml.proto
 	PATHS /usr/lib/python3/dist-packages/onnx
 	DOC "ONNX's message definitions (Debian: python3-onnx)" REQUIRED)
 find_program(PROTOC_C protoc-c DOC "protobuf-c compiler (Debian: protobuf-c-compiler)" REQUIRED)
-find_library(PROTOBUF_C_LIBRARY protobuf-c DOC "protobuf-c (Debian: libprotobuf-c-dev)" REQUIRED)
-find_path(PROTOBUF_C_INCLUDE protobuf-c/protobuf-c.h REQUIRED)
 
 set(ONNX_PROTO_DIR ${CMAKE_BINARY_DIR}/onnx_proto)
 get_filename_component(ONNX_PROTO_FOLDER ${ONNX_PROTO_FILE} DIRECTORY)
@@ -19,8 +18,7 @@ add_custom_command(
 	COMMENT "ONNX messages by protoc-c"
 	VERBATIM)
 
-add_library(onnx_proto OBJECT ${ONNX_PROTO_DIR}/onnx-ml.pb-c.c ${ONNX_PROTO_DIR}/onnx-ml.pb-c.h)
-target_include_directories(onnx_proto SYSTEM PUBLIC
-	$<BUILD_INTERFACE:${ONNX_PROTO_DIR}> $<BUILD_INTERFACE:${PROTOBUF_C_INCLUDE}>)
-target_link_libraries(onnx_proto PUBLIC $<BUILD_INTERFACE:${PROTOBUF_C_LIBRARY}>)
+add_library(onnx_proto STATIC ${ONNX_PROTO_DIR}/onnx-ml.pb-c.c ${ONNX_PROTO_DIR}/onnx-ml.pb-c.h)
+target_include_directories(onnx_proto SYSTEM PUBLIC ${ONNX_PROTO_DIR})
+target_link_libraries(onnx_proto PUBLIC PkgConfig::PROTOBUF_C)
 target_compile_options(onnx_proto PRIVATE -w)
