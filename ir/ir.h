@@ -46,6 +46,8 @@ void pim_text_printf(pim_text *t, const char *format, ...) PIM_PRINTF(2, 3);
 void pim_text_int(pim_text *t, int64_t v);
 /* Shortest decimal that reads back as the same double; always has a '.', an 'e', inf or nan. */
 void pim_text_float(pim_text *t, double v);
+/* As pim_text_float, for a value that is read back as float. */
+void pim_text_single(pim_text *t, float v);
 /* With quotes; escapes quote, backslash and control bytes. */
 void pim_text_quoted(pim_text *t, const char *s);
 bool pim_text_flush(pim_text *t); /* to the sink; false when writing failed */
@@ -62,6 +64,8 @@ void *pim_map_get(const pim_map *m, const void *key, size_t n);
 /* The old value, NULL if there was none. */
 void *pim_map_put(pim_map *m, const void *key, size_t n, void *value);
 size_t pim_map_count(const pim_map *m);
+/* The map's own NUL-terminated copy of the key, added (value NULL) when it was not there. */
+const char *pim_map_key(pim_map *m, const void *key, size_t n, void ***value);
 
 /* ---- context.c ---- */
 
@@ -401,6 +405,17 @@ typedef struct pim_limits {
 	int64_t buffer_bytes; /* of one unit's working memory */
 	int64_t memory_bytes; /* of one unit's main memory */
 } pim_limits;
+
+/* ---- nest.c: what a tile of an op needs ---- */
+
+/* The extent of each axis in the largest slice of n under its layout (the whole op without one). */
+void pim_nest_extents(const pim_node *n, const pim_axes *x, int64_t *extent);
+/* Bytes of operand i (n_in: the result) in a tile, borders not counted; 0 for an absent input. */
+int64_t pim_nest_operand_bytes(const pim_node *n, const pim_axes *x, int i, const int64_t *tile);
+/* Bytes of the buffer that one tile's operands take, twice when the slice has more than one tile. When
+ * they do not fit l->buffer_bytes, the largest operand (the first of equals) stays in main memory, then
+ * the next, until the rest fits: from_memory[i] (may be NULL; n_in + 1 entries) tells which did. */
+int64_t pim_nest_buffer_bytes(const pim_node *n, const pim_axes *x, const int64_t *tile, const pim_limits *l, bool *from_memory);
 
 typedef struct pim_program pim_program; /* command code: targets/program.h */
 
