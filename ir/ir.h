@@ -275,7 +275,7 @@ struct pim_axes {
 
 pim_axes *pim_axes_new(const pim_node *n, pim_arena *a);
 /* For the pim_axes_<op> functions: add an axis, give its number; set or extend an index. */
-int pim_axes_add(pim_axes *x, int64_t size, pim_axis_kind kind, const char *name);
+int pim_axes_axis(pim_axes *x, int64_t size, pim_axis_kind kind, const char *name);
 void pim_axes_term(pim_axes *x, int input, int dim, int axis, int64_t coef);
 
 /* A box of indices, lo <= i < hi in each of n dimensions. Empty when any lo >= hi. */
@@ -305,8 +305,10 @@ pim_classes *pim_classes_new(pim_graph *g, pim_arena *a);
 int pim_classes_count(const pim_classes *c);
 /* Factors of dimension d of n's value, outer first. */
 int pim_classes_dim(const pim_classes *c, const pim_node *n, int d, const pim_factor **f);
-/* Class and factor size of an axis of the op n; 0 and size when the axis is not one factor. */
-/* What slices of class k may do at node n: the weakest kind of its axes in n's op. */
+/* Factors of an axis of the op n (its number in pim_axes), outer first; size-1 factors are left out. */
+int pim_classes_axis(const pim_classes *c, const pim_node *n, int axis, const pim_factor **f);
+/* What slices of class k may do at node n: the weakest kind of its axes in n's op. Coupled when the class is
+ * on no axis of the op, on two (tokens by tokens), or an inner factor of a windowed axis. */
 pim_axis_kind pim_classes_kind(const pim_classes *c, const pim_node *n, int class);
 
 /* ---- decisions (plan.c prints and parses them; verify.c checks them) ---- */
