@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ilp_model - stores a mixed-integer program and checks solutions of it.
+ *
+ * Rows are kept as they were written, so that a solver's answer is checked against the model
+ * itself and not against the solver's copy of it. */
+#include "passes/ilp_model.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *grow(void *old, int n, int *room, size_t bytes)
+{
+	if (n <= *room)
+		return old;
+	while (*room < n)
+		*room = *room ? 2 * *room : 64;
+	void *p = realloc(old, (size_t)*room * bytes);
+	if (!p) {
+		fputs("pimopt: out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+pim_ilp *pim_ilp_new(void)
+{
+	int room = 0;
+	pim_ilp *p = grow(NULL, 1, &room, sizeof *p);
+	memset(p, 0, sizeof *p);
+	p->bound = -INFINITY;
+	p->objective = INFINITY;
+	return p;
+}
+
+void pim_ilp_free(pim_ilp *p)
+{
+	if (!p)
+		return;
+	free(p->column);
+	free(p->row);
+	free(p->var);
+	free(p->coef);
+	free(p->best);
+	free(p);
+}
+
+int pim_ilp_var(pim_ilp *p, double lo, double hi, double cost, bool integer)
+{
+	assert(!p->best && lo <= hi);
+	p->column = grow(p->column, p->n_columns + 1, &p->room_columns, sizeof *p->column);
+	p->column[p->n_columns] =
+		(pim_ilp_column){.lo = lo, .hi = hi, .cost = cost, .integer = integer};
+	return p->n_columns++;
+}
+
+void pim_ilp_row(
+	pim_ilp *p, int n, const int *var, const double *coef, pim_ilp_sense sense, double right)
+{
+	p->row = grow(p->row, p->n_rows + 1, &p->room_rows, sizeof *p->row);
+	int room = p->room_terms;
+	p->var = grow(p->var, p->n_terms + n, &room, sizeof *p->var);
+	p->coef = grow(p->coef, p->n_terms + n, &p->room_terms, sizeof *p->coef);
+	for (int i = 0; i < n; i++) {
+		assert(var[i] >= 0 && var[i] < p->n_columns);
+		p->var[p->n_terms + i] = var[i];
+		p->coef[p->n_terms + i] = coef[i];
+	}
+	p->row[p->n_rows++] =
+		(pim_ilp_constraint){.first = p->n_terms, .n = n, .sense = sense, .right = right};
+	p->n_terms += n;
+}
+
+static bool row_holds(const pim_ilp *p, const pim_ilp_constraint *r, const double *v)
+{
+	double sum = 0, scale = fmax(1, fabs(r->right));
+	for (int i = r->first; i < r->first + r->n; i++) {
+		double term = p->coef[i] * v[p->var[i]];
+		sum += term;
+		scale = fmax(scale, fabs(term));
+	}
+	double slack = 1e-6 * scale;
+	return (r->sense == PIM_ILP_ge || sum <= r->right + slack) &&
+		   (r->sense == PIM_ILP_le || sum >= r->right - slack);
+}
+
+bool pim_ilp_offer(pim_ilp *p, const double *values)
+{
+	double *v = malloc(((size_t)p->n_columns + 1) * sizeof *v), cost = 0;
+	bool holds = v != NULL;
+	for (int i = 0; holds && i < p->n_columns; i++) {
+		const pim_ilp_column *c = &p->column[i];
+		v[i] = c->integer ? floor(values[i] + 0.5) : values[i];
+		double slack = 1e-6 * fmax(1, fabs(v[i]));
+		holds = fabs(v[i] - values[i]) <= 1e-4 && v[i] >= c->lo - slack && v[i] <= c->hi + slack;
+		v[i] = fmin(fmax(v[i], c->lo), c->hi);
+		cost += c->cost * v[i];
+	}
+	for (int i = 0; holds && i < p->n_rows; i++)
+		holds = row_holds(p, &p->row[i], v);
+	if (holds && cost < p->objective) {
+		free(p->best);
+		p->best = v;
+		p->objective = cost;
+		return true;
+	}
+	free(v);
+	return holds;
+}
+
+void pim_ilp_start(pim_ilp *p, const double *values)
+{
+	pim_ilp_offer(p, values);
+}
+
+bool pim_ilp_whole_costs(const pim_ilp *p)
+{
+	for (int i = 0; i < p->n_columns; i++) {
+		const pim_ilp_column *c = &p->column[i];
+		if (c->cost != 0 && (!c->integer || c->cost != floor(c->cost) || fabs(c->cost) > 1e9))
+			return false;
+	}
+	return true;
+}
+
+double pim_ilp_box_bound(const pim_ilp *p)
+{
+	double sum = 0;
+	for (int i = 0; i < p->n_columns; i++) {
+		const pim_ilp_column *c = &p->column[i];
+		if (c->cost != 0)
+			sum += c->cost * (c->cost > 0 ? c->lo : c->hi);
+	}
+	return sum;
+}
+
+double pim_ilp_value(const pim_ilp *p, int var)
+{
+	assert(p->best && var >= 0 && var < p->n_columns);
+	return p->best[var];
+}
+
+double pim_ilp_objective(const pim_ilp *p)
+{
+	return p->objective;
+}
+
+double pim_ilp_bound(const pim_ilp *p)
+{
+	return p->bound;
+}
+
+int64_t pim_ilp_nodes(const pim_ilp *p)
+{
+	return p->nodes;
+}
+
+static void dump_bounds(const pim_ilp *p, FILE *out)
+{
+	for (int i = 0; i < p->n_columns; i++) {
+		const pim_ilp_column *c = &p->column[i];
+		if (isinf(c->lo) && isinf(c->hi))
+			fprintf(out, "x%d >= -1e30;\n", i);
+		else if (isinf(c->hi))
+			fprintf(out, "x%d >= %.17g;\n", i, c->lo);
+		else
+			fprintf(out, "%.17g <= x%d <= %.17g;\n", c->lo, i, c->hi);
+	}
+	bool any = false;
+	for (int i = 0; i < p->n_columns; i++)
+		if (p->column[i].integer) {
+			fprintf(out, "%s x%d", any ? "," : "int", i);
+			any = true;
+		}
+	fputs(any ? ";\n" : "", out);
+}
+
+void pim_ilp_dump(const pim_ilp *p, FILE *out)
+{
+	static const char *const sense[] = {"<=", ">=", "="};
+	fputs("min:", out);
+	for (int i = 0; i < p->n_columns; i++)
+		if (p->column[i].cost != 0)
+			fprintf(out, " %+.17g x%d", p->column[i].cost, i);
+	fputs(";\n", out);
+	for (int i = 0; i < p->n_rows; i++) {
+		const pim_ilp_constraint *r = &p->row[i];
+		fprintf(out, "r%d: 0", i);
+		for (int t = r->first; t < r->first + r->n; t++)
+			fprintf(out, " %+.17g x%d", p->coef[t], p->var[t]);
+		fprintf(out, " %s %.17g;\n", sense[r->sense], r->right);
+	}
+	dump_bounds(p, out);
+}
