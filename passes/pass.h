@@ -108,6 +108,80 @@ void pim_numerics_free(pim_numerics *k);
 /* A unified diff with `context` lines around each change (diff.c); nothing when equal. */
 void pim_diff_print(const char *a, size_t na, const char *b, size_t nb, int context, pim_text *out);
 
+/* ---- layouts: what split_branches and interleave_layout share ---- */
+
+typedef enum pim_layout_kind { PIM_LAYOUT_other, PIM_LAYOUT_rows, PIM_LAYOUT_columns, PIM_LAYOUT_full } pim_layout_kind;
+
+/* A layout a value may have, and what that means for the op that makes it. */
+typedef struct pim_state {
+	pim_layout layout;
+	pim_layout_kind kind;
+	bool own, seen;       /* the op can be computed in it; users can be shown it (no partial sums) */
+	int64_t slices;
+	double cycles;        /* all waves: kernel or memory port, whichever is slower */
+	int64_t weight_bytes; /* constants that a unit holds for it */
+	int64_t home_bytes, staging_bytes; /* of the result and of fetched inputs, on one unit */
+	int64_t *home;        /* per slice: lo[rank], hi[rank] */
+	int64_t **need;       /* per input: the same, of its value; NULL for constants and absent ones */
+} pim_state;
+
+#define PIM_MAX_STATES 12
+typedef struct pim_states {
+	const pim_type *type;
+	int n;
+	pim_state state[PIM_MAX_STATES];
+} pim_states;
+
+/* The states of n (layout_states.c). base: parts that each state's own cuts are multiples of, 0 or
+ * 1 for free. like: states of the first input, where the result should follow it; or NULL. */
+pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK], const pim_states *like, pim_arena *a);
+/* How often dimension d of n's value can be cut (1: not at all); a cut into `want` balanced pieces or
+ * fewer that stays a box of every input. x is NULL for a leaf. */
+int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want);
+
+/* What it takes to bring a value to its reader (layout_cost.c). */
+typedef struct pim_edge {
+	double cycles;
+	int64_t bytes; /* that cross units when slice s is on unit s mod units */
+} pim_edge;
+/* The boxes `need` (as in pim_state) of `slices` slices, from a value in state `from`. */
+pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_state *from, const int64_t *need, int64_t slices);
+/* The same value in another state; adds up partial sums. */
+pim_edge pim_relayout_cost(const pim_target *t, const pim_type *type, const pim_state *from, const pim_state *to);
+
+/* The choice for a whole graph (layout_search.c). */
+typedef struct pim_layout_plan {
+	int n_ids;
+	const pim_states **states; /* by node id; NULL for constants */
+	uint8_t *own, *seen;       /* by node id: state computed in, state that users see */
+	double value, bound;       /* cycles (with the price of weights); bound is proved */
+	bool optimal;
+	int64_t steps;             /* transitions looked at */
+	double cycles;             /* without the price */
+	int64_t bytes;             /* that cross units */
+} pim_layout_plan;
+typedef struct pim_layout_search pim_layout_search;
+/* base: by node id, PIM_MAX_RANK each; NULL: nothing is bound. */
+pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, const int32_t (*base)[PIM_MAX_RANK], pim_arena *a);
+/* The cheapest plan when a byte of constants held by a unit costs `price` cycles more; at most `room`
+ * combinations of states are kept between two nodes. */
+pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);
+/* Every node in its state of that kind, or whole on one unit where it has none. */
+pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind);
+
+/* ---- axes with names (axis_roles.c) ---- */
+
+typedef enum pim_role { PIM_ROLE_none, PIM_ROLE_channel, PIM_ROLE_row, PIM_ROLE_batch, PIM_ROLE_window, PIM_ROLE_head, PIM_ROLE_COUNT } pim_role;
+const char *pim_role_name(pim_role r);
+/* By class: what its slices are, for people. */
+const pim_role *pim_roles_new(pim_graph *g, const pim_classes *c, pim_arena *a);
+/* The class of the outermost factor of dimension d that is not of size 1, and that factor's size; -1 for none. */
+int pim_role_class(const pim_classes *c, const pim_node *n, int d, int64_t *size);
+
+/* Structural branches (branch_paths.c): ways between a node that several ops read and the first
+ * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none. */
+int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
+
 /* ---- verify of all facts a graph claims (facts.c) ---- */
 bool pim_graph_verify_facts(pim_graph *g);
 

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* layout_cost.c - bytes and cycles to bring a value to the slices that read it.
+ *
+ * A slice gets what its own unit's homes do not hold from the slices that do. Bytes are exact from
+ * the boxes, for slice s on unit s mod units. Cycles are the largest of three loads: the busiest
+ * reader's link, the owners' links, and all links together at the mean distance (ours). */
+#include <math.h>
+
+#include "passes/pass.h"
+
+static int64_t largest(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Elements that two boxes share. */
+static int64_t count_shared(int rank, const int64_t *a, const int64_t *b)
+{
+	int64_t shared = 1;
+	for (int d = 0; d < rank && shared > 0; d++) {
+		int64_t lo = largest(a[d], b[d]);
+		int64_t hi = a[rank + d] < b[rank + d] ? a[rank + d] : b[rank + d];
+		shared *= hi > lo ? hi - lo : 0;
+	}
+	return shared;
+}
+
+static int64_t piece_with(int64_t index, int64_t size, int64_t pieces)
+{
+	return ((index + 1) * pieces - 1) / size;
+}
+
+/* Slices of `from` that hold some part of a box, copies not counted. */
+static int64_t count_owners(const pim_type *t, const pim_layout *from, const int64_t *need)
+{
+	int64_t owners = from->sums;
+	for (int d = 0; d < t->rank; d++) {
+		int64_t first = piece_with(need[d], t->dims[d], from->parts[d]);
+		owners *= piece_with(need[t->rank + d] - 1, t->dims[d], from->parts[d]) - first + 1;
+	}
+	return owners;
+}
+
+/* Elements of `need` that the homes on one unit hold. */
+static int64_t count_local(
+	int rank, int units, const pim_state *from, int64_t unit, const int64_t *need)
+{
+	int64_t local = 0;
+	for (int64_t s = unit; s < from->slices; s += units)
+		local += count_shared(rank, from->home + s * 2 * rank, need);
+	return local;
+}
+
+/* Directed links of the network, and the mean hops between two units (a third of each side). */
+static void find_network(const pim_target *t, double *links, double *hops)
+{
+	*links = *hops = 0;
+	for (int d = 0; d < 3; d++) {
+		int size = t->network.size[d];
+		bool torus = t->network.topology == PIM_TOPOLOGY_torus;
+		*links += 2.0 * t->units / size * (torus && size > 2 ? size : size - 1);
+		*hops += torus ? size / 4.0 : (size - 1) / 3.0;
+	}
+}
+
+static double find_cycles(
+	const pim_target *t, int64_t total, int64_t reader, int64_t owners, int64_t messages)
+{
+	double links, hops;
+	find_network(t, &links, &hops);
+	double rate = t->network.link_bytes_per_cycle;
+	double cycles = fmax((double)reader, (double)total / (double)owners) / rate;
+	if (links > 0)
+		cycles = fmax(cycles, (double)total * hops / (links * rate));
+	return cycles + hops * (double)t->network.hop_cycles +
+		   2.0 * (double)messages * (double)t->command_cycles;
+}
+
+pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_state *from,
+	const int64_t *need, int64_t slices)
+{
+	pim_edge e = {0, 0};
+	if (type->n_parts > 0 || !need)
+		return e;
+	int rank = type->rank;
+	int64_t bytes = (int64_t)pim_dtype_bytes(type->dtype), reader = 0, messages = 0;
+	int64_t waves = (slices + t->units - 1) / t->units;
+	for (int64_t s = 0; s < slices; s++) {
+		const int64_t *box = need + s * 2 * rank;
+		int64_t all = count_shared(rank, box, box) * from->layout.sums;
+		int64_t far = all - count_local(rank, t->units, from, s % t->units, box);
+		if (far <= 0)
+			continue;
+		e.bytes += far * bytes;
+		reader = largest(reader, far * bytes * waves);
+		messages = largest(messages, count_owners(type, &from->layout, box) * waves);
+	}
+	if (e.bytes > 0)
+		e.cycles = find_cycles(t, e.bytes, reader, from->slices, messages);
+	return e;
+}
+
+pim_edge pim_relayout_cost(
+	const pim_target *t, const pim_type *type, const pim_state *from, const pim_state *to)
+{
+	if (pim_layout_equal(&from->layout, &to->layout))
+		return (pim_edge){0, 0};
+	pim_edge e = pim_edge_cost(t, type, from, to->home, to->slices);
+	double elements = (double)to->home_bytes / (double)pim_dtype_bytes(type->dtype);
+	if (from->layout.sums > 1)
+		e.cycles += (double)t->vector.start_cycles +
+					elements * (double)from->layout.sums / (double)t->vector.lanes;
+	e.cycles += (double)to->home_bytes / t->memory.bytes_per_cycle + (double)t->memory.latency;
+	return e;
+}
