@@ -114,6 +114,7 @@ struct pim_program {
 	pim_home *home;
 	int n_streams; /* = target->units */
 	pim_stream *stream;
+	pim_map *pattern_numbers, *kernel_numbers; /* of equal ones */
 };
 
 /* ---- program.c: building, checking ---- */
@@ -125,7 +126,37 @@ uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern); /* the
 uint32_t pim_program_kernel(pim_program *p, const pim_node *like, int n, const pim_type *const *in, const pim_type *out, const int64_t *pads, int64_t groups);
 uint32_t pim_program_task(pim_program *p, const pim_task *t);
 void pim_program_home(pim_program *p, const pim_home *h);
+/* A command of matrix or vector has the destination and one source for each input of its kernel's graph
+ * (an optional input that is absent has none). Valid until the next one is added. */
 pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs);
+uint32_t pim_program_constant(pim_program *p, const pim_program_tensor *t);
+uint32_t pim_program_input(pim_program *p, const pim_program_tensor *t);
+uint32_t pim_program_result(pim_program *p, const pim_program_tensor *t);
+/* Takes a graph of the kernel module as the next kernel; its cost comes from the target. False after a
+ * diagnostic at `at` when it is not one op on the graph's inputs. */
+bool pim_program_take_kernel(pim_program *p, pim_graph *g, pim_loc at);
+/* Sets buffer_bytes and memory_bytes of every stream from its references and homes; of a verified program. */
+void pim_program_measure(pim_program *p);
+
+/* A stream as it runs, repeats unrolled. Start with {.stream = s}. */
+typedef struct pim_walk {
+	const pim_stream *stream;
+	int64_t at; /* of the next command */
+	int depth;
+	struct {
+		int64_t body, count, round;
+	} level[PIM_MAX_REPEAT];
+} pim_walk;
+/* The next command that runs, NULL after the last. The stream must be verified. */
+const pim_command *pim_walk_next(pim_walk *w);
+/* Address of a reference of the command that pim_walk_next gave, in its round. */
+int64_t pim_walk_address(const pim_walk *w, const pim_ref *r);
+
+/* The lowest byte that a side of a pattern (its to or from strides) touches, and one past the highest, from the
+ * address of a reference. False when that overflows or the pattern is malformed. */
+bool pim_pattern_span(const pim_pattern *p, const int64_t *strides, int64_t *lo, int64_t *hi);
+
+/* ---- program_verify.c ---- */
 /* Addresses inside memories, patterns and kernels that fit their references, repeats closed, after-distances
  * that reach back inside the stream, every home inside memory: reports all that is wrong, with command places. */
 bool pim_program_verify(const pim_program *p);

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program_verify.c - what holds of every command program, checked from the program alone.
+ *
+ * A program may come from a file, so nothing in it is trusted: numbers are inside their tables,
+ * every byte a command touches in any round is inside its memory, repeats are closed, and what a
+ * command waits for has run before. Whether streams wait for each other forever, or race, is seen
+ * by running them. */
+#include <string.h>
+
+#include "targets/program.h"
+
+/* Bytes that a reference reaches around its address. */
+typedef struct span {
+	int64_t lo, hi;
+} span;
+
+typedef struct checker {
+	const pim_program *program;
+	bool good;
+	span *to, *from; /* per pattern */
+	int unit;		 /* the stream looked at */
+	int64_t at;		 /* and its command */
+	int depth;
+	int64_t count[PIM_MAX_REPEAT],
+		opened[PIM_MAX_REPEAT]; /* rounds; commands run before the block */
+	int64_t run;				/* commands that run before this one, in first rounds */
+	int64_t *buffer, *memory;	/* highest byte used + 1, per unit */
+} checker;
+
+static void report(checker *k, const char *format, ...) PIM_PRINTF(2, 3);
+static void report(checker *k, const char *format, ...)
+{
+	pim_text message = {0};
+	char text[512];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (k->unit >= 0) {
+		const pim_command *c = &k->program->stream[k->unit].command[k->at];
+		const char *name = c->code < PIM_COMMAND_COUNT ? pim_command_at(c->code)->name : "?";
+		pim_text_printf(&message, "unit %d, command %lld (%s): ", k->unit, (long long)k->at, name);
+	}
+	pim_text_str(&message, text);
+	pim_file_error(k->program->context, NULL, "%s", message.s);
+	pim_text_free(&message);
+	k->good = false;
+}
+
+/* ---- tables ---- */
+
+static void check_patterns(checker *k, pim_arena *a)
+{
+	const pim_program *p = k->program;
+	k->to = PIM_NEW(a, span, p->n_patterns + 1);
+	k->from = PIM_NEW(a, span, p->n_patterns + 1);
+	for (int i = 0; i < p->n_patterns; i++) {
+		const pim_pattern *q = &p->pattern[i];
+		if (!pim_pattern_span(q, q->to, &k->to[i].lo, &k->to[i].hi) ||
+			!pim_pattern_span(q, q->from, &k->from[i].lo, &k->from[i].hi))
+			report(
+				k, "pattern %d has no valid extents and strides (every extent is at least 1)", i);
+	}
+}
+
+static void check_homes_tensor(checker *k, int64_t i, const pim_home *h)
+{
+	const pim_program *p = k->program;
+	const int count[] = {p->n_constants, p->n_inputs, p->n_results};
+	const pim_program_tensor *const table[] = {p->constant, p->input, p->result};
+	static const char *const kind[] = {"constant", "input", "result"};
+	if (h->kind > PIM_HOME_result || h->tensor >= (uint32_t)count[h->kind]) {
+		report(k, "home %lld names no tensor of the program", (long long)i);
+		return;
+	}
+	const pim_program_tensor *t = &table[h->kind][h->tensor];
+	bool fits = h->box.n == t->type->rank;
+	int64_t bytes = (int64_t)pim_dtype_bytes(t->type->dtype), end = 0;
+	for (int d = 0; fits && d < h->box.n; d++) {
+		fits = 0 <= h->box.lo[d] && h->box.lo[d] < h->box.hi[d] && h->box.hi[d] <= t->type->dims[d];
+		bytes *= fits ? h->box.hi[d] - h->box.lo[d] : 1;
+	}
+	if (!fits) {
+		report(k, "home %lld: the box is not inside %s %s", (long long)i, kind[h->kind], t->name);
+		return;
+	}
+	if (h->address < 0 || !pim_add(h->address, bytes, &end) || end > p->target->memory.bytes) {
+		report(k, "home %lld: %s %s needs bytes %lld to %lld, but unit %u has %lld bytes of memory",
+			(long long)i, kind[h->kind], t->name, (long long)h->address, (long long)end, h->unit,
+			(long long)p->target->memory.bytes);
+		return;
+	}
+	if (end > k->memory[h->unit])
+		k->memory[h->unit] = end;
+}
+
+static void check_homes(checker *k)
+{
+	for (int64_t i = 0; i < k->program->n_homes; i++) {
+		const pim_home *h = &k->program->home[i];
+		if (h->unit >= (uint32_t)k->program->n_streams)
+			report(k, "home %lld is on unit %u, but there are %d units", (long long)i, h->unit,
+				k->program->n_streams);
+		else
+			check_homes_tensor(k, i, h);
+	}
+}
+
+/* ---- commands ---- */
+
+static bool check_numbers(checker *k, const pim_command *c)
+{
+	const pim_program *p = k->program;
+	const char *operands = pim_command_at(c->code)->operands;
+	if (strchr(operands, 'P') && c->index >= (uint32_t)p->n_patterns)
+		return report(k, "pattern %u, but there are %d", c->index, p->n_patterns), false;
+	if (strchr(operands, 'K') && c->index >= (uint32_t)p->n_kernels)
+		return report(k, "kernel %u, but there are %d", c->index, p->n_kernels), false;
+	if (strchr(operands, 'U') && c->unit >= (uint32_t)p->n_streams)
+		return report(k, "unit %u, but there are %d", c->unit, p->n_streams), false;
+	if (c->task != 0 && c->task >= (uint32_t)p->n_tasks)
+		return report(k, "task %u, but there are %d", c->task, p->n_tasks), false;
+	return true;
+}
+
+static int count_refs(const pim_program *p, const pim_command *c)
+{
+	const char *operands = pim_command_at(c->code)->operands;
+	if (strchr(operands, 'K'))
+		return 1 + p->kernel[c->index].graph->n_inputs;
+	return (strchr(operands, 'D') != NULL) + (strchr(operands, 'S') != NULL);
+}
+
+/* The bytes that reference r of a command reaches around its address. */
+static span find_span(const checker *k, const pim_command *c, int r)
+{
+	const pim_program *p = k->program;
+	const char *operands = pim_command_at(c->code)->operands;
+	if (strchr(operands, 'P'))
+		return r == 0 && strchr(operands, 'D') ? k->to[c->index] : k->from[c->index];
+	const pim_kernel *kernel = &p->kernel[c->index];
+	const pim_type *t = r == 0 ? kernel->op->type : kernel->graph->inputs[r - 1]->type;
+	return (span){0, pim_type_bytes(t)};
+}
+
+static bool check_space(checker *k, const pim_command *c, int r, const pim_ref *ref)
+{
+	static const char *const names[] = {"nothing", "memory", "the buffer"};
+	pim_space wanted = PIM_SPACE_none;
+	if (c->code == PIM_COMMAND_load)
+		wanted = r == 0 ? PIM_SPACE_buffer : PIM_SPACE_memory;
+	if (c->code == PIM_COMMAND_store)
+		wanted = r == 0 ? PIM_SPACE_memory : PIM_SPACE_buffer;
+	if (ref->space != PIM_SPACE_memory && ref->space != PIM_SPACE_buffer)
+		return report(k, "operand %d is in no memory", r), false;
+	if (wanted != PIM_SPACE_none && ref->space != wanted)
+		return report(k, "operand %d is in %s, expected %s", r, names[ref->space], names[wanted]),
+			   false;
+	return true;
+}
+
+/* Lowest and highest address over all rounds; false when it overflows. */
+static bool find_range(const checker *k, const pim_ref *ref, span *range)
+{
+	range->lo = range->hi = ref->address;
+	for (int d = 0; d < k->depth; d++) {
+		int64_t reach;
+		if (!pim_mul(ref->step[d], k->count[d] - 1, &reach))
+			return false;
+		int64_t *end = reach < 0 ? &range->lo : &range->hi;
+		if (!pim_add(*end, reach, end))
+			return false;
+	}
+	return true;
+}
+
+static void check_ref(checker *k, const pim_command *c, int r)
+{
+	const pim_target *t = k->program->target;
+	const pim_ref *ref = &k->program->stream[k->unit].ref[c->first + (uint32_t)r];
+	if (!check_space(k, c, r, ref))
+		return;
+	for (int d = k->depth; d < PIM_MAX_REPEAT; d++)
+		if (ref->step[d]) {
+			report(k, "operand %d has a step for repeat %d, but %d are open", r, d + 1, k->depth);
+			return;
+		}
+	bool memory = ref->space == PIM_SPACE_memory;
+	int64_t room = memory ? t->memory.bytes : t->buffer.bytes;
+	span range, reach = find_span(k, c, r);
+	if (!find_range(k, ref, &range) || !pim_add(range.lo, reach.lo, &range.lo) ||
+		!pim_add(range.hi, reach.hi, &range.hi) || range.lo < 0 || range.hi > room) {
+		report(k, "operand %d at 0x%llx reaches outside the %lld bytes of the unit's %s", r,
+			(unsigned long long)ref->address, (long long)room, memory ? "memory" : "buffer");
+		return;
+	}
+	int64_t *highest = memory ? &k->memory[k->unit] : &k->buffer[k->unit];
+	if (range.hi > *highest)
+		*highest = range.hi;
+}
+
+static void check_after(checker *k, const pim_command *c)
+{
+	for (int i = 0; i < PIM_MAX_AFTER; i++)
+		if ((int64_t)c->after[i] > k->run)
+			report(k, "waits for the command %u before it, but only %lld run before it",
+				c->after[i], (long long)k->run);
+}
+
+static void check_command(checker *k, const pim_command *c)
+{
+	const pim_stream *s = &k->program->stream[k->unit];
+	check_after(k, c);
+	if (!check_numbers(k, c))
+		return;
+	if (c->first > s->n_refs || c->n_refs > s->n_refs - c->first) {
+		report(k, "its operands are not in the stream");
+		return;
+	}
+	bool kernel = strchr(pim_command_at(c->code)->operands, 'K') != NULL;
+	if (c->accumulate > kernel)
+		report(k, "only kernels can add to their result");
+	if (kernel) {
+		bool product =
+			pim_op_at((pim_op)k->program->kernel[c->index].op->op)->flags & PIM_OPF_matrix;
+		if (product != (c->code == PIM_COMMAND_matrix))
+			report(k, "kernel %u is for the %s engine", c->index, product ? "matrix" : "vector");
+	}
+	int wanted = count_refs(k->program, c);
+	if (c->n_refs != wanted) {
+		report(k, "has %d operands, expected %d", c->n_refs, wanted);
+		return;
+	}
+	for (int r = 0; r < wanted; r++)
+		check_ref(k, c, r);
+}
+
+/* False when the rest of the stream makes no sense without it. */
+static bool open_block(checker *k, const pim_command *c)
+{
+	if (k->depth == PIM_MAX_REPEAT)
+		return report(k, "repeats are nested deeper than %d", PIM_MAX_REPEAT), false;
+	if (c->count < 1)
+		return report(k, "%lld rounds, expected at least 1", (long long)c->count), false;
+	k->opened[k->depth] = k->run;
+	k->count[k->depth++] = c->count;
+	return true;
+}
+
+static bool close_block(checker *k)
+{
+	if (k->depth == 0)
+		return report(k, "closes no repeat"), false;
+	k->depth--;
+	int64_t body = k->run - k->opened[k->depth], more;
+	if (body < 1)
+		return report(k, "the block holds no command"), false;
+	if (!pim_mul(body, k->count[k->depth] - 1, &more) || !pim_add(k->run, more, &k->run))
+		return report(k, "the stream runs more commands than can be counted"), false;
+	return true;
+}
+
+static void check_stream(checker *k)
+{
+	const pim_stream *s = &k->program->stream[k->unit];
+	k->depth = 0;
+	k->run = 0;
+	for (k->at = 0; k->at < s->n_commands; k->at++) {
+		const pim_command *c = &s->command[k->at];
+		if (c->code >= PIM_COMMAND_COUNT) {
+			report(k, "unknown command %d", c->code);
+			return;
+		}
+		bool goes_on = true;
+		if (c->code == PIM_COMMAND_repeat)
+			goes_on = open_block(k, c);
+		else if (c->code == PIM_COMMAND_end)
+			goes_on = close_block(k);
+		else
+			check_command(k, c);
+		if (!goes_on)
+			return;
+		k->run += c->code < PIM_COMMAND_repeat;
+	}
+	k->at = s->n_commands - 1;
+	if (k->depth)
+		report(k, "%d repeats are not closed at the end of the stream", k->depth);
+}
+
+static bool check_program(const pim_program *p, pim_arena *a, int64_t *buffer, int64_t *memory)
+{
+	checker k = {.program = p, .good = true, .unit = -1, .buffer = buffer, .memory = memory};
+	if (p->n_streams != p->target->units)
+		report(&k, "the program has %d streams, but %s has %d units", p->n_streams, p->target->name,
+			p->target->units);
+	check_patterns(&k, a);
+	bool tables = k.good; /* streams cannot be judged by broken patterns */
+	check_homes(&k);
+	for (int i = 0; tables && i < p->n_streams; i++) {
+		k.unit = i;
+		check_stream(&k);
+	}
+	return k.good;
+}
+
+bool pim_program_verify(const pim_program *p)
+{
+	pim_arena *a = pim_arena_new();
+	int64_t *highest = PIM_NEW(a, int64_t, 2 * p->n_streams + 1);
+	bool good = check_program(p, a, highest, highest + p->n_streams);
+	pim_arena_free(a);
+	return good;
+}
+
+void pim_program_measure(pim_program *p)
+{
+	pim_arena *a = pim_arena_new();
+	int64_t *highest = PIM_NEW(a, int64_t, 2 * p->n_streams + 1);
+	check_program(p, a, highest, highest + p->n_streams);
+	for (int i = 0; i < p->n_streams; i++) {
+		p->stream[i].buffer_bytes = highest[i];
+		p->stream[i].memory_bytes = highest[p->n_streams + i];
+	}
+	pim_arena_free(a);
+}
+
+bool pim_verify_lowered(pim_graph *g)
+{
+	if (!g->code)
+		return pim_error(g->module->context, g->loc, "graph @%s has no command code", g->name);
+	return pim_program_verify(g->code);
+}
