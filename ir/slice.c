@@ -11,7 +11,8 @@ static int largest_summed_axis(const pim_axes *x)
 {
 	int best = -1;
 	for (int a = 0; a < x->n_axes; a++)
-		if (x->axis[a].kind == PIM_AXIS_summed && (best < 0 || x->axis[a].size > x->axis[best].size))
+		if (x->axis[a].kind == PIM_AXIS_summed &&
+			(best < 0 || x->axis[a].size > x->axis[best].size))
 			best = a;
 	return best;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traffic.c - the bytes that slices of a consumer read from slices of a producer.
  *
- * Both layouts are grids of boxes, so the slices that hold a needed box are a sub-grid: the cost is the
- * number of pairs that really exchange something, never slices times slices. */
+ * Both layouts are grids of boxes, so the slices that hold a needed box are a sub-grid: the cost is
+ * the number of pairs that really exchange something, never slices times slices. */
 #include "targets/target.h"
 
-void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user)
+void pim_traffic_each(
+	const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user)
 {
 	const pim_node *from = n->in[input];
 	if (!from || !from->plan || !from->plan->layout || !n->plan || !n->plan->layout)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* emit.c - writes commands with the dependences that the trackers find.
+ *
+ * A dependence is dropped when it already holds: engines take their commands in order, so waiting
+ * for a command of one's own engine, or for one that this engine has waited for before, says
+ * nothing new. */
+#include <assert.h>
+
+#include "targets/tile/tile.h"
+
+static void add_after(
+	pim_unit *u, int engine, const int64_t latest[PIM_ENGINE_COUNT], pim_command *c)
+{
+	int n = 0;
+	for (int e = 0; e < PIM_ENGINE_COUNT; e++) {
+		if (e == engine || latest[e] <= u->known[engine][e])
+			continue;
+		assert(n < PIM_MAX_AFTER);
+		c->after[n++] = (uint32_t)(u->number - latest[e]);
+		u->known[engine][e] = latest[e];
+	}
+}
+
+void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, uint32_t partner,
+	bool accumulate, int n, const pim_touch *touch)
+{
+	pim_unit *u = &l->unit[unit];
+	const pim_command_info *info = pim_command_at(code);
+	bool has_destination = code != PIM_COMMAND_send;
+	int64_t latest[PIM_ENGINE_COUNT] = {0};
+	pim_ref ref[PIM_MAX_RANK + 1] = {{0}};
+	u->number++;
+	for (int i = 0; i < n; i++) {
+		bool writes = i == 0 && has_destination;
+		pim_tracker *t = touch[i].space == PIM_SPACE_buffer ? &u->buffer : &u->memory;
+		ref[i] = (pim_ref){.space = touch[i].space, .address = touch[i].address};
+		if (touch[i].space != PIM_SPACE_constant) /* nobody writes constants */
+			pim_tracker_access(t, touch[i].address + touch[i].lo, touch[i].address + touch[i].hi,
+				writes, info->engine, u->number, latest);
+	}
+	pim_command *c = pim_stream_add(&l->program->stream[unit], code, n, ref);
+	c->index = index;
+	c->unit = partner;
+	c->task = l->task;
+	c->accumulate = accumulate;
+	add_after(u, info->engine, latest, c);
+}
+
+void pim_emit_transfer(
+	pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from, int to_unit, pim_touch to)
+{
+	uint32_t number = pim_program_pattern(l->program, p);
+	pim_pattern_span(p, p->from, &from.lo, &from.hi);
+	pim_pattern_span(p, p->to, &to.lo, &to.hi);
+	if (from_unit != to_unit) {
+		pim_emit(l, from_unit, PIM_COMMAND_send, number, (uint32_t)to_unit, false, 1, &from);
+		pim_emit(l, to_unit, PIM_COMMAND_recv, number, (uint32_t)from_unit, false, 1, &to);
+		return;
+	}
+	pim_command_code code = PIM_COMMAND_copy;
+	if (to.space == PIM_SPACE_buffer && from.space != PIM_SPACE_buffer)
+		code = PIM_COMMAND_load;
+	else if (to.space != PIM_SPACE_buffer && from.space == PIM_SPACE_buffer)
+		code = PIM_COMMAND_store;
+	pim_emit(l, to_unit, code, number, 0, false, 2, (pim_touch[]){to, from});
+}

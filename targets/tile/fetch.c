@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch.c - brings the box that a slice reads to its unit.
+ *
+ * A home on the unit that holds the whole box is read in place, and so is a constant, which the
+ * unit is given beforehand. Everything else comes in pieces from the owners, the nearest of equal
+ * copies first, into a staging area that lasts until the node is lowered on all units. */
+#include "targets/tile/tile.h"
+
+int pim_slice_unit(const pim_node *n, int64_t slice)
+{
+	return n->plan->unit[slice % n->plan->n_units];
+}
+
+static bool holds(const pim_box *outer, const pim_box *inner, bool exact)
+{
+	for (int d = 0; d < outer->n; d++) {
+		if (outer->lo[d] > inner->lo[d] || outer->hi[d] < inner->hi[d])
+			return false;
+		if (exact && (outer->lo[d] != inner->lo[d] || outer->hi[d] != inner->hi[d]))
+			return false;
+	}
+	return true;
+}
+
+static int64_t held_bytes(const pim_type *t, const pim_box *box)
+{
+	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(t->dtype);
+}
+
+static void give_constant(pim_lowering *l, const pim_node *constant, int unit, const pim_box *need,
+	bool exact, pim_held *held)
+{
+	pim_unit *u = &l->unit[unit];
+	for (const pim_given *g = u->given; g; g = g->next)
+		if (g->constant == constant && holds(&g->held.box, need, exact)) {
+			*held = g->held;
+			return;
+		}
+	pim_given *g = PIM_NEW(l->arena, pim_given, 1);
+	*g = (pim_given){constant, {u->constant_bytes, *need}, u->given};
+	u->given = g;
+	u->constant_bytes += (held_bytes(constant->type, need) + 63) / 64 * 64;
+	*held = g->held;
+}
+
+int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit)
+{
+	int64_t copies = value->plan->layout->copies,
+			each = pim_layout_slices(value->plan->layout) / copies;
+	int64_t best = slice;
+	int best_hops = -1;
+	for (int64_t c = 0; c < copies; c++) {
+		int64_t candidate = slice % each + c * each;
+		int hops = pim_network_hops(l->target, pim_slice_unit(value, candidate), unit);
+		if (best_hops >= 0 && hops >= best_hops)
+			continue;
+		best = candidate;
+		best_hops = hops;
+		if (hops == 0)
+			break;
+	}
+	return best;
+}
+
+static bool find_home(const pim_lowering *l, const pim_node *value, int unit, const pim_box *need,
+	bool exact, pim_held *held)
+{
+	pim_pieces p = pim_pieces_of(value, need, 0);
+	int64_t slice;
+	pim_box part;
+	if (!pim_pieces_next(&p, &slice, &part))
+		return false;
+	slice = pim_nearest_copy(l, value, slice, unit);
+	*held = l->home[value->id][slice];
+	return pim_slice_unit(value, slice) == unit && holds(&held->box, need, exact);
+}
+
+static bool find_staged(
+	const pim_unit *u, const pim_node *value, const pim_box *need, bool exact, pim_held *held)
+{
+	for (const pim_staged *s = u->staged; s; s = s->next)
+		if (s->value == value && holds(&s->held.box, need, exact)) {
+			*held = s->held;
+			return true;
+		}
+	return false;
+}
+
+static void stage(
+	pim_lowering *l, const pim_node *value, int unit, const pim_box *need, pim_held *held)
+{
+	pim_unit *u = &l->unit[unit];
+	pim_staged *s = PIM_NEW(l->arena, pim_staged, 1);
+	s->value = value;
+	s->held = (pim_held){pim_room_take(&u->room, held_bytes(value->type, need)), *need};
+	s->next = u->staged;
+	u->staged = s;
+	*held = s->held;
+	pim_pieces p = pim_pieces_of(value, need, 0);
+	pim_box part;
+	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
+		slice = pim_nearest_copy(l, value, slice, unit);
+		const pim_held *home = &l->home[value->id][slice];
+		int64_t from, to;
+		pim_pattern pattern = pim_box_pattern(value->type, &part, &home->box, need, &from, &to);
+		pim_emit_transfer(l, &pattern, pim_slice_unit(value, slice),
+			(pim_touch){.space = PIM_SPACE_memory, .address = home->address + from}, unit,
+			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + to});
+	}
+}
+
+void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
+	pim_held *held, uint8_t *space)
+{
+	*space = PIM_SPACE_memory;
+	if (value->op == PIM_OP_constant) {
+		*space = PIM_SPACE_constant;
+		give_constant(l, value, unit, need, exact, held);
+	} else if (!find_home(l, value, unit, need, exact, held) &&
+			   !find_staged(&l->unit[unit], value, need, exact, held)) {
+		stage(l, value, unit, need, held);
+	}
+}
+
+void pim_fetch_end(pim_lowering *l)
+{
+	for (int i = 0; i < l->target->units; i++) {
+		pim_unit *u = &l->unit[i];
+		for (pim_staged *s = u->staged; s; s = s->next)
+			pim_room_give(&u->room, s->held.address, held_bytes(s->value->type, &s->held.box));
+		u->staged = NULL;
+	}
+}

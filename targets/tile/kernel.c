@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel.c - one slice of an op that computes: its tiles, from memory through the buffer and back.
+ *
+ * Every operand has one slot of the buffer, or two when there are several tiles; a tile whose
+ * operand box is the one already there does not load it again. The result stays in its slot while
+ * tiles add to it and is stored when the next tile makes another box. */
+#include <assert.h>
+#include <string.h>
+
+#include "targets/tile/tile.h"
+
+enum { MOST_OPERANDS = PIM_MAX_RANK + 1 }; /* inputs and the result of one kernel */
+
+typedef struct operand {
+	const pim_type *type; /* of the whole value; NULL: absent */
+	pim_held held;		  /* where its box for the slice lies */
+	uint8_t space;
+	bool from_memory; /* the kernel reads or writes it in place */
+	int64_t slot[2];  /* buffer addresses */
+	int at;			  /* slot in use */
+	pim_box box;	  /* what is there; n < 0: nothing */
+} operand;
+
+typedef struct work {
+	pim_lowering *l;
+	const pim_node *n;
+	const pim_axes *x;
+	int unit;
+	bool first_sum; /* this slice holds the first of the partial sums */
+	pim_box slice;	/* axis ranges of the slice */
+	int n_operands; /* the result is the last */
+	operand operand[MOST_OPERANDS];
+} work;
+
+static bool same_box(const pim_box *a, const pim_box *b)
+{
+	if (a->n != b->n)
+		return false;
+	size_t bytes = sizeof a->lo[0] * (size_t)a->n;
+	return !memcmp(a->lo, b->lo, bytes) && !memcmp(a->hi, b->hi, bytes);
+}
+
+static int64_t box_bytes(const operand *o, const pim_box *box)
+{
+	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(o->type->dtype);
+}
+
+/* The box of the result that an axis box makes. */
+static pim_box result_box(const work *w, const pim_box *axes)
+{
+	pim_box box = {.n = w->n->type->rank};
+	for (int d = 0; d < box.n; d++) {
+		const pim_index *index = &w->x->map[w->x->n_inputs][d];
+		box.lo[d] = index->offset;
+		box.hi[d] = index->offset + 1;
+		for (int t = 0; t < index->n; t++) {
+			box.lo[d] += index->term[t].coef * axes->lo[index->term[t].axis];
+			box.hi[d] += index->term[t].coef * (axes->hi[index->term[t].axis] - 1);
+		}
+	}
+	return box;
+}
+
+static bool fetch_operands(work *w)
+{
+	for (int i = 0; i < w->n_operands - 1; i++) {
+		operand *o = &w->operand[i];
+		if (!w->n->in[i])
+			continue;
+		pim_box need;
+		o->type = w->n->in[i]->type;
+		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
+		if (pim_box_empty(&need) && o->type->elements)
+			return false;
+		pim_fetch(w->l, w->n->in[i], w->unit, &need, o->from_memory, &o->held, &o->space);
+	}
+	return true;
+}
+
+/* Slots one behind the other; slices alternate between the halves of the buffer where they fit. */
+static void lay_out_buffer(work *w, bool several)
+{
+	int64_t bytes = 0, half = w->l->target->buffer.bytes / 2;
+	for (int i = 0; i < w->n_operands; i++) {
+		operand *o = &w->operand[i];
+		o->box.n = -1;
+		o->at = 1;
+		if (!o->type || o->from_memory)
+			continue;
+		int64_t slot = pim_nest_operand_bytes(w->n, w->x, i, w->n->plan->nest->tile);
+		slot = (slot + 63) / 64 * 64;
+		o->slot[0] = bytes;
+		o->slot[1] = bytes += several ? slot : 0;
+		bytes += slot;
+	}
+	pim_unit *u = &w->l->unit[w->unit];
+	if (bytes > half)
+		return;
+	u->half = !u->half;
+	for (int i = 0; i < w->n_operands && u->half; i++)
+		for (int k = 0; k < 2; k++)
+			w->operand[i].slot[k] += half / 64 * 64;
+}
+
+static pim_touch buffer_touch(const operand *o, const pim_box *box)
+{
+	return (pim_touch){PIM_SPACE_buffer, o->slot[o->at], 0, box_bytes(o, box)};
+}
+
+/* A box of an operand that stays in main memory: its bytes must lie together there. */
+static bool touch_in_place(const work *w, const operand *o, const pim_box *box, pim_touch *touch)
+{
+	int64_t from, to;
+	pim_pattern p = pim_box_pattern(o->type, box, &o->held.box, box, &from, &to);
+	*touch = (pim_touch){o->space, o->held.address + from, 0, box_bytes(o, box)};
+	if (p.rank == 0 || (p.rank == 1 && p.from[0] == p.to[0]))
+		return true;
+	return pim_node_error(w->n,
+		"a tile of %lld bytes is larger than the buffer of %lld bytes and its rows do not "
+		"lie together in memory; smaller tiles or more units help",
+		(long long)box_bytes(o, box), (long long)w->l->target->buffer.bytes);
+}
+
+static bool touch_operand(const work *w, const operand *o, const pim_box *box, pim_touch *touch)
+{
+	if (o->from_memory)
+		return touch_in_place(w, o, box, touch);
+	*touch = buffer_touch(o, box);
+	return true;
+}
+
+/* Copies the operand's current box between its slot and where it is held. */
+static void transfer(work *w, operand *o, bool load)
+{
+	int64_t from, to;
+	const pim_box *outer = &o->held.box, *inner = &o->box;
+	pim_pattern p =
+		pim_box_pattern(o->type, inner, load ? outer : inner, load ? inner : outer, &from, &to);
+	pim_touch memory = {.space = o->space, .address = o->held.address + (load ? from : to)};
+	pim_touch buffer = buffer_touch(o, inner);
+	if (load)
+		pim_emit_transfer(w->l, &p, w->unit, memory, w->unit, buffer);
+	else
+		pim_emit_transfer(w->l, &p, w->unit, buffer, w->unit, memory);
+}
+
+static void want(work *w, operand *o, const pim_box *box)
+{
+	if (o->from_memory || same_box(&o->box, box))
+		return;
+	o->at = !o->at;
+	o->box = *box;
+	transfer(w, o, true);
+}
+
+/* Makes room for a result box: stores the one that was there; gets back the sums that it adds to.
+ */
+static void want_result(work *w, const pim_box *box, bool adds)
+{
+	operand *o = &w->operand[w->n_operands - 1];
+	if (o->from_memory || same_box(&o->box, box))
+		return;
+	if (o->box.n >= 0)
+		transfer(w, o, false);
+	o->at = !o->at;
+	o->box = *box;
+	if (adds)
+		transfer(w, o, true);
+}
+
+static const pim_type *tile_type(const work *w, const operand *o, const pim_box *box)
+{
+	int64_t dims[PIM_MAX_RANK];
+	for (int d = 0; d < box->n; d++)
+		dims[d] = box->hi[d] - box->lo[d];
+	return pim_type_tensor(pim_context_of(w->n), o->type->dtype, box->n, dims);
+}
+
+static bool adds_to(const work *w, const pim_box *tile)
+{
+	for (int a = 0; a < w->x->n_axes; a++)
+		if (w->x->axis[a].kind == PIM_AXIS_summed && tile->lo[a] > w->slice.lo[a])
+			return true;
+	return false;
+}
+
+/* The padding that the tile's windows still have: what clipping its input box cut off. */
+static const int64_t *tile_pads(
+	const work *w, const int64_t *lo, const int64_t *hi, int64_t pads[2 * PIM_MAX_RANK])
+{
+	const pim_op_info *info = pim_op_at(w->n->op);
+	for (int a = 0; a < info->n_attrs; a++) {
+		if (strcmp(info->attrs[a].name, "pads"))
+			continue;
+		int from = w->n->op == PIM_OP_pad ? 0 : 2, n = w->n->type->rank - from;
+		for (int d = 0; d < n; d++) {
+			pads[d] = lo[from + d];
+			pads[n + d] = hi[from + d];
+		}
+		return pads;
+	}
+	return NULL;
+}
+
+static int64_t tile_groups(const work *w, const pim_box *tile)
+{
+	for (int a = 0; a < w->x->n_axes; a++)
+		if (!strcmp(w->x->axis[a].name, "group"))
+			return tile->hi[a] - tile->lo[a];
+	return 0;
+}
+
+static bool run_tile(work *w, const pim_box *tile)
+{
+	const pim_type *type[MOST_OPERANDS] = {0};
+	int64_t lo[PIM_MAX_RANK] = {0}, hi[PIM_MAX_RANK] = {0}, ignored[PIM_MAX_RANK],
+			pads[2 * PIM_MAX_RANK];
+	pim_touch touch[MOST_OPERANDS];
+	int last = w->n_operands - 1, n_touch = 1;
+	bool adds = adds_to(w, tile), bias_done = adds || !w->first_sum;
+	pim_box box;
+	for (int i = 0; i < last; i++) {
+		operand *o = &w->operand[i];
+		if (!o->type || (i == 2 && w->n->op == PIM_OP_conv && bias_done))
+			continue;
+		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : lo, i ? ignored : hi);
+		want(w, o, &box);
+		type[i] = tile_type(w, o, &box);
+		if (!touch_operand(w, o, &box, &touch[n_touch++]))
+			return false;
+	}
+	operand *result = &w->operand[last];
+	box = result_box(w, tile);
+	want_result(w, &box, adds);
+	if (!touch_operand(w, result, &box, &touch[0]))
+		return false;
+	uint32_t kernel = pim_program_kernel(w->l->program, w->n, last, type,
+		tile_type(w, result, &box), tile_pads(w, lo, hi, pads), tile_groups(w, tile));
+	bool matrix = pim_op_at(w->n->op)->flags & PIM_OPF_matrix;
+	pim_emit(w->l, w->unit, matrix ? PIM_COMMAND_matrix : PIM_COMMAND_vector, kernel, 0, adds,
+		n_touch, touch);
+	return true;
+}
+
+static pim_box first_tile(const work *w)
+{
+	pim_box tile = w->slice;
+	for (int a = 0; a < w->x->n_axes; a++)
+		if (tile.lo[a] + w->n->plan->nest->tile[a] < tile.hi[a])
+			tile.hi[a] = tile.lo[a] + w->n->plan->nest->tile[a];
+	return tile;
+}
+
+/* Moves to the next tile, the innermost temporal loop first; false after the last. */
+static bool next_tile(const work *w, pim_box *tile)
+{
+	const pim_nest *nest = w->n->plan->nest;
+	for (int i = nest->n - 1; i >= 0; i--) {
+		int a = nest->loop[i].axis;
+		if (nest->loop[i].spatial)
+			continue;
+		bool wraps = tile->hi[a] >= w->slice.hi[a];
+		tile->lo[a] = wraps ? w->slice.lo[a] : tile->hi[a];
+		tile->hi[a] = tile->lo[a] + nest->tile[a];
+		if (tile->hi[a] > w->slice.hi[a])
+			tile->hi[a] = w->slice.hi[a];
+		if (!wraps)
+			return true;
+	}
+	return false;
+}
+
+static void fill_result(work *w, const operand *result)
+{
+	pim_pattern p = {
+		.dtype = result->type->dtype, .rank = 1, .extent = {pim_box_elements(&result->held.box)}};
+	p.to[0] = (int64_t)pim_dtype_bytes(p.dtype);
+	p.fill = pim_node_float(w->n, "value");
+	pim_touch touch = {
+		result->space, result->held.address, 0, box_bytes(result, &result->held.box)};
+	pim_emit(w->l, w->unit, PIM_COMMAND_fill, pim_program_pattern(w->l->program, &p), 0, false, 1,
+		&touch);
+}
+
+bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+{
+	work w = {
+		.l = l, .n = n, .x = x, .unit = pim_slice_unit(n, slice), .n_operands = (int)n->n_in + 1};
+	if (w.n_operands > MOST_OPERANDS)
+		return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d", pim_node_op(n),
+			(int)n->n_in, MOST_OPERANDS - 1);
+	const pim_layout *layout = n->plan->layout;
+	int64_t per_copy = pim_layout_slices(layout) / layout->copies;
+	w.first_sum = slice % per_copy < per_copy / layout->sums;
+	pim_slice_axes(n, x, slice, &w.slice);
+	bool from_memory[MOST_OPERANDS] = {0};
+	pim_nest_buffer_bytes(n, x, n->plan->nest->tile, &l->graph->limits, from_memory);
+	for (int i = 0; i < w.n_operands; i++)
+		w.operand[i].from_memory = from_memory[i];
+	operand *result = &w.operand[n->n_in];
+	result->type = n->type;
+	result->held = l->home[n->id][slice];
+	result->space = PIM_SPACE_memory;
+	if (!fetch_operands(&w)) {
+		if (n->op != PIM_OP_pad)
+			return pim_node_error(n,
+				"slice %lld of %s reads no element of one of its inputs: its windows lie in "
+				"padding altogether",
+				(long long)slice, pim_node_op(n));
+		fill_result(&w, result);
+		return true;
+	}
+	pim_box tile = first_tile(&w);
+	lay_out_buffer(&w, !same_box(&tile, &w.slice));
+	do {
+		if (!run_tile(&w, &tile))
+			return false;
+	} while (next_tile(&w, &tile));
+	if (!result->from_memory)
+		transfer(&w, result, false);
+	return true;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lower.c - from decisions to command programs of the tile set (docs/design.md, 10.4).
+ *
+ * All streams are written in one global order: nodes by start time, slices in order. A message is
+ * thus posted before anything that waits for it, directly or not, so the program cannot deadlock.
+ * Homes are given back when the last reader is lowered; the trackers keep reused addresses safe. */
+#include <stdlib.h>
+
+#include "targets/tile/tile.h"
+
+static int64_t home_bytes(const pim_node *n, const pim_held *h)
+{
+	return pim_box_elements(&h->box) * (int64_t)pim_dtype_bytes(n->type->dtype);
+}
+
+static void take_homes(pim_lowering *l, const pim_node *n)
+{
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	l->home[n->id] = PIM_NEW(l->arena, pim_held, slices);
+	for (int64_t s = 0; s < slices; s++) {
+		pim_held *h = &l->home[n->id][s];
+		h->box = pim_layout_box(n->plan->layout, n->type, s, NULL);
+		h->address = pim_room_take(&l->unit[pim_slice_unit(n, s)].room, home_bytes(n, h));
+	}
+}
+
+static void give_homes(pim_lowering *l, const pim_node *n)
+{
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	for (int64_t s = 0; s < slices; s++) {
+		const pim_held *h = &l->home[n->id][s];
+		pim_room_give(&l->unit[pim_slice_unit(n, s)].room, h->address, home_bytes(n, h));
+	}
+}
+
+/* A node that runs, and where it stands in the graph. */
+typedef struct turn {
+	pim_node *node;
+	int position;
+} turn;
+
+static int by_start(const void *a, const void *b)
+{
+	const turn *x = a, *y = b;
+	int64_t start = x->node->plan->start, other = y->node->plan->start;
+	if (start != other)
+		return start < other ? -1 : 1;
+	return x->position < y->position ? -1 : x->position > y->position;
+}
+
+/* The nodes that run, by start; nodes of equal start keep their order in the graph, so that every
+ * input stands before its user. */
+static turn *order_nodes(const pim_lowering *l, int *count)
+{
+	turn *order = PIM_NEW(l->arena, turn, l->graph->n_ids);
+	*count = 0;
+	PIM_EACH_NODE(n, l->graph)
+	{
+		if (n->op != PIM_OP_input && n->op != PIM_OP_constant) {
+			order[*count] = (turn){n, *count};
+			++*count;
+		}
+	}
+	qsort(order, (size_t)*count, sizeof *order, by_start);
+	return order;
+}
+
+/* Readers of each value that are not lowered yet; results keep one for ever. */
+static int *count_readers(pim_lowering *l)
+{
+	int *readers = PIM_NEW(l->arena, int, l->graph->n_ids);
+	PIM_EACH_NODE(n, l->graph)
+	{
+		for (uint32_t i = 0; i < n->n_in; i++)
+			if (n->in[i])
+				readers[n->in[i]->id]++;
+	}
+	for (int i = 0; i < l->graph->n_results; i++)
+		readers[l->graph->results[i]->id]++;
+	return readers;
+}
+
+static void name_task(pim_lowering *l, const pim_node *n)
+{
+	const char *label = pim_node_label(n, l->arena);
+	pim_task task = {.name = label,
+		.op = pim_op_at(n->op)->name,
+		.start = n->plan->start,
+		.cycles = n->plan->cycles};
+	l->task = pim_program_task(l->program, &task);
+}
+
+static bool only_moves(const pim_node *n, const pim_axes *x)
+{
+	if (!(pim_op_at(n->op)->flags & PIM_OPF_move))
+		return false;
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (x->whole[i])
+			return false;
+	return true;
+}
+
+static bool adds_sums(const pim_node *n)
+{
+	const pim_node *from = n->op == PIM_OP_relayout ? n->in[0] : NULL;
+	return from && from->plan && from->plan->layout && from->plan->layout->sums > 1;
+}
+
+static bool lower_node(pim_lowering *l, const pim_node *n)
+{
+	const pim_axes *x = pim_axes_new(n, l->arena);
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	bool ok = true;
+	if (n->type->n_parts)
+		return pim_node_error(
+			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
+	name_task(l, n);
+	take_homes(l, n);
+	for (int64_t s = 0; ok && s < slices; s++) {
+		if (adds_sums(n))
+			ok = pim_lower_sums(l, n, s);
+		else if (only_moves(n, x))
+			ok = pim_lower_move(l, n, x, s);
+		else
+			ok = pim_lower_kernel(l, n, x, s);
+	}
+	pim_fetch_end(l);
+	return ok;
+}
+
+static bool lower_nodes(pim_lowering *l)
+{
+	int count;
+	turn *order = order_nodes(l, &count);
+	int *readers = count_readers(l);
+	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
+	for (int i = 0; i < l->graph->n_inputs; i++)
+		take_homes(l, l->graph->inputs[i]);
+	for (int i = 0; i < count; i++) {
+		const pim_node *n = order[i].node;
+		if (!lower_node(l, n))
+			return false;
+		for (uint32_t k = 0; k < n->n_in; k++) {
+			const pim_node *in = n->in[k];
+			if (in && --readers[in->id] == 0 && in->op != PIM_OP_constant && in->op != PIM_OP_input)
+				give_homes(l, in);
+		}
+	}
+	return true;
+}
+
+/* ---- tensors and homes of the program ---- */
+
+static void add_homes(pim_lowering *l, const pim_node *n, pim_home_kind kind, uint32_t tensor)
+{
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	for (int64_t s = 0; s < slices; s++) {
+		const pim_held *h = &l->home[n->id][s];
+		pim_home home = {kind, tensor, (uint32_t)pim_slice_unit(n, s), h->address, h->box};
+		pim_program_home(l->program, &home);
+	}
+}
+
+/* A result known before the program runs: unit 0 is given it. */
+static void add_constant_home(pim_lowering *l, const pim_node *n, uint32_t result)
+{
+	pim_box whole = pim_box_of(n->type);
+	pim_held held;
+	uint8_t space;
+	pim_fetch(l, n, 0, &whole, true, &held, &space);
+	pim_home home = {PIM_HOME_result, result, 0, l->unit[0].room.peak + held.address, whole};
+	pim_program_home(l->program, &home);
+}
+
+static const char *tensor_name(pim_lowering *l, const pim_node *n)
+{
+	return n->name ? n->name : pim_arena_printf(l->program->arena, "%u", n->number);
+}
+
+static void add_inputs_and_results(pim_lowering *l)
+{
+	const pim_graph *g = l->graph;
+	for (int i = 0; i < g->n_inputs; i++) {
+		pim_program_tensor t = {.name = tensor_name(l, g->inputs[i]), .type = g->inputs[i]->type};
+		add_homes(l, g->inputs[i], PIM_HOME_input, pim_program_input(l->program, &t));
+	}
+	for (int i = 0; i < g->n_results; i++) {
+		pim_node *n = g->results[i];
+		const char *name =
+			g->result_names && g->result_names[i] ? g->result_names[i] : tensor_name(l, n);
+		pim_program_tensor t = {.name = name, .type = n->type};
+		uint32_t result = pim_program_result(l->program, &t);
+		if (n->op == PIM_OP_constant)
+			add_constant_home(l, n, result);
+		else
+			add_homes(l, n, PIM_HOME_result, result);
+	}
+}
+
+/* Constants lie behind the activations of their unit: now that those are known, addresses are. */
+static void add_constants(pim_lowering *l)
+{
+	uint32_t *number = PIM_NEW(l->arena, uint32_t, l->graph->n_ids);
+	for (int i = 0; i < l->target->units; i++) {
+		int64_t start = l->unit[i].room.peak;
+		for (const pim_given *g = l->unit[i].given; g; g = g->next) {
+			const pim_node *n = g->constant;
+			pim_program_tensor t = {
+				.name = tensor_name(l, n), .type = n->type, .data = *pim_constant_data(n)};
+			if (!number[n->id])
+				number[n->id] = pim_program_constant(l->program, &t) + 1;
+			pim_home home = {PIM_HOME_constant, number[n->id] - 1, (uint32_t)i,
+				start + g->held.address, g->held.box};
+			pim_program_home(l->program, &home);
+		}
+		pim_stream *s = &l->program->stream[i];
+		for (int64_t r = 0; r < s->n_refs; r++) {
+			if (s->ref[r].space != PIM_SPACE_constant)
+				continue;
+			s->ref[r].space = PIM_SPACE_memory;
+			s->ref[r].address += start;
+		}
+	}
+}
+
+static bool check_memory(pim_lowering *l)
+{
+	int worst = 0, over = 0;
+	int64_t most = 0;
+	for (int i = 0; i < l->target->units; i++) {
+		int64_t needed = l->unit[i].room.peak + l->unit[i].constant_bytes;
+		over += needed > l->target->memory.bytes;
+		if (needed > most) {
+			most = needed;
+			worst = i;
+		}
+	}
+	if (!over)
+		return true;
+	return pim_error(l->program->context, l->graph->loc,
+		"graph @%s does not fit %s: unit %d needs %lld bytes of main memory (%lld of constants, "
+		"%lld of values) and has "
+		"%lld; %d of %d units are too small; a machine with %lld bytes per unit would do",
+		l->graph->name, l->target->name, worst, (long long)most,
+		(long long)l->unit[worst].constant_bytes, (long long)l->unit[worst].room.peak,
+		(long long)l->target->memory.bytes, over, l->target->units, (long long)most);
+}
+
+static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena *arena)
+{
+	pim_lowering l = {.target = t, .graph = g, .arena = arena};
+	l.program = pim_program_new(g->module->context, t, g->name);
+	l.unit = PIM_NEW(arena, pim_unit, t->units);
+	for (int i = 0; i < t->units; i++)
+		pim_room_start(&l.unit[i].room);
+	return l;
+}
+
+static void end_lowering(pim_lowering *l)
+{
+	for (int i = 0; i < l->target->units; i++) {
+		pim_tracker_free(&l->unit[i].memory);
+		pim_tracker_free(&l->unit[i].buffer);
+		pim_room_free(&l->unit[i].room);
+	}
+}
+
+static void free_program(void *p)
+{
+	pim_program_free(p);
+}
+
+bool pim_target_lower(const pim_target *t, pim_graph *g, pim_arena *scratch)
+{
+	pim_lowering l = start_lowering(t, g, scratch);
+	bool ok = lower_nodes(&l) && check_memory(&l);
+	if (ok) {
+		add_inputs_and_results(&l);
+		add_constants(&l);
+		for (int i = 0; i < t->units; i++)
+			pim_stream_reroll(&l.program->stream[i]);
+		pim_program_measure(l.program);
+		g->code = l.program;
+		pim_arena_defer(g->module->arena, free_program, l.program);
+	} else {
+		pim_program_free(l.program);
+	}
+	end_lowering(&l);
+	return ok;
+}

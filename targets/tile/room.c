@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* room.c - addresses in a unit's main memory: first fit over ascending gaps, joined when given
+ * back. The last gap has no end; whether the peak fits the machine is checked once, with all
+ * figures known. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "targets/tile/tile.h"
+
+enum { ALIGN = 64 };
+
+static int64_t round_up(int64_t bytes)
+{
+	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+void pim_room_start(pim_room *r)
+{
+	*r = (pim_room){.n = 1, .space = 16, .gap = malloc(16 * sizeof *r->gap)};
+	if (!r->gap)
+		abort();
+	r->gap[0] = (struct pim_gap){0, INT64_MAX};
+}
+
+static void drop_gap(pim_room *r, int i)
+{
+	memmove(r->gap + i, r->gap + i + 1, sizeof *r->gap * (size_t)(r->n - i - 1));
+	r->n--;
+}
+
+int64_t pim_room_take(pim_room *r, int64_t bytes)
+{
+	bytes = round_up(bytes ? bytes : 1);
+	int i = 0;
+	while (r->gap[i].hi - r->gap[i].lo < bytes)
+		i++;
+	int64_t address = r->gap[i].lo;
+	r->gap[i].lo += bytes;
+	if (r->gap[i].lo == r->gap[i].hi)
+		drop_gap(r, i);
+	if (address + bytes > r->peak)
+		r->peak = address + bytes;
+	r->now += bytes;
+	return address;
+}
+
+static void insert_gap(pim_room *r, int i, struct pim_gap gap)
+{
+	if (r->n == r->space) {
+		r->space *= 2;
+		r->gap = realloc(r->gap, sizeof *r->gap * (size_t)r->space);
+		if (!r->gap)
+			abort();
+	}
+	memmove(r->gap + i + 1, r->gap + i, sizeof *r->gap * (size_t)(r->n - i));
+	r->gap[i] = gap;
+	r->n++;
+}
+
+void pim_room_give(pim_room *r, int64_t address, int64_t bytes)
+{
+	bytes = round_up(bytes ? bytes : 1);
+	r->now -= bytes;
+	int i = 0;
+	while (r->gap[i].lo < address)
+		i++;
+	assert(address + bytes <= r->gap[i].lo);
+	bool joins_before = i > 0 && r->gap[i - 1].hi == address;
+	bool joins_behind = r->gap[i].lo == address + bytes;
+	if (joins_before && joins_behind) {
+		r->gap[i - 1].hi = r->gap[i].hi;
+		drop_gap(r, i);
+	} else if (joins_before) {
+		r->gap[i - 1].hi += bytes;
+	} else if (joins_behind) {
+		r->gap[i].lo = address;
+	} else {
+		insert_gap(r, i, (struct pim_gap){address, address + bytes});
+	}
+}
+
+void pim_room_free(pim_room *r)
+{
+	free(r->gap);
+	*r = (pim_room){0};
+}

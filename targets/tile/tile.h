@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/tile/tile.h - lowering to the tile command set, private to this folder.
+ *
+ * Slices in one global order; for each: fetch what it reads, run tiles, keep the result at home. */
+#ifndef PIM_TARGETS_TILE_TILE_H
+#define PIM_TARGETS_TILE_TILE_H
+
+#include "targets/program.h"
+
+/* ---- tracker.c: which commands must be complete before one may start ---- */
+
+/* Who last wrote and read a range of bytes: command numbers from 1 in the stream as it runs, 0 =
+ * nobody. */
+typedef struct pim_access {
+	int64_t lo, hi;
+	int64_t write; /* its number */
+	uint8_t write_engine;
+	int64_t read[PIM_ENGINE_COUNT]; /* last reader by engine */
+} pim_access;
+
+typedef struct pim_tracker {
+	int n, room;
+	pim_access *range; /* disjoint, ascending */
+} pim_tracker;
+
+/* Latest command per engine that a new access to [lo, hi) has to wait for is raised in latest[];
+ * the access is then recorded as command `number` of `engine`. */
+void pim_tracker_access(pim_tracker *t, int64_t lo, int64_t hi, bool writes, int engine,
+	int64_t number, int64_t latest[PIM_ENGINE_COUNT]);
+void pim_tracker_free(pim_tracker *t);
+
+/* ---- room.c: main memory of one unit, first fit ---- */
+
+typedef struct pim_room {
+	int n, space;
+	struct pim_gap {
+		int64_t lo, hi;
+	} * gap; /* ascending */
+	int64_t peak, now;
+} pim_room;
+void pim_room_start(pim_room *r);
+int64_t pim_room_take(pim_room *r, int64_t bytes);
+void pim_room_give(pim_room *r, int64_t address, int64_t bytes);
+void pim_room_free(pim_room *r);
+
+/* ---- the lowering of one graph ---- */
+
+/* A box of some value, packed row-major in a unit's memory. */
+typedef struct pim_held {
+	int64_t address;
+	pim_box box;
+} pim_held;
+
+/* A constant's box given to a unit before the program starts. Its address counts from the start of
+ * the unit's constants, which lie behind its activations; refs to it carry PIM_SPACE_constant until
+ * the end. */
+typedef struct pim_given {
+	const pim_node *constant;
+	pim_held held;
+	struct pim_given *next;
+} pim_given;
+enum { PIM_SPACE_constant = PIM_SPACE_buffer + 1 };
+
+/* A box fetched from other units for the node being lowered. */
+typedef struct pim_staged {
+	const pim_node *value;
+	pim_held held;
+	struct pim_staged *next;
+} pim_staged;
+
+typedef struct pim_unit {
+	pim_tracker memory, buffer;
+	pim_room room;
+	int64_t number; /* commands written so far */
+	int64_t known[PIM_ENGINE_COUNT]
+				 [PIM_ENGINE_COUNT]; /* what an engine's last command has waited for */
+	int64_t constant_bytes;
+	pim_given *given;
+	pim_staged *staged;
+	int half; /* of the buffer that the next slice uses */
+} pim_unit;
+
+typedef struct pim_lowering {
+	const pim_target *target;
+	pim_graph *graph;
+	pim_program *program;
+	pim_arena *arena;
+	pim_unit *unit;
+	pim_held **home; /* by node id: one per slice */
+	uint32_t task;	 /* of the node being lowered */
+} pim_lowering;
+
+int pim_slice_unit(const pim_node *n, int64_t slice);
+
+/* A place to read or write, and how many bytes from there a command may touch. */
+typedef struct pim_touch {
+	uint8_t space;
+	int64_t address, lo, hi; /* touched bytes are [address + lo, address + hi) */
+} pim_touch;
+
+/* ---- emit.c ---- */
+/* Writes a command on a unit, with the dependences its touches need. */
+void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, uint32_t partner,
+	bool accumulate, int n, const pim_touch *touch);
+/* Copies elements from one unit's memory to another's, or within one. */
+void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
+	int to_unit, pim_touch to);
+
+/* ---- pattern.c ---- */
+/* The copy of box `part` between two packed boxes that contain it. Sets the first byte of each
+ * side. */
+pim_pattern pim_box_pattern(const pim_type *t, const pim_box *part, const pim_box *from,
+	const pim_box *to, int64_t *from_offset, int64_t *to_offset);
+/* Drops dims of extent 1 and joins dims that are contiguous on both sides. */
+void pim_pattern_simplify(pim_pattern *p);
+
+/* ---- fetch.c ---- */
+/* Where a value's box lies on a unit, ready to be read: an own home, a constant given, or a staging
+ * area that is filled now. exact: the box must be packed by itself. */
+void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
+	pim_held *held, uint8_t *space);
+void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
+/* Among the copies of a slice, the one on this unit or with the fewest hops to it. */
+int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit);
+
+/* ---- kernel.c, move.c ---- */
+bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
+bool pim_lower_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
+bool pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice);
+
+#endif
