@@ -185,6 +185,15 @@ int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
 /* ---- verify of all facts a graph claims (facts.c) ---- */
 bool pim_graph_verify_facts(pim_graph *g);
 
+/* ---- what a node costs on so many units (estimate.c); one that has a layout ---- */
+typedef struct pim_estimate {
+	int64_t slices, waves;     /* waves = ceil(slices / units) */
+	int64_t compute, incoming; /* cycles of all waves: kernels and local memory; messages */
+	int64_t cycles;            /* of the node, where messages of a wave overlap with the wave before */
+	double bytes;              /* from other units, all slices */
+} pim_estimate;
+pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, pim_arena *scratch);
+
 /* ---- pictures (dot.c: the only user of cgraph and gvc) ---- */
 typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTURE_placement, PIM_PICTURE_overlap } pim_picture;
 /* Writes dot or svg text; false after a diagnostic. */
