@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes/overlap.h - data spaces of a nest and when they are ready, in closed form.
+ *
+ * A data space is what one place (a combination of the spatial loops) computes in one step (a
+ * combination of the temporal ones): a box of the op's axes. A box of the result is ready when all
+ * of its elements are final: ready = the number of steps that must be complete. */
+#ifndef PIM_PASSES_OVERLAP_H
+#define PIM_PASSES_OVERLAP_H
+
+#include "ir/ir.h"
+
+/* One loop of the nest as a digit of its axis: index = start of the piece + sum of digit * inner.
+ */
+typedef struct pim_digit {
+	int axis;
+	int64_t count, inner;
+	int64_t weight; /* steps that pass while the digit goes up by one; spatial: 0 */
+	bool spatial, piece;
+} pim_digit;
+
+/* An axis may be cut first into balanced pieces (its outermost loop is spatial), then into tiles.
+ */
+typedef struct pim_spaces {
+	int n_axes, n;
+	int64_t size[PIM_MAX_AXES], pieces[PIM_MAX_AXES], tile[PIM_MAX_AXES];
+	bool result[PIM_MAX_AXES]; /* the axis indexes the result */
+	pim_digit *digit;		   /* outer to inner */
+	int64_t steps, places;
+	int64_t last; /* R0: what the loops of the other axes add when a sum is final */
+} pim_spaces;
+
+/* `result` says which axes index the result; tile extents and loops as in pim_nest. */
+pim_spaces *pim_spaces_new(int n_axes, const int64_t *size, const int64_t *tile, const bool *result,
+	int n, const pim_loop *loop, pim_arena *a);
+/* From a node's nest; without one, one place and one step. */
+pim_spaces *pim_spaces_of(const pim_node *n, const pim_axes *x, pim_arena *a);
+/* False when the space is empty (beyond the edge of its piece). */
+bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *axes);
+/* One axis's part of the ready step of lo <= index < hi: the largest sum of weight * digit in it.
+ */
+int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
+/* Steps until the box of result axes is final, 0 for an empty one; other axes of the box are not
+ * read. */
+int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes);
+/* The same by looking at every place and step. */
+int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes);
+
+#endif
