@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* layout_search.c - the cheapest layout of every value, by dynamic programming along the graph.
+ *
+ * Idea: walk the nodes in order and keep, for each combination of states in which the values that
+ * are still needed are seen, the least cost so far. A node in own state a, seen in state b, adds
+ *     cost(a) + price * weights(a) + sum over inputs of edge(state the input is seen in, a) +
+ * relayout(a, b). A value leaves the combination after its last user. This is exact; when there are
+ * more than `room` combinations, the states of live values that do worst are dropped, and the bound
+ * is what every node costs at least. Cost: combinations * states per node; edges are computed once
+ * per pair of unlike ops. Source: frontier (bucket) elimination; Allspark's shortest path is the
+ * case of a chain. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/pass.h"
+
+enum { MAX_DIGITS = 63 }; /* each at least doubles the combinations */
+
+/* Costs from each seen state of a producer (row) to each own state of a reader. */
+typedef struct edge_table {
+	pim_edge at[PIM_MAX_STATES][PIM_MAX_STATES];
+} edge_table;
+
+struct pim_layout_search {
+	pim_graph *graph;
+	const pim_target *target;
+	pim_arena *arena;
+	int n_ids;
+	const pim_states **states; /* by id */
+	const edge_table ***edge;  /* by id, then input; NULL where nothing is fetched */
+	const edge_table **move;   /* by id: relayout of own result */
+	int *last;				   /* by id: position of the last user */
+};
+
+/* How the best way to a combination went: the combination before it, and this node's states. */
+typedef struct step {
+	uint32_t before;
+	uint8_t own, seen;
+} step;
+
+typedef struct stage {
+	const pim_node *node;
+	step *step;
+} stage;
+
+/* The live values, each with the states that are still considered; combinations are numbered
+ * row-major over them. */
+typedef struct front {
+	int n;
+	const pim_node **value;
+	int *count;
+	uint8_t (*state)[PIM_MAX_STATES];
+	int64_t size;
+	double *cost;
+} front;
+
+static bool is_value(const pim_node *n)
+{
+	return n && n->op != PIM_OP_constant;
+}
+
+/* ---- tables ---- */
+
+static void put(pim_text *key, const void *p, size_t bytes)
+{
+	pim_text_add(key, p, bytes);
+}
+
+static void put_attr(pim_text *key, const pim_attr *a)
+{
+	put(key, &a->name, sizeof a->name);
+	put(key, &a->n, sizeof a->n);
+	if (a->kind == PIM_ATTR_ints || a->kind == PIM_ATTR_floats || a->kind == PIM_ATTR_strings)
+		put(key, a->is, (size_t)a->n * sizeof *a->is);
+	else
+		put(key, &a->i, sizeof a->i);
+}
+
+/* What the states of a node depend on: equal keys, equal states. */
+static void make_key(pim_text *key, const pim_node *n, const int32_t *base, const pim_states *like)
+{
+	put(key, &n->op, sizeof n->op);
+	put(key, &n->type, sizeof n->type);
+	put(key, &like, sizeof like);
+	for (int i = 0; i < (int)n->n_in; i++) {
+		const pim_type *t = n->in[i] ? n->in[i]->type : NULL;
+		bool fixed = n->in[i] && n->in[i]->op == PIM_OP_constant;
+		put(key, &t, sizeof t);
+		put(key, &fixed, sizeof fixed);
+	}
+	if (base)
+		put(key, base, PIM_MAX_RANK * sizeof *base);
+	for (int i = 0; i < n->n_attrs; i++)
+		put_attr(key, &n->attrs[i]);
+}
+
+/* States of the first input of the same shape, whose layouts the result should be able to have. */
+static const pim_states *find_like(const pim_layout_search *s, const pim_node *n)
+{
+	for (int i = 0; i < (int)n->n_in; i++) {
+		if (!is_value(n->in[i]) || n->in[i]->type->rank != n->type->rank ||
+			n->in[i]->type->n_parts > 0)
+			continue;
+		if (!memcmp(
+				n->in[i]->type->dims, n->type->dims, (size_t)n->type->rank * sizeof *n->type->dims))
+			return s->states[n->in[i]->id];
+	}
+	return NULL;
+}
+
+static void find_states(pim_layout_search *s, const int32_t (*base)[PIM_MAX_RANK])
+{
+	pim_map *known = pim_map_new(s->arena);
+	pim_text key = {0};
+	PIM_EACH_NODE(n, s->graph)
+	{
+		if (!is_value(n))
+			continue;
+		const int32_t *own = base ? base[n->id] : NULL;
+		const pim_states *like = find_like(s, n);
+		key.n = 0;
+		make_key(&key, n, own, like);
+		pim_states *r = pim_map_get(known, key.s, key.n);
+		if (!r) {
+			r = pim_states_new(n, s->target, own, like, s->arena);
+			pim_map_put(known, key.s, key.n, r);
+		}
+		s->states[n->id] = r;
+	}
+	free(key.s);
+}
+
+static const edge_table *make_edges(
+	const pim_layout_search *s, const pim_states *from, const pim_states *to, int input)
+{
+	edge_table *e = PIM_NEW(s->arena, edge_table, 1);
+	for (int i = 0; i < from->n; i++)
+		for (int k = 0; k < to->n; k++)
+			if (from->state[i].seen && to->state[k].own && to->state[k].need[input])
+				e->at[i][k] = pim_edge_cost(s->target, from->type, &from->state[i],
+					to->state[k].need[input], to->state[k].slices);
+	return e;
+}
+
+static const edge_table *make_moves(const pim_layout_search *s, const pim_states *r)
+{
+	edge_table *e = PIM_NEW(s->arena, edge_table, 1);
+	for (int i = 0; i < r->n; i++)
+		for (int k = 0; k < r->n; k++)
+			if (r->state[i].own && r->state[k].seen)
+				e->at[i][k] = pim_relayout_cost(s->target, r->type, &r->state[i], &r->state[k]);
+	return e;
+}
+
+typedef struct pair {
+	const pim_states *from, *to;
+	int64_t input; /* -1: relayout */
+} pair;
+
+static const edge_table *find_table(pim_layout_search *s, pim_map *known, pair key)
+{
+	edge_table *e = pim_map_get(known, &key, sizeof key);
+	if (e)
+		return e;
+	const edge_table *made =
+		key.input < 0 ? make_moves(s, key.from) : make_edges(s, key.from, key.to, (int)key.input);
+	pim_map_put(known, &key, sizeof key, (void *)(uintptr_t)made);
+	return made;
+}
+
+static void find_tables(pim_layout_search *s)
+{
+	pim_map *known = pim_map_new(s->arena);
+	int at = 0;
+	PIM_EACH_NODE(n, s->graph)
+	{
+		at++;
+		if (!is_value(n))
+			continue;
+		const pim_states *own = s->states[n->id];
+		s->last[n->id] = at;
+		s->move[n->id] = find_table(s, known, (pair){own, own, -1});
+		s->edge[n->id] = PIM_NEW(s->arena, const edge_table *, n->n_in + 1);
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (is_value(n->in[i])) {
+				s->last[n->in[i]->id] = at;
+				s->edge[n->id][i] = find_table(s, known, (pair){s->states[n->in[i]->id], own, i});
+			}
+	}
+}
+
+pim_layout_search *pim_layout_search_new(
+	pim_graph *g, const pim_target *t, const int32_t (*base)[PIM_MAX_RANK], pim_arena *a)
+{
+	pim_layout_search *s = PIM_NEW(a, pim_layout_search, 1);
+	s->graph = g;
+	s->target = t;
+	s->arena = a;
+	s->n_ids = (int)g->n_ids;
+	s->states = PIM_NEW(a, const pim_states *, s->n_ids + 1);
+	s->edge = PIM_NEW(a, const edge_table **, s->n_ids + 1);
+	s->move = PIM_NEW(a, const edge_table *, s->n_ids + 1);
+	s->last = PIM_NEW(a, int, s->n_ids + 1);
+	find_states(s, base);
+	find_tables(s);
+	return s;
+}
+
+/* ---- dynamic programming ---- */
+
+typedef struct run {
+	pim_layout_search *s;
+	double price;
+	int64_t room;
+	pim_arena *arena;
+	front f;
+	stage *stage;
+	int n_stages;
+	pim_layout_plan *plan;
+} run;
+
+static double state_cost(const run *r, const pim_state *s)
+{
+	return s->cycles + r->price * (double)s->weight_bytes;
+}
+
+static int find_live(const front *f, const pim_node *n)
+{
+	for (int v = 0; v < f->n; v++)
+		if (f->value[v] == n)
+			return v;
+	PIM_BUG("a value is read after it was dropped from the front");
+}
+
+static int64_t stride_of(const front *f, int v)
+{
+	int64_t stride = 1;
+	for (int k = v + 1; k < f->n; k++)
+		stride *= f->count[k];
+	return stride;
+}
+
+/* Where the digits of some live values stand: their strides in one numbering and in another. Values
+ * with one state have no digit. */
+typedef struct digits {
+	int n;
+	int count[MAX_DIGITS];
+	int64_t from[MAX_DIGITS], to[MAX_DIGITS];
+} digits;
+
+static int64_t renumber(const digits *d, int64_t t)
+{
+	int64_t r = 0;
+	for (int k = 0; k < d->n; k++)
+		r += t / d->from[k] % d->count[k] * d->to[k];
+	return r;
+}
+
+/* The best own state and cost for each seen state of a node, given how its inputs are seen. */
+typedef struct best_row {
+	bool known;
+	double cost[PIM_MAX_STATES];
+	uint8_t own[PIM_MAX_STATES];
+} best_row;
+
+static void fill_row(run *r, const pim_node *n, const int *seen, best_row *row)
+{
+	const pim_layout_search *s = r->s;
+	const pim_states *own = s->states[n->id];
+	row->known = true;
+	for (int b = 0; b < own->n; b++)
+		row->cost[b] = INFINITY;
+	for (int a = 0; a < own->n; a++) {
+		if (!own->state[a].own)
+			continue;
+		double cost = state_cost(r, &own->state[a]);
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (s->edge[n->id][i])
+				cost += s->edge[n->id][i]->at[seen[i]][a].cycles;
+		for (int b = 0; b < own->n; b++) {
+			double all = cost + s->move[n->id]->at[a][b].cycles;
+			if (own->state[b].seen && all < row->cost[b]) {
+				row->cost[b] = all;
+				row->own[b] = (uint8_t)a;
+			}
+		}
+	}
+	r->plan->steps += own->n * own->n;
+}
+
+static void find_seen(const front *f, const pim_node *n, int64_t t, int *seen)
+{
+	for (int i = 0; i < (int)n->n_in; i++) {
+		seen[i] = 0;
+		if (!is_value(n->in[i]))
+			continue;
+		int v = find_live(f, n->in[i]);
+		seen[i] = f->state[v][t / stride_of(f, v) % f->count[v]];
+	}
+}
+
+/* The front after node n: live values that have later users, and n when it has some. */
+static front next_front(const run *r, const pim_node *n, int at)
+{
+	const front *f = &r->f;
+	const pim_states *own = r->s->states[n->id];
+	front g = {.n = 0, .size = 1};
+	g.value = PIM_NEW(r->arena, const pim_node *, f->n + 1);
+	g.count = PIM_NEW(r->arena, int, f->n + 1);
+	g.state = pim_arena_alloc(r->arena, sizeof *g.state * (size_t)(f->n + 1));
+	for (int v = 0; v < f->n; v++)
+		if (r->s->last[f->value[v]->id] > at) {
+			g.value[g.n] = f->value[v];
+			g.count[g.n] = f->count[v];
+			memcpy(g.state[g.n], f->state[v], sizeof f->state[v]);
+			g.size *= g.count[g.n++];
+		}
+	if (r->s->last[n->id] <= at)
+		return g;
+	g.value[g.n] = n;
+	for (int b = 0; b < own->n; b++)
+		if (own->state[b].seen)
+			g.state[g.n][g.count[g.n]++] = (uint8_t)b;
+	g.size *= g.count[g.n++];
+	return g;
+}
+
+static void find_digits(const front *f, const front *g, const pim_node *n, digits *keep)
+{
+	keep->n = 0;
+	for (int v = 0; v < g->n; v++)
+		if (g->value[v] != n && g->count[v] > 1) {
+			int old = find_live(f, g->value[v]);
+			keep->count[keep->n] = f->count[old];
+			keep->from[keep->n] = stride_of(f, old);
+			keep->to[keep->n++] = stride_of(g, v);
+		}
+}
+
+/* Numbers the combinations of n's inputs alone; their count. */
+static int64_t find_input_digits(const front *f, const pim_node *n, digits *in)
+{
+	int64_t size = 1;
+	in->n = 0;
+	for (int v = 0; v < f->n; v++) {
+		bool read = false;
+		for (int i = 0; i < (int)n->n_in; i++)
+			read = read || n->in[i] == f->value[v];
+		if (!read || f->count[v] == 1)
+			continue;
+		in->count[in->n] = f->count[v];
+		in->from[in->n] = stride_of(f, v);
+		in->to[in->n++] = size;
+		size *= f->count[v];
+	}
+	return size;
+}
+
+static void take_step(run *r, const pim_node *n, int at)
+{
+	front *f = &r->f, g = next_front(r, n, at);
+	digits keep, in;
+	find_digits(f, &g, n, &keep);
+	best_row *rows = PIM_NEW(r->arena, best_row, find_input_digits(f, n, &in));
+	int *seen = PIM_NEW(r->arena, int, n->n_in + 1);
+	bool live = g.n > 0 && g.value[g.n - 1] == n;
+	int own = r->s->states[n->id]->n;
+	g.cost = pim_arena_raw(r->arena, sizeof *g.cost * (size_t)g.size);
+	step *steps = PIM_NEW(r->arena, step, g.size);
+	for (int64_t t = 0; t < g.size; t++)
+		g.cost[t] = INFINITY;
+	for (int64_t t = 0; t < f->size; t++) {
+		best_row *row = &rows[renumber(&in, t)];
+		if (!row->known) {
+			find_seen(f, n, t, seen);
+			fill_row(r, n, seen, row);
+		}
+		int64_t to = renumber(&keep, t);
+		for (int b = 0, k = 0; b < own; b++) {
+			if (!r->s->states[n->id]->state[b].seen)
+				continue;
+			int64_t u = live ? to + k++ : to;
+			double cost = f->cost[t] + row->cost[b];
+			if (cost < g.cost[u]) {
+				g.cost[u] = cost;
+				steps[u] = (step){(uint32_t)t, row->own[b], (uint8_t)b};
+			}
+		}
+	}
+	r->plan->steps += f->size * own;
+	r->stage[r->n_stages++] = (stage){n, steps};
+	*f = g;
+}
+
+/* The least cost of any combination with each state of live value v. */
+static void find_marginals(const front *f, int v, double *least)
+{
+	int64_t stride = stride_of(f, v);
+	for (int k = 0; k < f->count[v]; k++)
+		least[k] = INFINITY;
+	for (int64_t t = 0; t < f->size; t++) {
+		int k = (int)(t / stride % f->count[v]);
+		least[k] = fmin(least[k], f->cost[t]);
+	}
+}
+
+/* Drops state k of live value v. */
+static void drop_state(run *r, int v, int k)
+{
+	front *f = &r->f;
+	step *old = r->stage[r->n_stages - 1].step;
+	int64_t stride = stride_of(f, v), block = stride * f->count[v], to = 0;
+	for (int64_t t = 0; t < f->size; t++) {
+		if (t % block / stride == k)
+			continue;
+		f->cost[to] = f->cost[t];
+		old[to++] = old[t];
+	}
+	f->count[v]--;
+	memmove(&f->state[v][k], &f->state[v][k + 1], (size_t)(f->count[v] - k));
+	f->size = to;
+}
+
+/* Of the value with most states, again and again, the state that does worst goes. */
+static void prune(run *r)
+{
+	while (r->f.size > r->room) {
+		int v = 0, worst = 0;
+		for (int k = 1; k < r->f.n; k++)
+			if (r->f.count[k] > r->f.count[v])
+				v = k;
+		double least[PIM_MAX_STATES];
+		find_marginals(&r->f, v, least);
+		for (int k = 1; k < r->f.count[v]; k++)
+			if (least[k] >= least[worst])
+				worst = k;
+		drop_state(r, v, worst);
+		r->plan->optimal = false;
+	}
+}
+
+/* ---- what a plan is worth ---- */
+
+static void add_up(const pim_layout_search *s, pim_layout_plan *p)
+{
+	p->cycles = 0;
+	p->bytes = 0;
+	PIM_EACH_NODE(n, s->graph)
+	{
+		if (!is_value(n))
+			continue;
+		int own = p->own[n->id];
+		const pim_edge *move = &s->move[n->id]->at[own][p->seen[n->id]];
+		p->cycles += s->states[n->id]->state[own].cycles + move->cycles;
+		p->bytes += move->bytes;
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (s->edge[n->id][i]) {
+				const pim_edge *e = &s->edge[n->id][i]->at[p->seen[n->in[i]->id]][own];
+				p->cycles += e->cycles;
+				p->bytes += e->bytes;
+			}
+	}
+}
+
+static pim_layout_plan *new_plan(const pim_layout_search *s)
+{
+	pim_layout_plan *p = PIM_NEW(s->arena, pim_layout_plan, 1);
+	p->n_ids = s->n_ids;
+	p->states = s->states;
+	p->own = PIM_NEW(s->arena, uint8_t, s->n_ids + 1);
+	p->seen = PIM_NEW(s->arena, uint8_t, s->n_ids + 1);
+	p->optimal = true;
+	return p;
+}
+
+/* What every node costs at least. */
+static double find_bound(const run *r)
+{
+	double sum = 0;
+	PIM_EACH_NODE(n, r->s->graph)
+	{
+		const pim_states *own = is_value(n) ? r->s->states[n->id] : NULL;
+		double least = INFINITY;
+		for (int a = 0; own && a < own->n; a++)
+			if (own->state[a].own)
+				least = fmin(least, state_cost(r, &own->state[a]));
+		sum += own ? least : 0;
+	}
+	return sum;
+}
+
+static void trace_back(run *r)
+{
+	int64_t t = 0;
+	for (int64_t u = 1; u < r->f.size; u++)
+		if (r->f.cost[u] < r->f.cost[t])
+			t = u;
+	r->plan->value = r->f.cost[t];
+	for (int k = r->n_stages - 1; k >= 0; k--) {
+		const step *s = &r->stage[k].step[t];
+		r->plan->own[r->stage[k].node->id] = s->own;
+		r->plan->seen[r->stage[k].node->id] = s->seen;
+		t = s->before;
+	}
+}
+
+pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room)
+{
+	pim_arena *scratch = pim_arena_new();
+	run r = {.s = s, .price = price, .room = room, .arena = scratch, .plan = new_plan(s)};
+	r.stage = PIM_NEW(scratch, stage, s->n_ids + 1);
+	r.f = (front){.n = 0, .size = 1, .cost = PIM_NEW(scratch, double, 1)};
+	int at = 0;
+	PIM_EACH_NODE(n, s->graph)
+	{
+		at++;
+		if (!is_value(n))
+			continue;
+		take_step(&r, n, at);
+		prune(&r);
+	}
+	trace_back(&r);
+	add_up(s, r.plan);
+	r.plan->bound = r.plan->optimal ? r.plan->value : find_bound(&r);
+	pim_arena_free(scratch);
+	return r.plan;
+}
+
+static int find_kind(const pim_states *r, pim_layout_kind kind)
+{
+	for (int a = 0; a < r->n; a++)
+		if (r->state[a].own && r->state[a].kind == kind)
+			return a;
+	for (int a = 0; a < r->n; a++)
+		if (r->state[a].own && r->state[a].seen)
+			return a;
+	PIM_BUG("a value has no layout that its users can see");
+}
+
+pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind)
+{
+	pim_layout_plan *p = new_plan(s);
+	PIM_EACH_NODE(n, s->graph)
+	{
+		if (is_value(n))
+			p->own[n->id] = p->seen[n->id] = (uint8_t)find_kind(s->states[n->id], kind);
+	}
+	add_up(s, p);
+	p->value = p->cycles;
+	return p;
+}
