@@ -96,6 +96,7 @@ struct pim_context {
 	pim_module **modules;
 	int n_plugins, room_plugins;
 	const pim_plugin **plugins;
+	pim_map *files; /* mapped files (pim_file) by path */
 	int n_passes; /* rows of passes.def with the names users write; made when first asked for */
 	const pim_pass *passes;
 };
@@ -169,6 +170,16 @@ struct pim_data {
 /* Maps a file read-only for as long as the context lives; one mapping per path. NULL after a diagnostic.
  * An empty or missing file, or a directory, is an error at `at`. */
 const void *pim_file_map(pim_context *c, pim_loc at, const char *path, size_t *bytes);
+/* A mapped file. tensors: what a safetensors file holds, by name, once it was asked for. */
+typedef struct pim_file {
+	const char *path;
+	const void *bytes;
+	size_t n;
+	pim_map *tensors;
+} pim_file;
+pim_file *pim_file_open(pim_context *c, pim_loc at, const char *path);
+/* Gives the memory of whole pages in lo..hi back when they are of a mapped file; they stay readable. */
+void pim_file_drop(pim_context *c, const char *lo, const char *hi);
 /* Writes all tensors `keys/types/data` to `path` as safetensors (through a temporary name). */
 bool pim_safetensors_write(pim_context *c, const char *path, int n, const char *const *keys, const pim_type *const *types, const void *const *data);
 /* Finds a tensor; checks that its type and size agree. NULL after a diagnostic. */
@@ -229,6 +240,8 @@ typedef struct pim_op_info {
 } pim_op_info;
 
 const pim_op_info *pim_op_at(pim_op op);
+/* The attribute's row; NULL when the op has none of that name. */
+const pim_op_attr *pim_op_attr_find(const pim_op_info *op, const char *name);
 /* PIM_OP_COUNT when there is none. */
 pim_op pim_op_find(const char *name, size_t n);
 
@@ -385,6 +398,9 @@ void pim_graph_forget(pim_graph *g, unsigned facts); /* drops the decisions behi
 
 /* ---- graph.c ---- */
 
+/* The number of a node that has a name from the start. */
+#define PIM_NO_NUMBER UINT32_MAX
+
 struct pim_node {
 	pim_node *next, *prev;
 	const pim_type *type;
@@ -457,6 +473,15 @@ pim_node *pim_node_make(pim_graph *g, pim_op op, int n, pim_node *const *in, pim
 pim_node *pim_node_make_like(pim_node *like, pim_op op, int n, pim_node *const *in, int n_attrs, const pim_attr *attrs);
 /* Wants the name; appends _2, _3 ... when it is taken. */
 void pim_node_rename(pim_node *n, const char *name);
+/* As pim_node_make, but not linked, its inputs not set, with a number of the caller's choice. */
+pim_node *pim_node_make_numbered(pim_graph *g, pim_op op, int n, uint32_t number);
+/* names.c: gives the name up; takes it, unless another node has it: that one is returned. */
+void pim_node_unname(pim_node *n);
+pim_node *pim_node_take_name(pim_node *n, const char *name, size_t bytes);
+void pim_label_print(pim_text *t, const pim_node *n);  /* %name or %number */
+void pim_text_name(pim_text *t, const char *name);     /* as it is, or in quotes where it must be */
+/* Forgets the module made last, after an error. */
+void pim_module_discard(pim_module *m);
 /* The name as printed, with %. */
 const char *pim_node_label(const pim_node *n, pim_arena *a);
 void pim_node_link(pim_node *n, pim_node *before);
