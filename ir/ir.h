@@ -178,8 +178,8 @@ typedef struct pim_file {
 	pim_map *tensors;
 } pim_file;
 pim_file *pim_file_open(pim_context *c, pim_loc at, const char *path);
-/* Gives the memory of whole pages in lo..hi back when they are of a mapped file; they stay readable. */
-void pim_file_drop(pim_context *c, const char *lo, const char *hi);
+/* Gives the memory of the whole pages in lo..hi of a source back when it is a mapped file; they stay readable. */
+void pim_file_drop(pim_context *c, uint32_t source, const char *lo, const char *hi);
 /* Writes all tensors `keys/types/data` to `path` as safetensors (through a temporary name). */
 bool pim_safetensors_write(pim_context *c, const char *path, int n, const char *const *keys, const pim_type *const *types, const void *const *data);
 /* Finds a tensor; checks that its type and size agree. NULL after a diagnostic. */
