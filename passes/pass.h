@@ -89,7 +89,9 @@ bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t,
 
 /* ---- parts of the manager ---- */
 
-/* Takes out what no result depends on (dce.c); inputs stay. How many nodes that were. */
+/* Gives n the inputs that stand for its own now (rewrite.c). */
+void pim_replacer_update(pim_replacer *r, pim_node *n);
+/* Takes out what no result depends on (rewrite.c); inputs stay. How many nodes that were. */
 int pim_graph_drop_unused(pim_graph *g, pim_arena *scratch);
 /* Opens a shared object, checks its version, registers its passes (plugin.c). */
 bool pim_plugin_load(pim_context *c, const char *path);
@@ -169,14 +171,36 @@ pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64
 /* Every node in its state of that kind, or whole on one unit where it has none. */
 pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind);
 
-/* ---- axes with names (axis_roles.c) ---- */
+/* What the units must hold under a plan (layout_memory.c): constants given to the fullest unit, equal
+ * boxes once, and the most that live values and fetched inputs take at any time. */
+typedef struct pim_layout_memory {
+	int64_t weights, values;
+} pim_layout_memory;
+pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const pim_layout_plan *p);
+
+/* ---- axes with names (axis_roles.c), cuts along them (axis_cuts.c) ---- */
 
 typedef enum pim_role { PIM_ROLE_none, PIM_ROLE_channel, PIM_ROLE_row, PIM_ROLE_batch, PIM_ROLE_window, PIM_ROLE_head, PIM_ROLE_COUNT } pim_role;
 const char *pim_role_name(pim_role r);
 /* By class: what its slices are, for people. */
 const pim_role *pim_roles_new(pim_graph *g, const pim_classes *c, pim_arena *a);
-/* The class of the outermost factor of dimension d that is not of size 1, and that factor's size; -1 for none. */
-int pim_role_class(const pim_classes *c, const pim_node *n, int d, int64_t *size);
+/* A cut along a class of axes into `count` pieces. */
+#define PIM_MAX_CUTS 4
+typedef struct pim_cut {
+	int class;
+	int64_t count;
+} pim_cut;
+typedef struct pim_cuts {
+	int n;
+	pim_cut cut[PIM_MAX_CUTS];
+} pim_cuts;
+/* How often each dimension of n's value is cut by all of the cuts; false when one is not there, not free, or
+ * not outermost in its dimension (inner factors count once the outer ones are cut in full). */
+bool pim_cuts_apply(const pim_classes *c, const pim_node *n, const pim_cuts *cuts, int32_t parts[PIM_MAX_RANK]);
+/* The cuts that a layout makes at n, as far as they are cuts along free classes. */
+pim_cuts pim_cuts_of(const pim_classes *c, const pim_node *n, const pim_layout *l);
+/* By node id: the parts that the graph's branch sets ask of each member. */
+int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *roles, pim_arena *a))[PIM_MAX_RANK];
 
 /* Structural branches (branch_paths.c): ways between a node that several ops read and the first
  * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none. */
@@ -185,14 +209,15 @@ int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
 /* ---- verify of all facts a graph claims (facts.c) ---- */
 bool pim_graph_verify_facts(pim_graph *g);
 
-/* ---- what a node costs on so many units (estimate.c); one that has a layout ---- */
+/* ---- what a node costs on so many units (estimate.c) ---- */
 typedef struct pim_estimate {
 	int64_t slices, waves;     /* waves = ceil(slices / units) */
 	int64_t compute, incoming; /* cycles of all waves: kernels and local memory; messages */
 	int64_t cycles;            /* of the node, where messages of a wave overlap with the wave before */
 	double bytes;              /* from other units, all slices */
 } pim_estimate;
-pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, pim_arena *scratch);
+/* For n on `units` units and each producer of its inputs on at most `from_units`. */
+pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
 
 /* ---- pictures (dot.c: the only user of cgraph and gvc) ---- */
 typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTURE_placement, PIM_PICTURE_overlap } pim_picture;
