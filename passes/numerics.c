@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes/numerics.c - does a pass keep the values? The program is evaluated before and after.
+ *
+ * Results are kept whole and compared whole. Of every other value a sample is kept, under the
+ * number that the node keeps through all passes: when a result differs, the first node whose sample
+ * differs is where it went wrong. When no node of the old program has a counterpart, the result is
+ * named. Tolerance for an element b: |a - b| <= rtol |b| + 1e-5 max|b|, rtol = 1e-4, and 4 units of
+ * the last place for f16 and bf16; integers and bools must be equal. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/pass.h"
+
+enum { SAMPLE_MOST = 1024, SAMPLE_LEAST = 4, SAMPLE_BUDGET = 8 << 20 };
+
+typedef struct sample {
+	const pim_type *type;
+	double scale; /* largest finite magnitude of the whole value */
+	int n;
+	double *at;
+} sample;
+
+typedef struct values {
+	pim_arena *arena;
+	uint32_t n_samples;
+	sample *sample; /* by number */
+	int n_results;
+	pim_tensor *result;
+} values;
+
+struct pim_numerics {
+	uint64_t seed;
+	int threads, room; /* elements in a sample */
+	values was;
+};
+
+typedef struct collector {
+	values *v;
+	int room;
+	pim_arena *arena;
+} collector;
+
+/* ---- taking values ---- */
+
+static double find_scale(const pim_tensor *t)
+{
+	double most = 0;
+	for (int64_t i = 0; i < t->type->elements; i++) {
+		double x = fabs(pim_element_get(t->type->dtype, t->data, i));
+		if (isfinite(x) && x > most)
+			most = x;
+	}
+	return most;
+}
+
+/* The i-th of n places spread over a tensor, first and last among them. */
+static int64_t spread(int64_t elements, int n, int i)
+{
+	return n < 2 ? 0 : (int64_t)((double)i * (double)(elements - 1) / (n - 1));
+}
+
+static void take_sample(void *user, const pim_node *n, const pim_tensor *t)
+{
+	collector *c = user;
+	if (n->type->n_parts || n->number >= c->v->n_samples)
+		return;
+	sample *s = &c->v->sample[n->number];
+	s->type = n->type;
+	s->n = n->type->elements < c->room ? (int)n->type->elements : c->room;
+	s->at = pim_arena_raw(c->arena, sizeof(double) * (size_t)(s->n + 1));
+	for (int i = 0; i < s->n; i++)
+		s->at[i] = pim_element_get(t->type->dtype, t->data, spread(t->type->elements, s->n, i));
+	s->scale = find_scale(t);
+}
+
+static pim_tensor *make_inputs(const pim_graph *g, uint64_t seed, pim_arena *a)
+{
+	pim_tensor *in = PIM_NEW(a, pim_tensor, g->n_inputs + 1);
+	for (int i = 0; i < g->n_inputs; i++) {
+		in[i].type = g->inputs[i]->type;
+		in[i].data = pim_arena_raw(a, (size_t)pim_type_bytes(in[i].type) + 1);
+		pim_tensor_random(&in[i], seed + (uint64_t)i);
+	}
+	return in;
+}
+
+static bool evaluate(const pim_numerics *k, pim_graph *g, values *v)
+{
+	pim_arena *scratch = pim_arena_new();
+	v->arena = pim_arena_new();
+	v->n_samples = g->n_numbers;
+	v->sample = PIM_NEW(v->arena, sample, v->n_samples + 1);
+	v->n_results = g->n_results;
+	v->result = PIM_NEW(v->arena, pim_tensor, g->n_results + 1);
+	collector c = {v, k->room, v->arena};
+	pim_eval_options o = {.threads = k->threads, .on_value = take_sample, .user = &c};
+	pim_tensor *in = make_inputs(g, k->seed, scratch);
+	bool good = pim_graph_eval_with(g, in, v->result, v->arena, &o);
+	pim_arena_free(scratch);
+	return good;
+}
+
+static int choose_room(const pim_graph *g)
+{
+	int64_t room = SAMPLE_BUDGET / ((int64_t)g->n_numbers + 1);
+	if (room > SAMPLE_MOST)
+		return SAMPLE_MOST;
+	return room < SAMPLE_LEAST ? SAMPLE_LEAST : (int)room;
+}
+
+pim_numerics *pim_numerics_new(pim_graph *g, uint64_t seed, int threads)
+{
+	pim_numerics *k = calloc(1, sizeof *k);
+	if (!k)
+		PIM_BUG("out of memory");
+	*k = (pim_numerics){.seed = seed, .threads = threads, .room = choose_room(g)};
+	if (evaluate(k, g, &k->was))
+		return k;
+	pim_error(g->module->context, g->loc, "cannot evaluate @%s, which checking its values needs",
+		g->name);
+	pim_numerics_free(k);
+	return NULL;
+}
+
+void pim_numerics_free(pim_numerics *k)
+{
+	if (!k)
+		return;
+	if (k->was.arena)
+		pim_arena_free(k->was.arena);
+	free(k);
+}
+
+/* ---- comparing ---- */
+
+static double choose_rtol(pim_dtype t)
+{
+	if (!pim_dtype_is_float(t))
+		return 0;
+	if (t == PIM_DTYPE_bf16)
+		return 4.0 / 256;
+	return t == PIM_DTYPE_f16 ? 4.0 / 2048 : 1e-4;
+}
+
+static double choose_atol(pim_dtype t, double scale)
+{
+	return pim_dtype_is_float(t) ? 1e-5 * scale : 0;
+}
+
+static bool is_near(double a, double b, double rtol, double atol)
+{
+	if (isnan(a) || isnan(b))
+		return isnan(a) && isnan(b);
+	return a == b || fabs(a - b) <= atol + rtol * fabs(b);
+}
+
+/* The first element of the sample that differs; -1 when none does. */
+static int find_difference(const sample *now, const sample *was)
+{
+	double rtol = choose_rtol(was->type->dtype), atol = choose_atol(was->type->dtype, was->scale);
+	for (int i = 0; i < was->n; i++)
+		if (!is_near(now->at[i], was->at[i], rtol, atol))
+			return i;
+	return -1;
+}
+
+static void report_node(
+	const pim_node *n, const char *pass, const sample *now, const sample *was, int i)
+{
+	pim_arena *a = pim_arena_new();
+	pim_dtype t = was->type->dtype;
+	pim_node_error(n,
+		"pass '%s' changed the value of %s: element %lld is %.9g, was %.9g (tolerance %g of the "
+		"element + %g)",
+		pass, pim_node_label(n, a), (long long)spread(was->type->elements, was->n, i), now->at[i],
+		was->at[i], choose_rtol(t), choose_atol(t, was->scale));
+	pim_arena_free(a);
+}
+
+static bool name_first_node(
+	const pim_graph *g, const char *pass, const values *now, const values *was)
+{
+	PIM_EACH_NODE(n, g)
+	{
+		if (n->number >= was->n_samples || n->number >= now->n_samples)
+			continue;
+		const sample *x = &now->sample[n->number], *y = &was->sample[n->number];
+		if (!x->type || x->type != y->type || x->n != y->n)
+			continue;
+		int i = find_difference(x, y);
+		if (i < 0)
+			continue;
+		report_node(n, pass, x, y, i);
+		return true;
+	}
+	return false;
+}
+
+static bool compare_result(const pim_graph *g, int i, const char *pass, const pim_tensor *now,
+	const pim_tensor *was, pim_difference *d)
+{
+	if (now->type != was->type)
+		return pim_node_error(g->results[i], "pass '%s' changed the type of result %d", pass, i);
+	pim_dtype t = was->type->dtype;
+	*d = pim_tensor_compare(now, was, choose_rtol(t), choose_atol(t, find_scale(was)));
+	return d->beyond == 0;
+}
+
+static void report_result(const pim_graph *g, int i, const char *pass, const pim_difference *d,
+	const pim_tensor *was, bool named)
+{
+	pim_dtype t = was->type->dtype;
+	pim_node_note(g->results[i], named ? PIM_NOTE : PIM_ERROR,
+		"pass '%s' changed result %d of @%s: %lld of %lld elements differ, worst element %lld is "
+		"%.9g, was %.9g (tolerance %g of the element + %g)",
+		pass, i, g->name, (long long)d->beyond, (long long)was->type->elements, (long long)d->index,
+		d->a, d->b, choose_rtol(t), choose_atol(t, find_scale(was)));
+}
+
+static bool compare_all(const pim_graph *g, const char *pass, const values *now, const values *was)
+{
+	bool good = true, named = false;
+	if (now->n_results != was->n_results)
+		return pim_error(g->module->context, g->loc,
+			"pass '%s' changed the number of results of @%s from %d to %d", pass, g->name,
+			was->n_results, now->n_results);
+	for (int i = 0; i < was->n_results; i++) {
+		pim_difference d = {0};
+		if (compare_result(g, i, pass, &now->result[i], &was->result[i], &d))
+			continue;
+		if (good)
+			named = name_first_node(g, pass, now, was);
+		good = false;
+		if (d.beyond)
+			report_result(g, i, pass, &d, &was->result[i], named);
+	}
+	return good;
+}
+
+bool pim_numerics_check(pim_numerics *k, pim_graph *g, const char *pass)
+{
+	values now;
+	bool good = evaluate(k, g, &now);
+	if (!good)
+		pim_error(g->module->context, g->loc, "cannot evaluate @%s after pass '%s'", g->name, pass);
+	good = good && compare_all(g, pass, &now, &k->was);
+	pim_arena_free(k->was.arena);
+	k->was = now;
+	return good;
+}
