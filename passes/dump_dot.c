@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dump_dot - write a picture of the program, its schedule, its placement or its overlap.
+ *
+ * Needs: shaped.  Gives: nothing; changes nothing.
+ * Idea:  the pictures are in picture_*.c; this opens the file and picks one by name.
+ * Cost:  of the picture; program pictures are folded to a few hundred shapes. */
+#include <string.h>
+
+#include "passes/drawing.h"
+#include "passes/pass.h"
+
+static const char *const names[] = {"program", "schedule", "placement", "overlap"};
+
+bool pim_picture_write(
+	pim_graph *g, pim_picture what, const pim_target *t, const char *format, FILE *out)
+{
+	pim_drawing *d = NULL;
+	switch (what) {
+	case PIM_PICTURE_program:
+		d = pim_picture_of_program(g);
+		break;
+	case PIM_PICTURE_schedule:
+		d = pim_picture_of_schedule(g, t);
+		break;
+	case PIM_PICTURE_placement:
+		d = pim_picture_of_placement(g, t);
+		break;
+	case PIM_PICTURE_overlap:
+		d = pim_picture_of_overlap(g, t);
+		break;
+	}
+	if (!d)
+		return false;
+	bool ok = pim_drawing_write(d, format, out);
+	pim_drawing_free(d);
+	return ok;
+}
+
+static const char *format_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return dot && !strchr(dot, '/') ? dot + 1 : "svg";
+}
+
+bool pim_pass_dump_dot(pim_graph *g, pim_job *j)
+{
+	pim_context *c = g->module->context;
+	const char *what = pim_job_string(j, "what"), *path = pim_job_string(j, "file");
+	size_t i = 0, n = sizeof names / sizeof *names;
+	while (i < n && strcmp(names[i], what))
+		i++;
+	if (i == n)
+		return pim_file_error(
+			c, NULL, "no picture is called '%s': program, schedule, placement or overlap", what);
+	pim_output *out = pim_output_open(c, path);
+	if (!out)
+		return false;
+	if (pim_picture_write(g, (pim_picture)i, j->target, format_of(path), pim_output_file(out)))
+		return pim_output_commit(out);
+	pim_output_abandon(out);
+	return false;
+}
