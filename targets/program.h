@@ -103,6 +103,9 @@ struct pim_program {
 	pim_context *context;
 	const pim_target *target;
 	const char *name; /* of the network */
+	/* Files of constants are named from the folder of `base`: the module's or the program's own path; NULL: the
+	 * current folder. Constants with a key and no file are in `weights`, beside base. */
+	const char *base, *weights;
 	pim_module *kernel_module;
 	int n_kernels, room_kernels, n_patterns, room_patterns, n_tasks, room_tasks;
 	int n_constants, room_constants, n_inputs, room_inputs, n_results, room_results;
@@ -162,9 +165,15 @@ bool pim_pattern_span(const pim_pattern *p, const int64_t *strides, int64_t *lo,
 bool pim_program_verify(const pim_program *p);
 
 /* ---- program_text.c, program_binary.c ---- */
+/* Elements that stand in a file already are referred to by its path from the folder of `weights`; the rest goes
+ * inline when small, else into the safetensors file `weights`, beside the program (NULL: as hex into the
+ * program, which then is taken to be in the current folder). */
 bool pim_program_write_text(const pim_program *p, pim_text *out, const char *weights);
 bool pim_program_write_binary(const pim_program *p, FILE *out, const char *weights);
-/* Text or binary, told apart by the first bytes. NULL after diagnostics. */
+
+/* ---- program_read.c ---- */
+/* Text or binary, told apart by the first bytes. NULL after diagnostics. Unlike a module, a program may
+ * name any readable file: it is made where the model need not be. */
 pim_program *pim_program_read(pim_context *c, const char *path);
 
 /* ---- reroll.c ---- */
