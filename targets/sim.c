@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim.c - the event loop of the simulator: when each command starts and ends.
+ *
+ * Nothing is allocated, hashed or sorted per command: durations, channels and routes are known
+ * before the run (sim_prepare.c), completion times that `after` asks for stand in a ring per unit,
+ * and only sends go through the heap. Bytes, checks and watchers hang on one branch (observe). */
+#include "targets/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static inline int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
+{
+	int64_t start = later(u->issue, u->free[op->engine]);
+	for (int i = 0; i < op->n_after; i++)
+		start = later(start, u->ring[(u->n - op->after[i]) & u->mask]);
+	return start;
+}
+
+/* What is done beside keeping time. m: the message of a send or recv. */
+static void observe(
+	pim_sim *s, pim_sim_unit *u, int64_t start, int64_t begin, int64_t end, pim_sim_message *m)
+{
+	const pim_sim_op *op = u->op + u->pc;
+	if (s->o->check)
+		pim_sim_check_command(s, u, start, end);
+	if (s->o->values) {
+		int code = s->p->stream[u->number].command[u->pc].code;
+		if (code != PIM_COMMAND_matrix && code != PIM_COMMAND_vector)
+			pim_sim_move(s, u, m);
+		else if (!pim_sim_compute(s, u))
+			s->failed = true;
+	}
+	if (s->o->watch) {
+		pim_sim_event e = {(int)u->number, u->pc, op->engine, op->task, start, begin, end};
+		s->o->watch(s->o->user, &e);
+	}
+}
+
+static inline void complete(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op, int64_t start,
+	int64_t begin, int64_t end, pim_sim_message *m)
+{
+	pim_sim_task_report *task = s->task + op->task;
+	if (begin < task->start)
+		task->start = begin;
+	if (end > task->end)
+		task->end = end;
+	if (s->observed)
+		observe(s, u, start, begin, end, m);
+	u->free[op->engine] = end;
+	u->ring[u->n & u->mask] = end;
+	u->n++;
+	u->issue += s->t->command_cycles;
+	u->pc++;
+}
+
+/* ---- the heap of units that stand before a send ---- */
+
+static inline bool goes_before(const pim_sim *s, uint32_t a, uint32_t b)
+{
+	int64_t x = s->unit[a].start, y = s->unit[b].start;
+	return x < y || (x == y && a < b);
+}
+
+static void heap_push(pim_sim *s, uint32_t unit)
+{
+	int i = s->n_heap++;
+	for (; i > 0 && goes_before(s, unit, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		s->heap[i] = s->heap[(i - 1) / 2];
+	s->heap[i] = unit;
+}
+
+static uint32_t heap_pop(pim_sim *s)
+{
+	uint32_t top = s->heap[0], last = s->heap[--s->n_heap];
+	int i = 0;
+	for (int child = 1; child < s->n_heap; child = 2 * i + 1) {
+		if (child + 1 < s->n_heap && goes_before(s, s->heap[child + 1], s->heap[child]))
+			child++;
+		if (!goes_before(s, s->heap[child], last))
+			break;
+		s->heap[i] = s->heap[child];
+		i = child;
+	}
+	s->heap[i] = last;
+	return top;
+}
+
+/* ---- messages ---- */
+
+static uint32_t message_new(pim_sim *s)
+{
+	uint32_t i = s->free_message;
+	if (i) {
+		s->free_message = s->message[i].next;
+		return i;
+	}
+	if (s->n_messages == s->room_messages) {
+		s->room_messages = s->room_messages ? s->room_messages * 2 : 1024;
+		s->message = realloc(s->message, s->room_messages * sizeof *s->message);
+		if (!s->message)
+			PIM_BUG("no memory for %u messages", s->room_messages);
+	}
+	return s->n_messages++;
+}
+
+static inline void post(pim_sim *s, pim_sim_channel *c, uint32_t m)
+{
+	s->message[m].next = 0;
+	if (c->head)
+		s->message[c->tail].next = m;
+	else
+		c->head = m;
+	c->tail = m;
+}
+
+static inline void take(pim_sim *s, pim_sim_channel *c)
+{
+	uint32_t m = c->head;
+	c->head = s->message[m].next;
+	s->message[m].next = s->free_message;
+	s->free_message = m;
+}
+
+/* Takes the links of the route, in order; returns when the last byte is there. */
+static int64_t travel(pim_sim *s, const pim_sim_channel *c, const pim_sim_op *op, int64_t start)
+{
+	int64_t hop = s->t->network.hop_cycles, head = start;
+	const int *link = s->route + c->route;
+	for (uint32_t i = 0; i < c->hops; i++) {
+		int64_t *free_at = s->link_free + link[i];
+		head = later(head, *free_at);
+		*free_at = head + op->link;
+		head += hop;
+	}
+	return later(head + op->link, start + op->cycles + hop * c->hops);
+}
+
+/* Bytes that wait at a unit are most just before a reception is complete: what is received now
+ * was there at all earlier receptions that were complete after its arrival. */
+static void count_arrival(pim_sim_arrivals *w, int64_t arrival, int64_t bytes, int64_t end)
+{
+	uint64_t i = w->n++, stop = i >= PIM_SIM_ARRIVALS ? i - PIM_SIM_ARRIVALS + 1 : 0;
+	uint64_t at = i & (PIM_SIM_ARRIVALS - 1);
+	w->end[at] = end;
+	w->bytes[at] = 0;
+	for (;; i--) {
+		at = i & (PIM_SIM_ARRIVALS - 1);
+		if (w->end[at] <= arrival && i + 1 != w->n)
+			break;
+		w->bytes[at] += bytes;
+		w->peak = later(w->peak, w->bytes[at]);
+		if (i == stop)
+			break;
+	}
+}
+
+/* False: the unit sleeps, or the message is not the expected one. */
+static bool receive(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op)
+{
+	pim_sim_channel *c = s->channel + op->other;
+	if (!c->head) {
+		c->asleep = true;
+		u->state = PIM_SIM_asleep;
+		return false;
+	}
+	pim_sim_message *m = s->message + c->head;
+	if (m->bytes != op->bytes) {
+		s->failed = true;
+		return pim_sim_error(s, u, u->pc,
+			"expects a message of %lld bytes, unit %u command %u sent %lld bytes",
+			(long long)op->bytes, c->from, m->command, (long long)m->bytes);
+	}
+	int64_t start = start_time(u, op), begin = later(start, m->arrival), end = begin + op->cycles;
+	u->waited += begin - start;
+	count_arrival(u->arrivals, m->arrival, m->bytes, end);
+	complete(s, u, op, start, begin, end, m);
+	take(s, c);
+	return true;
+}
+
+/* Runs a unit up to its next send, a message that is not there, or its end. */
+static void advance(pim_sim *s, pim_sim_unit *u)
+{
+	u->state = PIM_SIM_ready;
+	while (!s->failed) {
+		const pim_sim_op *op = u->op + u->pc;
+		switch ((pim_sim_kind)op->kind) {
+		case PIM_SIM_run: {
+			int64_t start = start_time(u, op);
+			complete(s, u, op, start, start, start + op->cycles, NULL);
+			break;
+		}
+		case PIM_SIM_recv:
+			if (!receive(s, u, op))
+				return;
+			break;
+		case PIM_SIM_send:
+			u->start = start_time(u, op);
+			heap_push(s, u->number);
+			return;
+		case PIM_SIM_repeat:
+			u->round[u->depth] = 0;
+			u->depth += op->link > 0;
+			u->pc = op->link > 0 ? u->pc + 1 : op->other + 1;
+			break;
+		case PIM_SIM_end:
+			if (++u->round[u->depth - 1] < op->link) {
+				u->pc = op->other + 1;
+			} else {
+				u->depth--;
+				u->pc++;
+			}
+			break;
+		case PIM_SIM_stop:
+			u->state = PIM_SIM_done;
+			return;
+		}
+	}
+}
+
+static void send_next(pim_sim *s)
+{
+	pim_sim_unit *u = s->unit + heap_pop(s);
+	const pim_sim_op *op = u->op + u->pc;
+	pim_sim_channel *c = s->channel + op->other;
+	uint32_t at = message_new(s);
+	pim_sim_message *m = s->message + at;
+	m->arrival = travel(s, c, op, u->start);
+	m->bytes = op->bytes;
+	m->command = u->pc;
+	m->payload = NULL;
+	complete(s, u, op, u->start, u->start, u->start + op->cycles, m);
+	post(s, c, at);
+	if (c->asleep) {
+		c->asleep = false;
+		advance(s, s->unit + c->to);
+	}
+	advance(s, u);
+}
+
+static void run(pim_sim *s)
+{
+	for (int i = 0; i < s->n_units && !s->failed; i++)
+		advance(s, s->unit + i);
+	while (s->n_heap && !s->failed)
+		send_next(s);
+	if (!s->failed)
+		pim_sim_check_end(s);
+}
+
+static void report_times(pim_sim *s)
+{
+	pim_sim_report *r = s->report;
+	for (int i = 0; i < s->n_units; i++) {
+		pim_sim_unit *u = s->unit + i;
+		for (int e = 0; e < PIM_ENGINE_COUNT; e++)
+			r->unit[i].end = later(r->unit[i].end, u->free[e]);
+		r->unit[i].waited = u->waited;
+		r->unit[i].arrived_bytes = u->arrivals->peak;
+		r->cycles = later(r->cycles, r->unit[i].end);
+	}
+	/* pJ = W * s * 10^12 */
+	r->pj[PIM_SIM_ENERGY_static] = s->t->static_w * ((double)r->cycles / s->t->clock_hz) * 1e12;
+}
+
+static void free_run(pim_sim *s)
+{
+	pim_sim_memory_free(s);
+	for (int i = 0; i < s->n_units && s->unit; i++) {
+		pim_sim_shadow_free(s->unit[i].shadow[PIM_SPACE_memory]);
+		pim_sim_shadow_free(s->unit[i].shadow[PIM_SPACE_buffer]);
+	}
+	for (uint32_t c = 0; c < s->n_channels; c++)
+		for (uint32_t m = s->channel[c].head; m; m = s->message[m].next)
+			free(s->message[m].payload);
+	free(s->message);
+	if (s->scratch)
+		pim_arena_free(s->scratch);
+	pim_arena_free(s->arena);
+}
+
+static pim_sim_report *new_report(const pim_program *p, bool values, pim_arena *a)
+{
+	pim_sim_report *r = PIM_NEW(a, pim_sim_report, 1);
+	r->program = p;
+	r->n_units = p->n_streams;
+	r->unit = PIM_NEW(a, pim_sim_unit_report, p->n_streams);
+	r->task = PIM_NEW(a, pim_sim_task_report, p->n_tasks + 1);
+	r->n_links = pim_network_links(p->target);
+	r->link_bytes = PIM_NEW(a, int64_t, r->n_links);
+	for (int i = 0; i <= p->n_tasks; i++)
+		r->task[i] = (pim_sim_task_report){INT64_MAX, 0};
+	if (!values)
+		return r;
+	r->result = PIM_NEW(a, pim_tensor, p->n_results + 1);
+	for (int i = 0; i < p->n_results; i++) {
+		const pim_type *type = p->result[i].type;
+		r->result[i] = (pim_tensor){type, pim_arena_alloc(a, (size_t)pim_type_bytes(type) + 1)};
+	}
+	return r;
+}
+
+pim_sim_report *pim_sim_run(pim_program *p, const pim_sim_options *o, pim_arena *a)
+{
+	if (!pim_program_verify(p))
+		return NULL;
+	pim_program_measure(p);
+	pim_sim s = {.p = p, .t = p->target, .context = p->context, .o = o, .n_units = p->n_streams};
+	s.arena = pim_arena_new();
+	s.observed = o->values || o->check || o->watch;
+	s.report = new_report(p, o->values, a);
+	s.task = s.report->task;
+	bool good = pim_sim_prepare(&s) && (!o->values || pim_sim_memory_fill(&s));
+	if (good) {
+		if (o->check)
+			pim_sim_check_start(&s);
+		message_new(&s); /* number 0 means none */
+		run(&s);
+		if (o->check && !s.failed)
+			pim_sim_check_results(&s);
+		good = !s.failed && !s.faulty && (!o->values || pim_sim_memory_gather(&s));
+		report_times(&s);
+	}
+	free_run(&s);
+	return good ? s.report : NULL;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/sim.h - the simulator of command programs: values, cycles, traffic, energy, mistakes.
+ *
+ * Time. A unit issues its commands in order, one every command_cycles; a command starts when it is
+ * issued, its engine is free and the commands in `after` are complete. A send holds the out engine
+ * for the slower of link and memory port. The head of its message takes the links of the route one
+ * after the other, hop_cycles each; every link is then taken until the tail has passed. A recv is
+ * complete when the message has arrived and was written to memory.
+ *
+ * Order. Units run ahead on their own up to their next send, or a recv whose message is not yet
+ * posted. Of all units that stand before a send, the one whose send starts first (then the lowest
+ * unit) goes on: so links are taken in order of simulated time. What happens does not depend on the
+ * host. Values move in program order of each unit; the race check proves that timing agrees. */
+#ifndef PIM_TARGETS_SIM_H
+#define PIM_TARGETS_SIM_H
+
+#include "targets/program.h"
+
+#define PIM_SIM_ENERGIES(X) X(matrix) X(vector) X(buffer) X(memory) X(network) X(static)
+typedef enum pim_sim_energy {
+#define PIM_SIM_ENERGY_ENUM(name) PIM_SIM_ENERGY_##name,
+	PIM_SIM_ENERGIES(PIM_SIM_ENERGY_ENUM)
+#undef PIM_SIM_ENERGY_ENUM
+	PIM_SIM_ENERGY_COUNT
+} pim_sim_energy;
+const char *pim_sim_energy_name(int i);
+
+/* One command that ran. begin: when it had what it waited for (recv: its message); else start. */
+typedef struct pim_sim_event {
+	int unit;
+	int64_t command; /* index in the unit's stream */
+	pim_engine engine;
+	uint32_t task;
+	int64_t start, begin, end;
+} pim_sim_event;
+typedef void pim_sim_watch(void *user, const pim_sim_event *e);
+
+typedef struct pim_sim_options {
+	const char *path;        /* the program's file, for messages; may be NULL */
+	bool values;             /* move and compute real bytes */
+	bool check;              /* races and reads of bytes nobody wrote */
+	const pim_tensor *input; /* with values: one for each input of the program */
+	pim_sim_watch *watch;    /* may be NULL; per unit in program order */
+	void *user;
+} pim_sim_options;
+
+typedef struct pim_sim_unit_report {
+	int64_t commands, end;           /* end: completion of its last command */
+	int64_t busy[PIM_ENGINE_COUNT];  /* cycles */
+	int64_t waited;                  /* cycles in which recv and wait had no message */
+	int64_t memory_bytes, buffer_bytes; /* highest address used + 1 */
+	int64_t arrived_bytes;           /* most bytes of messages that waited to be received */
+} pim_sim_unit_report;
+
+typedef struct pim_sim_task_report {
+	int64_t start, end; /* first begin and last end of its commands; start > end: none ran */
+} pim_sim_task_report;
+
+typedef struct pim_sim_report {
+	const pim_program *program;
+	int64_t cycles, commands, messages;
+	int64_t message_bytes, byte_hops;
+	int64_t read[PIM_SPACE_buffer + 1], written[PIM_SPACE_buffer + 1]; /* bytes, by memory */
+	double pj[PIM_SIM_ENERGY_COUNT];
+	int n_units, n_links;
+	pim_sim_unit_report *unit;
+	int64_t *link_bytes;
+	pim_sim_task_report *task;
+	pim_tensor *result; /* with values: one for each result of the program */
+} pim_sim_report;
+
+/* Verifies a program and runs it to its end; the report is in `a`. NULL after diagnostics. */
+pim_sim_report *pim_sim_run(pim_program *p, const pim_sim_options *o, pim_arena *a);
+
+/* ---- sim_report.c ---- */
+
+/* What passes estimated against what was counted, over tasks that have an estimate. */
+typedef struct pim_sim_estimate {
+	int64_t estimated, simulated; /* end of the last task */
+	double percent;               /* (simulated - estimated) / estimated * 100; 0 when nothing is estimated */
+	int n_worst, worst[10];       /* tasks whose cycles differ most */
+} pim_sim_estimate;
+pim_sim_estimate pim_sim_estimate_of(const pim_sim_report *r);
+void pim_sim_report_text(const pim_sim_report *r, int links, pim_text *out); /* links: how many of the busiest */
+/* The members of a JSON object, without its braces. */
+void pim_sim_report_json(const pim_sim_report *r, pim_text *out);
+
+/* ---- timeline.c: what ran when, as a Chrome trace (opens in Perfetto) ---- */
+
+typedef struct pim_timeline pim_timeline;
+/* Keeps at most `limit` spans: neighbours of one task on one engine are joined, over wider and
+ * wider gaps when there are too many. */
+pim_timeline *pim_timeline_new(const pim_program *p, int64_t limit);
+void pim_timeline_free(pim_timeline *t);
+void pim_timeline_add(void *timeline, const pim_sim_event *e); /* a pim_sim_watch */
+int64_t pim_timeline_dropped(const pim_timeline *t);
+void pim_timeline_write(const pim_timeline *t, pim_text *out);
+
+/* ==== inside the simulator ==== */
+
+typedef enum pim_sim_kind { PIM_SIM_run, PIM_SIM_send, PIM_SIM_recv, PIM_SIM_repeat, PIM_SIM_end, PIM_SIM_stop } pim_sim_kind;
+
+/* One command as the event loop wants it: all that does not change from round to round. */
+typedef struct pim_sim_op {
+	int64_t cycles;  /* that its engine works */
+	int64_t link;    /* send: cycles a link is taken; repeat, end: rounds */
+	int64_t bytes;   /* of the message */
+	uint32_t other;  /* send, recv: channel; repeat, end: index of the partner */
+	uint32_t task;
+	uint32_t after[PIM_MAX_AFTER];
+	uint8_t kind, engine, n_after;
+} pim_sim_op;
+
+typedef struct pim_sim_message {
+	int64_t arrival, bytes;
+	uint32_t next;   /* in its channel, or the free list; 0: none */
+	uint32_t command; /* index of the send */
+	void *payload;   /* packed elements, from malloc; NULL without values */
+} pim_sim_message;
+
+/* Messages from one unit to another. */
+typedef struct pim_sim_channel {
+	uint32_t from, to;
+	uint32_t head, tail; /* messages; 0: none */
+	uint32_t hops, route; /* first link in sim->route */
+	bool asleep;         /* `to` waits for its next message */
+	int64_t posted, bytes; /* totals, known before the run */
+} pim_sim_channel;
+
+typedef enum pim_sim_state { PIM_SIM_ready, PIM_SIM_asleep, PIM_SIM_done } pim_sim_state;
+
+#define PIM_SIM_ARRIVALS 256 /* power of two */
+/* The last receptions of a unit: when each was complete, and the bytes that had arrived by then. */
+typedef struct pim_sim_arrivals {
+	uint64_t n;
+	int64_t peak, end[PIM_SIM_ARRIVALS], bytes[PIM_SIM_ARRIVALS];
+} pim_sim_arrivals;
+
+typedef struct pim_sim_unit {
+	const pim_sim_op *op;
+	int64_t *ring; /* completion of the last mask + 1 commands */
+	uint64_t mask, n;
+	int64_t issue, free[PIM_ENGINE_COUNT];
+	int64_t round[PIM_MAX_REPEAT];
+	int64_t start; /* of the send it stands before */
+	int64_t waited;
+	uint32_t pc, number;
+	int depth;
+	pim_sim_state state;
+	pim_sim_arrivals *arrivals;
+	uint8_t *memory[PIM_SPACE_buffer + 1]; /* with values */
+	struct pim_sim_shadow *shadow[PIM_SPACE_buffer + 1]; /* with check */
+} pim_sim_unit;
+
+/* A copy as rows of `run` bytes under n loops, outer first. */
+typedef struct pim_sim_walk {
+	int n;
+	int64_t run, extent[PIM_MAX_RANK], to[PIM_MAX_RANK], from[PIM_MAX_RANK];
+} pim_sim_walk;
+typedef struct pim_sim_pattern {
+	int64_t bytes;
+	pim_sim_walk copy, pack, unpack, to, from;
+	uint8_t fill[8]; /* one element */
+} pim_sim_pattern;
+
+/* An operand of a kernel is a source of the command, a constant of the kernel's graph, or absent. */
+typedef struct pim_sim_kernel {
+	int n_operands, n_sources;
+	int *source;       /* per operand: source number, -1: not a source */
+	pim_tensor *operand; /* per operand: type, and data of constants */
+	int64_t *bytes;    /* per source */
+	int64_t result_bytes;
+} pim_sim_kernel;
+
+typedef struct pim_sim {
+	const pim_program *p;
+	const pim_target *t;
+	pim_context *context;
+	const pim_sim_options *o;
+	pim_arena *arena; /* of the run */
+	pim_sim_report *report;
+	bool failed;   /* stop */
+	bool faulty;   /* a race or so was reported: go on, but there is no report */
+	bool observed;
+	int n_units;
+	uint32_t n_channels;
+	pim_sim_unit *unit;
+	pim_sim_channel *channel;
+	int *route;
+	int64_t *link_free;
+	pim_sim_task_report *task;
+	uint32_t n_messages, room_messages, free_message;
+	pim_sim_message *message;
+	int n_heap;
+	uint32_t *heap; /* units that stand before a send; earliest first */
+	pim_sim_pattern *pattern;
+	pim_sim_kernel *kernel;
+	pim_arena *scratch; /* of kernels */
+	uint8_t **raced;    /* per unit and command: already reported */
+} pim_sim;
+
+/* sim_prepare.c: false after diagnostics. */
+bool pim_sim_prepare(pim_sim *s);
+bool pim_sim_kernels(pim_sim *s);
+void pim_sim_patterns(pim_sim *s);
+
+static inline int64_t pim_sim_address(const pim_sim_unit *u, const pim_ref *r)
+{
+	int64_t a = r->address;
+	for (int d = 0; d < u->depth; d++)
+		a += r->step[d] * u->round[d];
+	return a;
+}
+
+/* sim_memory.c */
+bool pim_sim_memory_fill(pim_sim *s);
+void pim_sim_move(pim_sim *s, pim_sim_unit *u, pim_sim_message *m);
+bool pim_sim_memory_gather(pim_sim *s);
+void pim_sim_memory_free(pim_sim *s);
+
+/* sim_kernel.c: runs the kernel of the command at which u stands; false after a diagnostic. */
+bool pim_sim_compute(pim_sim *s, pim_sim_unit *u);
+
+/* sim_check.c */
+void pim_sim_check_start(pim_sim *s);
+void pim_sim_check_command(pim_sim *s, pim_sim_unit *u, int64_t start, int64_t end);
+void pim_sim_check_results(pim_sim *s);
+void pim_sim_check_end(pim_sim *s); /* deadlock, messages nobody took */
+bool pim_sim_error(pim_sim *s, const pim_sim_unit *u, uint32_t command, const char *format, ...) PIM_PRINTF(4, 5);
+const char *pim_sim_command_name(const pim_sim *s, uint32_t unit, uint32_t command);
+
+/* sim_shadow.c: who last wrote and read each byte of a memory. */
+#define PIM_SIM_NOBODY UINT32_MAX
+#define PIM_SIM_HOST (UINT32_MAX - 1) /* constants and inputs */
+typedef struct pim_sim_access {
+	int64_t start, end;
+	uint32_t command;
+	bool writes;
+} pim_sim_access;
+typedef enum pim_sim_fault_kind { PIM_SIM_clean, PIM_SIM_race, PIM_SIM_unwritten } pim_sim_fault_kind;
+typedef struct pim_sim_fault {
+	pim_sim_fault_kind kind;
+	int64_t lo, hi;    /* bytes */
+	uint32_t command;  /* the earlier one */
+	bool wrote;        /* what the earlier one did */
+	int64_t until;
+} pim_sim_fault;
+typedef struct pim_sim_shadow pim_sim_shadow;
+pim_sim_shadow *pim_sim_shadow_new(int64_t bytes);
+void pim_sim_shadow_free(pim_sim_shadow *s);
+/* Does this access fit to the earlier ones? The first byte range where it does not. */
+pim_sim_fault pim_sim_shadow_test(const pim_sim_shadow *s, int64_t lo, int64_t hi, const pim_sim_access *a);
+void pim_sim_shadow_note(pim_sim_shadow *s, int64_t lo, int64_t hi, const pim_sim_access *a);
+
+#endif

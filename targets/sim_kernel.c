@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim_kernel.c - running kernels: one op of the evaluator on bytes of a unit's memories.
+ *
+ * Operands are read and written in place. An operand at an address that its element type does not
+ * allow, a result that overlaps an operand, or one that is added to (+=), goes through scratch. */
+#include <string.h>
+
+#include "targets/sim.h"
+
+#define SCRATCH_BYTES (16 << 20) /* scratch is given back when it has grown past this */
+
+/* Where operand j of the op comes from: the number of a graph input, or a constant of the graph. */
+static bool find_operand(pim_sim *s, int number, int j)
+{
+	const pim_kernel *k = s->p->kernel + number;
+	pim_sim_kernel *q = s->kernel + number;
+	const pim_node *in = k->op->in[j];
+	q->source[j] = -1;
+	if (!in)
+		return true;
+	q->operand[j].type = in->type;
+	for (int i = 0; i < k->graph->n_inputs; i++)
+		if (k->graph->inputs[i] == in)
+			q->source[j] = i;
+	if (q->source[j] >= 0)
+		return true;
+	const pim_data *d = in->op == PIM_OP_constant ? pim_constant_data(in) : NULL;
+	if (!d || d->kind != PIM_DATA_dense)
+		return pim_file_error(s->context, s->o->path,
+			"kernel %d: operand %d is neither an input nor a constant with elements", number, j);
+	q->operand[j].data = (void *)d->bytes;
+	return true;
+}
+
+bool pim_sim_kernels(pim_sim *s)
+{
+	s->kernel = PIM_NEW(s->arena, pim_sim_kernel, s->p->n_kernels + 1);
+	s->scratch = pim_arena_new();
+	bool good = true;
+	for (int i = 0; i < s->p->n_kernels; i++) {
+		const pim_kernel *k = s->p->kernel + i;
+		pim_sim_kernel *q = s->kernel + i;
+		q->n_operands = (int)k->op->n_in;
+		q->n_sources = k->graph->n_inputs;
+		q->source = PIM_NEW(s->arena, int, q->n_operands + 1);
+		q->operand = PIM_NEW(s->arena, pim_tensor, q->n_operands + 1);
+		q->bytes = PIM_NEW(s->arena, int64_t, q->n_sources + 1);
+		q->result_bytes = pim_type_bytes(k->op->type);
+		for (int j = 0; j < q->n_sources; j++)
+			q->bytes[j] = pim_type_bytes(k->graph->inputs[j]->type);
+		for (int j = 0; j < q->n_operands; j++)
+			good = find_operand(s, i, j) && good;
+	}
+	return good;
+}
+
+/* ---- += ---- */
+
+static void add_i64(int64_t *to, const int64_t *by, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)by[i]);
+}
+
+/* By bytes: the destination may stand at any address. */
+static void add_f32(uint8_t *to, const uint8_t *by, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		float a, b;
+		memcpy(&a, to + 4 * i, 4);
+		memcpy(&b, by + 4 * i, 4);
+		a += b;
+		memcpy(to + 4 * i, &a, 4);
+	}
+}
+
+static void add_elements(pim_dtype t, void *to, const void *by, int64_t n)
+{
+	if (t == PIM_DTYPE_i64 || t == PIM_DTYPE_u64)
+		add_i64(to, by, n);
+	else
+		for (int64_t i = 0; i < n; i++)
+			pim_element_set(t, to, i, pim_element_get(t, to, i) + pim_element_get(t, by, i));
+}
+
+static void accumulate(pim_sim *s, const pim_type *t, uint8_t *to, const void *by)
+{
+	if (t->dtype == PIM_DTYPE_f32) {
+		add_f32(to, by, t->elements);
+		return;
+	}
+	size_t bytes = (size_t)pim_type_bytes(t);
+	void *sum = pim_arena_raw(s->scratch, bytes + 1);
+	memcpy(sum, to, bytes);
+	add_elements(t->dtype, sum, by, t->elements);
+	memcpy(to, sum, bytes);
+}
+
+/* ---- one kernel ---- */
+
+static bool is_aligned(const void *p, pim_dtype t)
+{
+	return (uintptr_t)p % pim_dtype_bytes(t) == 0;
+}
+
+static void *aligned_bytes(pim_sim *s, uint8_t *p, const pim_type *t)
+{
+	if (is_aligned(p, t->dtype))
+		return p;
+	size_t bytes = (size_t)pim_type_bytes(t);
+	return memcpy(pim_arena_raw(s->scratch, bytes + 1), p, bytes);
+}
+
+/* May the op write its result where it stands while it reads its operands? */
+static bool is_apart(
+	const pim_sim_kernel *k, const pim_tensor *in, const uint8_t *to, int64_t bytes)
+{
+	for (int j = 0; j < k->n_operands; j++) {
+		const uint8_t *from = in[j].data;
+		if (from && from < to + bytes && to < from + pim_type_bytes(in[j].type))
+			return false;
+	}
+	return true;
+}
+
+static void reuse_scratch(pim_sim *s)
+{
+	if (pim_arena_bytes(s->scratch) < SCRATCH_BYTES)
+		return;
+	pim_arena_free(s->scratch);
+	s->scratch = pim_arena_new();
+}
+
+bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
+{
+	const pim_stream *stream = s->p->stream + u->number;
+	const pim_command *c = stream->command + u->pc;
+	const pim_ref *ref = stream->ref + c->first;
+	const pim_sim_kernel *k = s->kernel + c->index;
+	const pim_node *op = s->p->kernel[c->index].op;
+	reuse_scratch(s);
+	pim_tensor *in = PIM_NEW(s->scratch, pim_tensor, k->n_operands + 1);
+	for (int j = 0; j < k->n_operands; j++) {
+		in[j] = k->operand[j];
+		if (k->source[j] < 0)
+			continue;
+		const pim_ref *r = ref + 1 + k->source[j];
+		in[j].data = aligned_bytes(s, u->memory[r->space] + pim_sim_address(u, r), in[j].type);
+	}
+	uint8_t *to = u->memory[ref->space] + pim_sim_address(u, ref);
+	bool direct =
+		!c->accumulate && is_aligned(to, op->type->dtype) && is_apart(k, in, to, k->result_bytes);
+	pim_tensor out = {
+		op->type, direct ? to : pim_arena_raw(s->scratch, (size_t)k->result_bytes + 1)};
+	pim_eval e = {.context = s->context, .scratch = s->scratch, .threads = 1};
+	if (!pim_node_eval(op, in, &out, &e))
+		return pim_sim_error(s, u, u->pc, "its kernel %u failed", c->index);
+	if (c->accumulate)
+		accumulate(s, op->type, to, out.data);
+	else if (!direct)
+		memcpy(to, out.data, (size_t)k->result_bytes);
+	return true;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim_prepare.c - what is known of a command program before it runs.
+ *
+ * Durations, sizes, channels and routes of commands do not change from round to round, so they are
+ * worked out once per written command. So are all totals (commands, busy cycles, bytes, energy,
+ * traffic of links): a command inside repeats runs the product of their rounds. A program that
+ * would run too long is refused here. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "targets/sim.h"
+
+#define MOST_COMMANDS 1000000000000 /* executed, of all units */
+#define MOST_CYCLES (INT64_MAX / 4) /* of all commands, one after the other: no time overflows */
+
+static int64_t cycles_at(int64_t bytes, double rate)
+{
+	return (int64_t)ceil((double)bytes / rate);
+}
+
+/* A transfer of bytes through the port of a memory. */
+static int64_t port_cycles(const pim_sim *s, int space, int64_t bytes)
+{
+	if (space == PIM_SPACE_memory)
+		return pim_target_memory_cycles(s->t, bytes);
+	return s->t->buffer.latency + cycles_at(bytes, s->t->buffer.bytes_per_cycle);
+}
+
+/* Bytes that a kernel reads of a source which stays in main memory: what it looks up, of a table.
+ */
+static int64_t source_bytes(const pim_sim *s, const pim_command *c, int source)
+{
+	const pim_sim_kernel *k = s->kernel + c->index;
+	const pim_node *op = s->p->kernel[c->index].op;
+	if (source > 0 || op->op != PIM_OP_gather)
+		return k->bytes[source];
+	return k->bytes[0] < k->result_bytes ? k->bytes[0] : k->result_bytes;
+}
+
+/* Bytes that each reference of a command moves; a kernel with += reads its destination too. */
+static int64_t ref_bytes(const pim_sim *s, const pim_command *c, int ref)
+{
+	if (c->code != PIM_COMMAND_matrix && c->code != PIM_COMMAND_vector)
+		return s->pattern[c->index].bytes;
+	return ref == 0 ? s->kernel[c->index].result_bytes : source_bytes(s, c, ref - 1);
+}
+
+static int64_t kernel_cycles(const pim_sim *s, const pim_command *c, const pim_ref *ref)
+{
+	int64_t bytes = 0;
+	for (int i = 0; i < c->n_refs; i++)
+		if (ref[i].space == PIM_SPACE_memory)
+			bytes += ref_bytes(s, c, i) * (i == 0 && c->accumulate ? 2 : 1);
+	return s->p->kernel[c->index].cycles + cycles_at(bytes, s->t->memory.bytes_per_cycle);
+}
+
+/* Cycles that an engine works for one command, waiting apart. */
+static int64_t command_cycles(const pim_sim *s, const pim_command *c, const pim_ref *ref)
+{
+	if (c->n_refs == 0)
+		return 0;
+	if (c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector)
+		return kernel_cycles(s, c, ref);
+	int64_t bytes = s->pattern[c->index].bytes;
+	bool memory = false;
+	for (int i = 0; i < c->n_refs; i++)
+		memory = memory || ref[i].space == PIM_SPACE_memory;
+	int64_t port = port_cycles(s, memory ? PIM_SPACE_memory : PIM_SPACE_buffer, bytes);
+	int64_t link = cycles_at(bytes, s->t->network.link_bytes_per_cycle);
+	return c->code == PIM_COMMAND_send && link > port ? link : port;
+}
+
+/* ---- channels ---- */
+
+static bool is_message(const pim_command *c)
+{
+	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_recv ||
+		   c->code == PIM_COMMAND_signal || c->code == PIM_COMMAND_wait;
+}
+
+static bool is_post(const pim_command *c)
+{
+	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_signal;
+}
+
+static uint64_t channel_key(uint32_t unit, const pim_command *c)
+{
+	uint64_t from = is_post(c) ? unit : c->unit, to = is_post(c) ? c->unit : unit;
+	return from << 32 | to;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* The pairs of units that exchange messages, ascending. */
+static uint64_t *list_keys(const pim_sim *s, size_t *count)
+{
+	size_t n = 0, unique = 0;
+	for (int u = 0; u < s->n_units; u++)
+		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++)
+			n += is_message(s->p->stream[u].command + i);
+	uint64_t *key = PIM_NEW(s->arena, uint64_t, n + 1);
+	n = 0;
+	for (int u = 0; u < s->n_units; u++)
+		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++)
+			if (is_message(s->p->stream[u].command + i))
+				key[n++] = channel_key((uint32_t)u, s->p->stream[u].command + i);
+	qsort(key, n, sizeof *key, compare_keys);
+	for (size_t i = 0; i < n; i++)
+		if (unique == 0 || key[unique - 1] != key[i])
+			key[unique++] = key[i];
+	*count = unique;
+	return key;
+}
+
+static void make_channels(pim_sim *s, const uint64_t *key, size_t n)
+{
+	s->n_channels = (uint32_t)n;
+	s->channel = PIM_NEW(s->arena, pim_sim_channel, n + 1);
+	size_t links = 0;
+	for (size_t i = 0; i < n; i++) {
+		pim_sim_channel *c = s->channel + i;
+		c->from = (uint32_t)(key[i] >> 32);
+		c->to = (uint32_t)key[i];
+		c->route = (uint32_t)links;
+		c->hops = (uint32_t)pim_network_hops(s->t, (int)c->from, (int)c->to);
+		links += c->hops;
+	}
+	s->route = PIM_NEW(s->arena, int, links + 1);
+	for (size_t i = 0; i < n; i++)
+		pim_network_route(
+			s->t, (int)s->channel[i].from, (int)s->channel[i].to, s->route + s->channel[i].route);
+	s->link_free = PIM_NEW(s->arena, int64_t, pim_network_links(s->t));
+}
+
+static uint32_t find_channel(const pim_sim *s, uint64_t key)
+{
+	uint32_t lo = 0, hi = s->n_channels;
+	while (hi - lo > 1) {
+		uint32_t middle = lo + (hi - lo) / 2;
+		const pim_sim_channel *c = s->channel + middle;
+		if (((uint64_t)c->from << 32 | c->to) <= key)
+			lo = middle;
+		else
+			hi = middle;
+	}
+	return lo;
+}
+
+/* ---- streams ---- */
+
+static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
+{
+	pim_sim_op op = {.task = c->task, .engine = (uint8_t)pim_command_at(c->code)->engine};
+	for (int i = 0; i < PIM_MAX_AFTER; i++)
+		if (c->after[i])
+			op.after[op.n_after++] = c->after[i];
+	op.cycles = command_cycles(s, c, s->p->stream[unit].ref + c->first);
+	op.kind = PIM_SIM_run;
+	if (!is_message(c))
+		return op;
+	op.kind = is_post(c) ? PIM_SIM_send : PIM_SIM_recv;
+	op.bytes = c->n_refs ? s->pattern[c->index].bytes : 0;
+	op.link = cycles_at(op.bytes, s->t->network.link_bytes_per_cycle);
+	op.other = find_channel(s, channel_key(unit, c));
+	return op;
+}
+
+/* The ring holds the completions of as many commands as the farthest `after` reaches back. */
+static void make_ring(pim_sim *s, pim_sim_unit *u, int64_t n)
+{
+	uint64_t farthest = 1, room = 1;
+	for (int64_t i = 0; i < n; i++)
+		for (int k = 0; k < u->op[i].n_after; k++)
+			if (u->op[i].after[k] > farthest)
+				farthest = u->op[i].after[k];
+	while (room <= farthest)
+		room *= 2;
+	u->ring = PIM_NEW(s->arena, int64_t, room);
+	u->mask = room - 1;
+}
+
+static void decode_stream(pim_sim *s, uint32_t unit)
+{
+	const pim_stream *stream = s->p->stream + unit;
+	pim_sim_op *op = pim_arena_raw(s->arena, sizeof *op * (size_t)(stream->n_commands + 1));
+	int64_t open[PIM_MAX_REPEAT];
+	int depth = 0;
+	for (int64_t i = 0; i < stream->n_commands; i++) {
+		const pim_command *c = stream->command + i;
+		if (c->code == PIM_COMMAND_repeat) {
+			op[i] = (pim_sim_op){.kind = PIM_SIM_repeat, .link = c->count};
+			open[depth++] = i;
+		} else if (c->code == PIM_COMMAND_end) {
+			int64_t first = open[--depth];
+			op[i] =
+				(pim_sim_op){.kind = PIM_SIM_end, .link = op[first].link, .other = (uint32_t)first};
+			op[first].other = (uint32_t)i;
+		} else {
+			op[i] = decode(s, unit, c);
+		}
+	}
+	op[stream->n_commands] = (pim_sim_op){.kind = PIM_SIM_stop};
+	s->unit[unit].op = op;
+	make_ring(s, s->unit + unit, stream->n_commands);
+}
+
+/* ---- totals ---- */
+
+typedef struct pim_sim_totals {
+	int64_t commands, work; /* work: all cycles, as if nothing ran side by side */
+	bool overflow;
+} pim_sim_totals;
+
+static void add_times(int64_t *sum, int64_t amount, int64_t times, pim_sim_totals *t)
+{
+	int64_t product;
+	if (!pim_mul(amount, times, &product) || !pim_add(*sum, product, sum) || *sum > MOST_CYCLES)
+		t->overflow = true;
+}
+
+static void account_energy(pim_sim *s, const pim_command *c, int64_t runs)
+{
+	double pj = s->p->kernel[c->index].pj * (double)runs;
+	s->report->pj[c->code == PIM_COMMAND_matrix ? PIM_SIM_ENERGY_matrix : PIM_SIM_ENERGY_vector] +=
+		pj;
+}
+
+static void account_refs(
+	pim_sim *s, const pim_command *c, const pim_ref *ref, int64_t runs, pim_sim_totals *t)
+{
+	bool kernel = c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector;
+	pim_sim_report *r = s->report;
+	for (int i = 0; i < c->n_refs; i++) {
+		bool writes = i == 0 && c->code != PIM_COMMAND_send;
+		add_times((writes ? r->written : r->read) + ref[i].space, ref_bytes(s, c, i), runs, t);
+		if (writes && kernel && c->accumulate)
+			add_times(r->read + ref[i].space, ref_bytes(s, c, i), runs, t);
+	}
+	if (kernel)
+		account_energy(s, c, runs);
+}
+
+static void account_message(pim_sim *s, const pim_sim_op *op, int64_t runs, pim_sim_totals *t)
+{
+	pim_sim_channel *c = s->channel + op->other;
+	pim_sim_report *r = s->report;
+	add_times(&c->posted, 1, runs, t);
+	add_times(&c->bytes, op->bytes, runs, t);
+	add_times(&r->messages, 1, runs, t);
+	add_times(&r->message_bytes, op->bytes, runs, t);
+	add_times(&t->work, (op->link + s->t->network.hop_cycles) * (c->hops + 1), runs, t);
+}
+
+static void account(pim_sim *s, uint32_t unit, uint32_t at, int64_t runs, pim_sim_totals *t)
+{
+	const pim_stream *stream = s->p->stream + unit;
+	const pim_command *c = stream->command + at;
+	const pim_sim_op *op = s->unit[unit].op + at;
+	pim_sim_unit_report *u = s->report->unit + unit;
+	add_times(&u->commands, 1, runs, t);
+	add_times(&t->commands, 1, runs, t);
+	add_times(u->busy + op->engine, op->cycles, runs, t);
+	add_times(&t->work, op->cycles + s->t->command_cycles, runs, t);
+	account_refs(s, c, stream->ref + c->first, runs, t);
+	if (op->kind == PIM_SIM_send)
+		account_message(s, op, runs, t);
+}
+
+static void account_stream(pim_sim *s, uint32_t unit, pim_sim_totals *t)
+{
+	const pim_stream *stream = s->p->stream + unit;
+	int64_t runs[PIM_MAX_REPEAT + 1] = {1};
+	int depth = 0;
+	for (int64_t i = 0; i < stream->n_commands && !t->overflow; i++) {
+		const pim_command *c = stream->command + i;
+		if (c->code == PIM_COMMAND_repeat) {
+			t->overflow = !pim_mul(runs[depth], c->count > 0 ? c->count : 0, &runs[depth + 1]) ||
+						  runs[depth + 1] > MOST_COMMANDS;
+			depth++;
+		} else if (c->code == PIM_COMMAND_end) {
+			depth--;
+		} else {
+			account(s, unit, (uint32_t)i, runs[depth], t);
+		}
+		t->overflow = t->overflow || t->commands > MOST_COMMANDS;
+	}
+	s->report->unit[unit].memory_bytes = stream->memory_bytes;
+	s->report->unit[unit].buffer_bytes = stream->buffer_bytes;
+}
+
+static void account_links(pim_sim *s)
+{
+	pim_sim_report *r = s->report;
+	for (uint32_t i = 0; i < s->n_channels; i++) {
+		const pim_sim_channel *c = s->channel + i;
+		r->byte_hops += c->bytes * c->hops;
+		for (uint32_t h = 0; h < c->hops; h++)
+			r->link_bytes[s->route[c->route + h]] += c->bytes;
+	}
+}
+
+static void account_memories(pim_sim *s)
+{
+	pim_sim_report *r = s->report;
+	const pim_memory *memory[] = {
+		[PIM_SPACE_memory] = &s->t->memory, [PIM_SPACE_buffer] = &s->t->buffer};
+	const int energy[] = {
+		[PIM_SPACE_memory] = PIM_SIM_ENERGY_memory, [PIM_SPACE_buffer] = PIM_SIM_ENERGY_buffer};
+	for (int i = PIM_SPACE_memory; i <= PIM_SPACE_buffer; i++)
+		r->pj[energy[i]] =
+			(double)r->read[i] * memory[i]->read_pj + (double)r->written[i] * memory[i]->write_pj;
+	r->pj[PIM_SIM_ENERGY_network] = (double)r->byte_hops * s->t->network.hop_pj;
+}
+
+static bool account_all(pim_sim *s)
+{
+	pim_sim_totals t = {0};
+	for (int u = 0; u < s->n_units && !t.overflow; u++)
+		account_stream(s, (uint32_t)u, &t);
+	if (t.overflow)
+		return pim_file_error(s->context, s->o->path,
+			"the program runs too long: at most %lld commands and %lld cycles of work are "
+			"simulated",
+			(long long)MOST_COMMANDS, (long long)MOST_CYCLES);
+	s->report->commands = t.commands;
+	account_links(s);
+	account_memories(s);
+	return true;
+}
+
+bool pim_sim_prepare(pim_sim *s)
+{
+	pim_sim_patterns(s);
+	if (!pim_sim_kernels(s))
+		return false;
+	size_t n;
+	const uint64_t *key = list_keys(s, &n);
+	make_channels(s, key, n);
+	s->unit = PIM_NEW(s->arena, pim_sim_unit, s->n_units);
+	s->heap = PIM_NEW(s->arena, uint32_t, s->n_units + 1);
+	for (int u = 0; u < s->n_units; u++) {
+		s->unit[u].number = (uint32_t)u;
+		s->unit[u].arrivals = PIM_NEW(s->arena, pim_sim_arrivals, 1);
+		decode_stream(s, (uint32_t)u);
+	}
+	return account_all(s);
+}
