@@ -83,7 +83,7 @@ typedef struct binary_rule {
 			}                                                                                      \
 		else                                                                                       \
 			for (int64_t i = 0; i < n; i++) {                                                      \
-				T a = *as, b = bs[i];                                                         \
+				T a = *as, b = bs[i];                                                              \
 				ys[i] = formula;                                                                   \
 			}                                                                                      \
 	}
