@@ -14,8 +14,6 @@
 
 /* ---- arena.c: memory with one lifetime; aborts in one line when there is no more ---- */
 
-pim_arena *pim_arena_new(void);
-void pim_arena_free(pim_arena *a);
 /* As pim_arena_alloc, but not zeroed. */
 void *pim_arena_raw(pim_arena *a, size_t bytes);
 char *pim_arena_copy(pim_arena *a, const char *s, size_t n); /* NUL-terminated */
@@ -530,6 +528,8 @@ const char *pim_cursor_string(pim_cursor *c);          /* quoted; interned; NULL
 const pim_type *pim_cursor_type(pim_cursor *c);
 pim_loc pim_cursor_loc(const pim_cursor *c);
 bool pim_cursor_error(pim_cursor *c, const char *format, ...) PIM_PRINTF(2, 3);
+/* Reports "expected <what>, found <what stands there>". */
+bool pim_cursor_expected(pim_cursor *c, const char *what);
 /* One graph: `graph @name(...) { ... }`, as in a module; the cursor stands at `graph`. */
 pim_graph *pim_cursor_graph(pim_cursor *c, pim_module *m);
 

@@ -113,6 +113,8 @@ PIM_API void pim_node_note(const pim_node *n, pim_severity s, const char *format
 
 /* ---- memory ---- */
 
+PIM_API pim_arena *pim_arena_new(void);
+PIM_API void pim_arena_free(pim_arena *a);
 /* Zeroed memory, aligned for any type; never NULL. */
 PIM_API void *pim_arena_alloc(pim_arena *a, size_t bytes);
 PIM_API char *pim_arena_printf(pim_arena *a, const char *format, ...) PIM_PRINTF(2, 3);
