@@ -109,7 +109,7 @@ static const pim_states *find_like(const pim_layout_search *s, const pim_node *n
 	return NULL;
 }
 
-static void find_states(pim_layout_search *s, const int32_t (*base)[PIM_MAX_RANK])
+static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
 {
 	pim_map *known = pim_map_new(s->arena);
 	pim_text key = {0};
@@ -191,7 +191,7 @@ static void find_tables(pim_layout_search *s)
 }
 
 pim_layout_search *pim_layout_search_new(
-	pim_graph *g, const pim_target *t, const int32_t (*base)[PIM_MAX_RANK], pim_arena *a)
+	pim_graph *g, const pim_target *t, int32_t (*base)[PIM_MAX_RANK], pim_arena *a)
 {
 	pim_layout_search *s = PIM_NEW(a, pim_layout_search, 1);
 	s->graph = g;

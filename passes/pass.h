@@ -164,7 +164,7 @@ typedef struct pim_layout_plan {
 } pim_layout_plan;
 typedef struct pim_layout_search pim_layout_search;
 /* base: by node id, PIM_MAX_RANK each; NULL: nothing is bound. */
-pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, const int32_t (*base)[PIM_MAX_RANK], pim_arena *a);
+pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, int32_t (*base)[PIM_MAX_RANK], pim_arena *a);
 /* The cheapest plan when a byte of constants held by a unit costs `price` cycles more; at most `room`
  * combinations of states are kept between two nodes. */
 pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);

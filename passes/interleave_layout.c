@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* interleave_layout.c - chooses a layout for every value, so that the graph runs in the least time.
+ *
+ * Needs: split. Gives: laid_out.
+ * Idea: layout_search.c finds, exactly unless the graph is very wide, the states of all values with
+ * the least sum of compute, memory and transport cycles, where every member of a branch set is cut
+ * along the set's axes (and further, by its degree). Where a value is seen in another state than it
+ * is made in, a relayout stands between. When the constants of the fullest unit and the live values
+ * do not fit its main memory, a price on each byte of constants is raised until they do (Lagrange),
+ * and then lowered by bisection as far as they still do; the bound stays that of price 0. Cost: the
+ * search, once without a price; up to 40 times with one. Source: Allspark's interleaving as
+ * shortest path, generalised to graphs and axes (ours). */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "passes/pass.h"
+
+enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8 };
+static const double FIRST_PRICE = 1e-6; /* cycles per byte */
+
+static double seconds_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool is_value(const pim_node *n)
+{
+	return n->op != PIM_OP_constant;
+}
+
+/* ---- memory ---- */
+
+static int64_t find_need(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
+{
+	pim_layout_memory m = pim_layout_memory_of(g, t, p);
+	return m.weights + m.values;
+}
+
+static bool report_too_large(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
+{
+	pim_layout_memory m = pim_layout_memory_of(g, t, p);
+	long long need = m.weights + m.values, have = t->memory.bytes;
+	return pim_error(g->module->context, g->loc,
+		"the network is too large for %s: the fullest unit needs %lld bytes of main memory "
+		"(%lld for constants, %lld for values), it has %lld; memory of %lld MiB per unit would do",
+		t->name, need, (long long)m.weights, (long long)m.values, have,
+		(need + (1 << 20) - 1) >> 20);
+}
+
+/* The plan with the lowest price of constants that fits; NULL after a diagnostic. */
+static pim_layout_plan *find_fitting(pim_layout_search *s, pim_graph *g, const pim_target *t)
+{
+	double low = 0, high = FIRST_PRICE;
+	pim_layout_plan *p = NULL, *best = NULL;
+	for (int k = 0; k < DOUBLINGS && !best; k++, low = high, high *= 4) {
+		p = pim_layout_search_run(s, high, COMBINATIONS);
+		if (find_need(g, t, p) <= t->memory.bytes)
+			best = p;
+	}
+	if (!best) {
+		report_too_large(g, t, p);
+		return NULL;
+	}
+	for (int k = 0; k < BISECTIONS; k++) {
+		double middle = low > 0 ? sqrt(low * high) : high / 2;
+		p = pim_layout_search_run(s, middle, COMBINATIONS);
+		bool fits = find_need(g, t, p) <= t->memory.bytes;
+		if (fits && p->cycles <= best->cycles)
+			best = p;
+		*(fits ? &high : &low) = middle;
+	}
+	return best;
+}
+
+/* ---- choosing ---- */
+
+static pim_layout_plan *find_best(pim_layout_search *s, pim_graph *g, pim_job *j, double started)
+{
+	pim_layout_plan *p = pim_layout_search_run(s, 0, COMBINATIONS);
+	pim_outcome o = {.bound = p->bound, .nodes = p->steps};
+	o.status = p->optimal ? "optimal" : "feasible";
+	if (find_need(g, j->target, p) > j->target->memory.bytes) {
+		p = find_fitting(s, g, j->target);
+		if (!p)
+			return NULL;
+		o.status = "feasible";
+		o.nodes += p->steps;
+	}
+	o.value = p->cycles;
+	o.seconds = seconds_now() - started;
+	pim_job_report(j, &o);
+	return p;
+}
+
+/* The uniform layout that takes the fewest cycles. */
+static pim_layout_plan *find_best_uniform(pim_layout_search *s)
+{
+	static const pim_layout_kind kinds[] = {PIM_LAYOUT_rows, PIM_LAYOUT_columns, PIM_LAYOUT_full};
+	pim_layout_plan *best = NULL;
+	for (int k = 0; k < 3; k++) {
+		pim_layout_plan *p = pim_layout_search_uniform(s, kinds[k]);
+		if (!best || p->cycles < best->cycles)
+			best = p;
+	}
+	return best;
+}
+
+static bool find_uniform(pim_graph *g, const char *name, pim_layout_kind *kind)
+{
+	if (!strcmp(name, "rows"))
+		*kind = PIM_LAYOUT_rows;
+	else if (!strcmp(name, "columns"))
+		*kind = PIM_LAYOUT_columns;
+	else if (!strcmp(name, "full"))
+		*kind = PIM_LAYOUT_full;
+	else if (*name)
+		return pim_error(g->module->context, g->loc,
+			"no uniform layout is called '%s'; expected rows, columns or full", name);
+	return true;
+}
+
+static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
+{
+	double started = seconds_now();
+	pim_arena *a = pim_job_arena(j);
+	pim_layout_kind kind = PIM_LAYOUT_other;
+	if (!find_uniform(g, pim_job_string(j, "uniform"), &kind))
+		return NULL;
+	pim_layout_search *free_search = pim_layout_search_new(g, j->target, NULL, a);
+	pim_job_count(j, "uniform_bytes", (double)find_best_uniform(free_search)->bytes);
+	if (kind == PIM_LAYOUT_other) {
+		pim_classes *c = pim_classes_new(g, a);
+		int32_t(*base)[PIM_MAX_RANK] = pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), a);
+		return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
+	}
+	pim_layout_plan *p = pim_layout_search_uniform(free_search, kind);
+	if (find_need(g, j->target, p) > j->target->memory.bytes) {
+		report_too_large(g, j->target, p);
+		return NULL;
+	}
+	return p;
+}
+
+/* ---- writing it down ---- */
+
+static void set_layout(pim_node *n, const pim_layout *l)
+{
+	pim_plan *p = pim_node_plan(n);
+	p->layout = PIM_NEW(n->graph->module->arena, pim_layout, 1);
+	*p->layout = *l;
+}
+
+/* The value in the layout its users see; it belongs to the set of the op that made it. */
+static pim_node *make_relayout(pim_node *n, const pim_layout *l)
+{
+	pim_node *r = pim_node_make_like(n, PIM_OP_relayout, 1, &n, 0, NULL);
+	if (!r)
+		return NULL;
+	pim_node_unlink(r);
+	pim_node_link(r, n->next);
+	set_layout(r, l);
+	r->plan->set = n->plan->set;
+	return r;
+}
+
+/* Lets every user of a value read its relayout; names stay with the ops that make the values. */
+static void redirect_users(pim_graph *g, pim_node *const *made, int n_ids)
+{
+	PIM_EACH_NODE(n, g)
+	{
+		for (int i = 0; i < (int)n->n_in; i++) {
+			pim_node *by = n->in[i] && (int)n->in[i]->id < n_ids ? made[n->in[i]->id] : NULL;
+			if (by && by != n)
+				n->in[i] = by;
+		}
+	}
+	for (int r = 0; r < g->n_results; r++)
+		if ((int)g->results[r]->id < n_ids && made[g->results[r]->id])
+			g->results[r] = made[g->results[r]->id];
+}
+
+static bool apply_plan(pim_graph *g, const pim_layout_plan *p, pim_job *j)
+{
+	int relayouts = 0;
+	pim_node **made = PIM_NEW(pim_job_arena(j), pim_node *, p->n_ids + 1);
+	for (pim_node *n = g->first, *next; n; n = next) {
+		next = n->next;
+		if (!is_value(n))
+			continue;
+		const pim_states *s = p->states[n->id];
+		set_layout(n, &s->state[p->own[n->id]].layout);
+		if (p->own[n->id] == p->seen[n->id])
+			continue;
+		made[n->id] = make_relayout(n, &s->state[p->seen[n->id]].layout);
+		if (!made[n->id])
+			return false;
+		relayouts++;
+	}
+	redirect_users(g, made, p->n_ids);
+	pim_job_count(j, "relayouts", relayouts);
+	pim_job_count(j, "bytes", (double)p->bytes);
+	return true;
+}
+
+bool pim_pass_interleave_layout(pim_graph *g, pim_job *j)
+{
+	const pim_layout_plan *p = choose_plan(g, j);
+	return p && apply_plan(g, p, j);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* split_branches.c - groups ops that are independent copies along some axes in branch sets.
+ *
+ * Needs: shaped. Gives: split.
+ * Idea: an axis class that is free in neighbouring ops splits them all at once, and what flows
+ * between them stays on one unit. Products of two computed values (scores and context of
+ * attention) are seeds: they are cut along all of their heads, windows and images, and the cut
+ * grows along edges through ops that carry the same classes, but not into products with weights.
+ * Everything else is cut as the cheapest layout of the whole graph cuts it (rows, channels, both or
+ * not at all), so the later choice of layouts finds the same optimum within the sets. A named grain
+ * cuts every op along that axis instead, where it can. Neighbours with equal cuts are one set,
+ * unless they lie on different structural branches.
+ * Cost: one search for layouts, and the nodes times the depth of post-dominators for the paths.
+ * Source: branches of Allspark, found from axes instead of patterns (ours). */
+#include <string.h>
+
+#include "passes/pass.h"
+
+enum { COMBINATIONS = 20000, USUAL_UNITS = 64 };
+
+typedef struct splitting {
+	pim_graph *graph;
+	pim_job *job;
+	pim_classes *classes;
+	const pim_role *roles;
+	int64_t most;	/* branches of a set */
+	pim_cuts *cuts; /* by id */
+	bool *fixed;	/* by id: cut along heads, windows or images */
+	int *path;		/* by id: structural branch */
+} splitting;
+
+static bool is_leaf(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
+}
+
+static bool has_fixed_weights(const pim_node *n)
+{
+	bool fixed = false;
+	for (int i = 0; i < (int)n->n_in; i++)
+		fixed = fixed || (n->in[i] && n->in[i]->op == PIM_OP_constant);
+	return fixed;
+}
+
+static bool is_product(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_matrix;
+}
+
+static int64_t count_branches(const pim_cuts *cuts)
+{
+	int64_t branches = 1;
+	for (int k = 0; k < cuts->n; k++)
+		branches *= cuts->cut[k].count;
+	return branches;
+}
+
+/* ---- which cuts ---- */
+
+static bool is_natural(pim_role r)
+{
+	return r == PIM_ROLE_head || r == PIM_ROLE_window || r == PIM_ROLE_batch;
+}
+
+/* All of a seed's heads, windows and images, as long as there are units left for them. */
+static pim_cuts find_natural_cuts(const splitting *s, const pim_node *n)
+{
+	pim_cuts cuts = {.n = 0};
+	for (int d = 0; d < n->type->rank - 2; d++) {
+		const pim_factor *f;
+		int count = pim_classes_dim(s->classes, n, d, &f);
+		for (int k = 0; k < count && cuts.n < PIM_MAX_CUTS; k++) {
+			if (f[k].size < 2 || !is_natural(s->roles[f[k].class]) ||
+				count_branches(&cuts) >= s->most)
+				continue;
+			pim_cuts more = cuts;
+			more.cut[more.n++] = (pim_cut){f[k].class, f[k].size};
+			int32_t parts[PIM_MAX_RANK];
+			if (pim_cuts_apply(s->classes, n, &more, parts))
+				cuts = more;
+		}
+	}
+	return cuts;
+}
+
+/* Takes over a neighbour's cuts where the op can be cut so. */
+static bool grow(splitting *s, const pim_node *n, const pim_node *from)
+{
+	int32_t parts[PIM_MAX_RANK];
+	if (!from || is_leaf(n) || s->fixed[n->id] || !s->fixed[from->id])
+		return false;
+	if (is_product(n) && has_fixed_weights(n))
+		return false;
+	if (!pim_cuts_apply(s->classes, n, &s->cuts[from->id], parts))
+		return false;
+	s->cuts[n->id] = s->cuts[from->id];
+	s->fixed[n->id] = true;
+	return true;
+}
+
+static void cut_naturally(splitting *s)
+{
+	PIM_EACH_NODE(n, s->graph)
+	{
+		if (n->op != PIM_OP_matmul || has_fixed_weights(n))
+			continue;
+		s->cuts[n->id] = find_natural_cuts(s, n);
+		s->fixed[n->id] = s->cuts[n->id].n > 0;
+	}
+	PIM_EACH_NODE(n, s->graph)
+	{
+		for (int i = 0; i < (int)n->n_in; i++)
+			grow(s, n, n->in[i]);
+	}
+	for (pim_node *n = s->graph->last; n; n = n->prev)
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (n->in[i])
+				grow(s, n->in[i], n);
+}
+
+static void cut_by_cost(splitting *s)
+{
+	pim_graph *g = s->graph;
+	pim_arena *a = pim_job_arena(s->job);
+	int32_t(*base)[PIM_MAX_RANK] = pim_arena_alloc(a, sizeof *base * ((size_t)g->n_ids + 1));
+	PIM_EACH_NODE(n, g)
+	{
+		if (s->fixed[n->id])
+			pim_cuts_apply(s->classes, n, &s->cuts[n->id], base[n->id]);
+	}
+	pim_layout_search *search = pim_layout_search_new(g, s->job->target, base, a);
+	pim_layout_plan *p = pim_layout_search_run(search, 0, COMBINATIONS);
+	PIM_EACH_NODE(n, g)
+	{
+		if (is_leaf(n) || s->fixed[n->id] || n->type->n_parts > 0)
+			continue;
+		pim_cuts cuts = pim_cuts_of(s->classes, n, &p->states[n->id]->state[p->own[n->id]].layout);
+		if (count_branches(&cuts) <= s->most)
+			s->cuts[n->id] = cuts;
+	}
+}
+
+/* The largest count that fits: all, or a divisor when more factors follow in the dimension. */
+static int64_t find_count(const splitting *s, int64_t size, bool last)
+{
+	int64_t count = size < s->most ? size : s->most;
+	while (!last && size % count != 0)
+		count--;
+	return count;
+}
+
+static void cut_along(splitting *s, const pim_node *n, pim_role role)
+{
+	for (int d = 0; n->type->n_parts == 0 && d < n->type->rank; d++) {
+		const pim_factor *f;
+		int count = pim_classes_dim(s->classes, n, d, &f);
+		for (int k = 0; k < count; k++) {
+			pim_cuts cuts = {.n = 0};
+			int32_t parts[PIM_MAX_RANK];
+			if (f[k].size < 2 || s->roles[f[k].class] != role)
+				continue;
+			cuts.cut[cuts.n++] = (pim_cut){f[k].class, find_count(s, f[k].size, k == count - 1)};
+			if (cuts.cut[0].count > 1 && pim_cuts_apply(s->classes, n, &cuts, parts)) {
+				s->cuts[n->id] = cuts;
+				return;
+			}
+		}
+	}
+}
+
+static bool choose_cuts(splitting *s)
+{
+	const char *grain = pim_job_string(s->job, "grain");
+	if (!strcmp(grain, "cost")) {
+		cut_naturally(s);
+		if (s->job->target)
+			cut_by_cost(s);
+		return true;
+	}
+	for (int r = PIM_ROLE_none + 1; r < PIM_ROLE_COUNT; r++) {
+		if (strcmp(grain, pim_role_name((pim_role)r)) != 0)
+			continue;
+		PIM_EACH_NODE(n, s->graph)
+		{
+			if (!is_leaf(n))
+				cut_along(s, n, (pim_role)r);
+		}
+		return true;
+	}
+	return pim_error(s->graph->module->context, s->graph->loc,
+		"no grain is called '%s'; expected cost, batch, head, window, row or channel", grain);
+}
+
+/* ---- which sets ---- */
+
+static int find_root(int *up, int i)
+{
+	while (up[i] != i)
+		i = up[i] = up[up[i]];
+	return i;
+}
+
+static bool belong_together(const splitting *s, const pim_node *a, const pim_node *b)
+{
+	const pim_cuts *p = &s->cuts[a->id], *q = &s->cuts[b->id];
+	if (p->n != q->n || s->path[a->id] != s->path[b->id])
+		return false;
+	for (int k = 0; k < p->n; k++) {
+		bool found = false;
+		for (int m = 0; m < q->n; m++)
+			found =
+				found || (p->cut[k].class == q->cut[m].class && p->cut[k].count == q->cut[m].count);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* The sets as a forest over node ids: the root of a node's tree names its set. */
+static int *join_neighbours(const splitting *s)
+{
+	pim_graph *g = s->graph;
+	int *up = PIM_NEW(pim_job_arena(s->job), int, g->n_ids + 1);
+	for (int i = 0; i < (int)g->n_ids; i++)
+		up[i] = i;
+	PIM_EACH_NODE(n, g)
+	{
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (n->in[i] && !is_leaf(n->in[i]) && belong_together(s, n, n->in[i]))
+				up[find_root(up, (int)n->id)] = find_root(up, (int)n->in[i]->id);
+	}
+	return up;
+}
+
+static void describe_set(const splitting *s, const pim_cuts *cuts, int number, pim_branch_set *set)
+{
+	pim_module *m = s->graph->module;
+	char *name = pim_arena_printf(pim_job_arena(s->job), "b%d", number);
+	*set = (pim_branch_set){.name = pim_intern(m->context, name, strlen(name))};
+	set->n_axes = cuts->n;
+	for (int k = 0; k < cuts->n; k++)
+		set->axis[k] = (struct pim_branch_axis){
+			pim_role_name(s->roles[cuts->cut[k].class]), cuts->cut[k].count};
+	int64_t branches = count_branches(cuts);
+	int64_t units = s->job->target ? s->job->target->units : USUAL_UNITS;
+	set->degree = (int32_t)(branches < units ? units / branches : 1);
+}
+
+static void make_sets(splitting *s)
+{
+	pim_graph *g = s->graph;
+	int *up = join_neighbours(s), *set = PIM_NEW(pim_job_arena(s->job), int, g->n_ids + 1);
+	g->sets = PIM_NEW(g->module->arena, pim_branch_set, g->n_ids + 1);
+	g->n_sets = 0;
+	PIM_EACH_NODE(n, g)
+	{
+		if (is_leaf(n))
+			continue;
+		int root = find_root(up, (int)n->id);
+		if (!set[root]) {
+			describe_set(s, &s->cuts[n->id], g->n_sets, &g->sets[g->n_sets]);
+			set[root] = ++g->n_sets;
+			pim_job_count(s->job, "branches", (double)count_branches(&s->cuts[n->id]));
+		}
+		pim_node_plan(n)->set = set[root] - 1;
+	}
+	pim_job_count(s->job, "sets", g->n_sets);
+}
+
+bool pim_pass_split_branches(pim_graph *g, pim_job *j)
+{
+	pim_arena *a = pim_job_arena(j);
+	splitting s = {.graph = g, .job = j, .classes = pim_classes_new(g, a)};
+	s.roles = pim_roles_new(g, s.classes, a);
+	s.most = pim_job_int(j, "most");
+	if (s.most < 0)
+		return pim_error(g->module->context, g->loc, "most = %lld branches; expected 0 or more",
+			(long long)s.most);
+	if (s.most == 0)
+		s.most = j->target ? j->target->units : USUAL_UNITS;
+	s.cuts = PIM_NEW(a, pim_cuts, g->n_ids + 1);
+	s.fixed = PIM_NEW(a, bool, g->n_ids + 1);
+	s.path = PIM_NEW(a, int, g->n_ids + 1);
+	pim_job_count(j, "paths", pim_branch_paths(g, s.path, a));
+	if (!choose_cuts(&s))
+		return false;
+	make_sets(&s);
+	return true;
+}
