@@ -36,9 +36,9 @@ const char *pim_program_path(pim_context *c, const char *base, const char *name)
 bool pim_constant_read(pim_cursor *c, const pim_program *p, pim_program_tensor *t);
 
 /* ---- program_read.c ---- */
-/* Reads the text form; `end_text` (may be NULL) gets where it ended. tables_only: no homes and
- * streams may follow. */
+/* Reads the text form up to the end of the text; not verified. NULL after diagnostics. */
 pim_program *pim_program_read_text(pim_cursor *c, const char *path);
+
 /* ---- program_binary.c ---- */
 bool pim_program_is_binary(const void *bytes, size_t n);
 pim_program *pim_program_read_binary(pim_context *c, const char *path, const void *bytes, size_t n);
