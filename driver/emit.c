@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* driver/emit.c - a module in the form that was asked for. */
+#include <string.h>
+
+#include "driver/driver.h"
+#include "targets/program.h"
+
+/* "dir/net.pim" -> "net.safetensors"; NULL for standard output. */
+static const char *name_weights(const session *s)
+{
+	const char *path = s->o->value[OPT_output];
+	if (!path || !strcmp(path, "-"))
+		return NULL;
+	const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path,
+			   *dot = strrchr(path, '.');
+	size_t n = dot && dot > file ? (size_t)(dot - path) : strlen(path);
+	return pim_arena_printf(s->arena, "%.*s.safetensors", (int)n, path);
+}
+
+static bool emit_text(session *s, const pim_module *m, FILE *out)
+{
+	pim_print_options o = pim_print_defaults;
+	pim_text text = {.sink = out};
+	o.weights = name_weights(s);
+	bool good = pim_module_write(m, &o, &text) && pim_text_flush(&text);
+	pim_text_free(&text);
+	return good;
+}
+
+/* The one graph that a command file can hold; NULL after a diagnostic. */
+static const pim_graph *find_lowered(session *s, const pim_module *m)
+{
+	if (m->n_graphs != 1) {
+		pim_error(s->context, (pim_loc){0, 0},
+			"a command file holds the code of one graph, and this module has %d", m->n_graphs);
+		return NULL;
+	}
+	const pim_graph *g = m->graphs[0];
+	if (g->code)
+		return g;
+	pim_error(s->context, g->loc,
+		"graph @%s has no command code; a pipeline that ends in 'lower' writes it", g->name);
+	return NULL;
+}
+
+static bool emit_commands(session *s, const pim_module *m, FILE *out)
+{
+	const pim_graph *g = find_lowered(s, m);
+	if (!g)
+		return false;
+	if (s->o->emit == EMIT_binary)
+		return pim_program_write_binary(g->code, out, name_weights(s));
+	pim_text text = {.sink = out};
+	bool good = pim_program_write_text(g->code, &text, name_weights(s)) && pim_text_flush(&text);
+	pim_text_free(&text);
+	return good;
+}
+
+static bool emit_picture(session *s, const pim_module *m, const char *format, FILE *out)
+{
+	if (m->n_graphs != 1)
+		return pim_error(s->context, (pim_loc){0, 0},
+			"a picture shows one graph, and this module has %d", m->n_graphs);
+	return pim_picture_write(m->graphs[0], PIM_PICTURE_program, s->target, format, out);
+}
+
+bool emit_module(session *s, const pim_module *m, FILE *out)
+{
+	switch (s->o->emit) {
+	case EMIT_pim:
+		return emit_text(s, m, out);
+	case EMIT_commands:
+	case EMIT_binary:
+		return emit_commands(s, m, out);
+	case EMIT_dot:
+		return emit_picture(s, m, "dot", out);
+	case EMIT_svg:
+		return emit_picture(s, m, "svg", out);
+	case EMIT_json:
+		return emit_json(s, m, out);
+	default:
+		return true;
+	}
+}
