@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx_build - making nodes for one ONNX node.
+ *
+ * Every node gets the place of the ONNX node. A small node whose inputs are all known becomes a
+ * constant at once: that is what turns exporters' Shape/Gather/Concat arithmetic into numbers that
+ * a Reshape can read. */
+#include <math.h>
+#include <string.h>
+
+#include "frontends/onnx.h"
+
+/* Results of more elements than this are not folded at import. */
+#define FOLD_ELEMENTS 4096
+
+pim_attr onnx_attr_int(const char *name, int64_t v)
+{
+	return (pim_attr){.name = name, .kind = PIM_ATTR_int, .i = v};
+}
+
+pim_attr onnx_attr_float(const char *name, double v)
+{
+	return (pim_attr){.name = name, .kind = PIM_ATTR_float, .f = v};
+}
+
+pim_attr onnx_attr_string(const char *name, const char *v)
+{
+	return (pim_attr){.name = name, .kind = PIM_ATTR_string, .s = v};
+}
+
+pim_attr onnx_attr_ints(const char *name, int n, const int64_t *v)
+{
+	return (pim_attr){.name = name, .kind = PIM_ATTR_ints, .n = (uint32_t)n, .is = v};
+}
+
+static void set_attribute(pim_node *n, const pim_attr *a)
+{
+	switch ((pim_attr_kind)a->kind) {
+	case PIM_ATTR_int:
+		pim_node_set_int(n, a->name, a->i);
+		break;
+	case PIM_ATTR_float:
+		pim_node_set_float(n, a->name, a->f);
+		break;
+	case PIM_ATTR_string:
+		pim_node_set_string(n, a->name, a->s);
+		break;
+	case PIM_ATTR_ints:
+		pim_node_set_ints(n, a->name, (int)a->n, a->is);
+		break;
+	default:
+		PIM_BUG("attribute %s has a kind that converters do not make", a->name);
+	}
+}
+
+static bool is_known(const pim_node *n)
+{
+	return n->op == PIM_OP_constant && pim_constant_data(n)->kind != PIM_DATA_absent;
+}
+
+/* A constant in place of a node whose inputs are known. */
+static pim_node *fold(pim_node *n)
+{
+	pim_node *by;
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i] && !is_known(n->in[i]))
+			return n;
+	if (n->n_in == 0)
+		return n;
+	by = pim_node_to_constant(n, FOLD_ELEMENTS);
+	if (by && by != n) {
+		by->loc = n->loc;
+		pim_node_remove(n);
+	}
+	return by;
+}
+
+pim_node *onnx_make(
+	onnx_call *k, pim_op op, int n, pim_node *const *in, int n_attrs, const pim_attr *attrs)
+{
+	pim_node *node;
+	int fewest = pim_op_at(op)->min_inputs;
+	for (int i = 0; i < n; i++)
+		if (!in[i] && i < fewest)
+			return NULL;
+	node = pim_node_make(k->import->graph, op, n, in, NULL);
+	node->loc = k->at;
+	for (int i = 0; i < n_attrs; i++)
+		set_attribute(node, &attrs[i]);
+	return pim_node_infer(node) ? fold(node) : NULL;
+}
+
+pim_node *onnx_make1(onnx_call *k, pim_op op, pim_node *a)
+{
+	return onnx_make(k, op, 1, &a, 0, NULL);
+}
+
+pim_node *onnx_make2(onnx_call *k, pim_op op, pim_node *a, pim_node *b)
+{
+	return onnx_make(k, op, 2, (pim_node *[]){a, b}, 0, NULL);
+}
+
+static bool has_dims(const pim_node *a, int rank, const int64_t *dims)
+{
+	return a->type->rank == rank &&
+		   (rank == 0 || !memcmp(a->type->dims, dims, sizeof *dims * (size_t)rank));
+}
+
+pim_node *onnx_reshape(onnx_call *k, pim_node *a, int rank, const int64_t *dims)
+{
+	pim_attr shape = onnx_attr_ints("shape", rank, dims);
+	if (!a || has_dims(a, rank, dims))
+		return a;
+	return onnx_make(k, PIM_OP_reshape, 1, &a, 1, &shape);
+}
+
+pim_node *onnx_transpose(onnx_call *k, pim_node *a, const int64_t *perm)
+{
+	pim_attr p;
+	if (!a)
+		return NULL;
+	p = onnx_attr_ints("perm", a->type->rank, perm);
+	return onnx_make(k, PIM_OP_transpose, 1, &a, 1, &p);
+}
+
+pim_node *onnx_expand(onnx_call *k, pim_node *a, int rank, const int64_t *dims)
+{
+	pim_attr shape = onnx_attr_ints("shape", rank, dims);
+	if (!a || has_dims(a, rank, dims))
+		return a;
+	return onnx_make(k, PIM_OP_expand, 1, &a, 1, &shape);
+}
+
+pim_node *onnx_slice(
+	onnx_call *k, pim_node *a, const int64_t *starts, const int64_t *sizes, const int64_t *steps)
+{
+	pim_attr attrs[3];
+	int rank;
+	if (!a)
+		return NULL;
+	rank = a->type->rank;
+	attrs[0] = onnx_attr_ints("starts", rank, starts);
+	attrs[1] = onnx_attr_ints("sizes", rank, sizes);
+	if (steps)
+		attrs[2] = onnx_attr_ints("steps", rank, steps);
+	return onnx_make(k, PIM_OP_slice, 1, &a, steps ? 3 : 2, attrs);
+}
+
+pim_node *onnx_reduce(
+	onnx_call *k, pim_op op, pim_node *a, int n, const int64_t *axes, int64_t keepdims)
+{
+	pim_attr attrs[2] = {onnx_attr_ints("axes", n, axes), onnx_attr_int("keepdims", keepdims)};
+	return a && n == 0 ? a : onnx_make(k, op, 1, &a, 2, attrs);
+}
+
+pim_node *onnx_cast(onnx_call *k, pim_node *a, pim_dtype to)
+{
+	pim_attr attr = onnx_attr_string("to", pim_dtype_name(to));
+	return !a || a->type->dtype == to ? a : onnx_make(k, PIM_OP_cast, 1, &a, 1, &attr);
+}
+
+pim_node *onnx_constant_node(onnx_call *k, const pim_type *t, const pim_data *d)
+{
+	pim_node *n = pim_constant_make(k->import->graph, t, d, NULL);
+	if (n)
+		n->loc = k->at;
+	return n;
+}
+
+pim_node *onnx_scalar(onnx_call *k, const pim_node *like, double v)
+{
+	pim_arena *a = k->import->module->arena;
+	pim_data d = {.kind = PIM_DATA_splat};
+	void *bytes;
+	if (!like)
+		return NULL;
+	bytes = pim_arena_alloc(a, 8);
+	pim_element_set(like->type->dtype, bytes, 0, v);
+	d.bytes = bytes;
+	return onnx_constant_node(
+		k, pim_type_tensor(k->import->context, like->type->dtype, 0, NULL), &d);
+}
+
+pim_node *onnx_ints_node(onnx_call *k, int n, const int64_t *v)
+{
+	int64_t dims[1] = {n};
+	const pim_type *t = pim_type_tensor(k->import->context, PIM_DTYPE_i64, 1, dims);
+	int64_t *copy = PIM_NEW(k->import->module->arena, int64_t, n + 1);
+	if (n)
+		memcpy(copy, v, sizeof *v * (size_t)n);
+	return onnx_constant_node(k, t, &(pim_data){.kind = PIM_DATA_dense, .bytes = copy});
+}
+
+bool onnx_give(onnx_call *k, pim_node *n)
+{
+	k->out[0] = n;
+	return n != NULL;
+}
+
+bool onnx_axis(const onnx_call *k, int64_t *axis, int limit)
+{
+	int64_t given = *axis;
+	if (given < -limit || given >= limit)
+		return onnx_fail(k, "axis %lld is not in %d to %d", (long long)given, -limit, limit - 1);
+	if (given < 0)
+		*axis += limit;
+	return true;
+}
+
+int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v)
+{
+	int n;
+	const pim_node *in = k->in[i];
+	if (in->type->n_parts || pim_dtype_is_float(in->type->dtype) || in->type->rank > 1) {
+		onnx_fail(k, "input %d ('%s') is %s, expected a list of integers", i, k->node->input[i],
+			pim_type_text(in->type, k->import->scratch));
+		return -1;
+	}
+	if (in->type->elements > room) {
+		onnx_fail(k, "input %d ('%s') has %lld elements, the most that make sense here is %d", i,
+			k->node->input[i], (long long)in->type->elements, room);
+		return -1;
+	}
+	if (!pim_constant_ints(in, room, v, &n)) {
+		onnx_fail(k, "input %d ('%s') must be known when the model is read, but it depends on %s",
+			i, k->node->input[i],
+			in->op == PIM_OP_constant ? "a tensor without data" : "the graph's inputs");
+		return -1;
+	}
+	return n;
+}
+
+bool onnx_input_number(const onnx_call *k, int i, double *v)
+{
+	const pim_node *in = k->in[i];
+	if (in->type->n_parts || in->type->elements != 1)
+		return onnx_fail(k, "input %d ('%s') is %s, expected one number", i, k->node->input[i],
+			pim_type_text(in->type, k->import->scratch));
+	if (!is_known(in))
+		return onnx_fail(
+			k, "input %d ('%s') must be known when the model is read", i, k->node->input[i]);
+	*v = pim_element_get(in->type->dtype, pim_constant_data(in)->bytes, 0);
+	return true;
+}
+
+static bool sort_axes(const onnx_call *k, int n, int64_t *axes, int rank)
+{
+	for (int i = 0; i < n; i++) {
+		if (!onnx_axis(k, &axes[i], rank))
+			return false;
+		for (int j = i; j > 0 && axes[j - 1] >= axes[j]; j--) {
+			int64_t swap = axes[j];
+			if (axes[j - 1] == axes[j])
+				return onnx_fail(k, "axis %lld is given twice", (long long)axes[j]);
+			axes[j] = axes[j - 1];
+			axes[j - 1] = swap;
+		}
+	}
+	return true;
+}
+
+int onnx_axes(const onnx_call *k, const char *name, int i, int rank, int64_t *axes)
+{
+	const int64_t *given;
+	int n = onnx_ints(k, name, &given);
+	if (n < 0 && i < k->n_in && k->in[i]) {
+		n = onnx_input_ints(k, i, PIM_MAX_RANK, axes);
+		if (n < 0)
+			return -1;
+	} else if (n < 0) {
+		return -2;
+	} else if (n > PIM_MAX_RANK) {
+		onnx_fail(k, "%d axes are given, the most is %d", n, PIM_MAX_RANK);
+		return -1;
+	} else if (n) {
+		memcpy(axes, given, sizeof *axes * (size_t)n);
+	}
+	return sort_axes(k, n, axes, rank) ? n : -1;
+}

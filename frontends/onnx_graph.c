@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx_graph - an ONNX graph as a graph of the program.
+ *
+ * Nodes are converted in their order, each by the row of its operator; calls of the model's own
+ * functions are replaced by the function's nodes. What a value turns out to be is compared with
+ * what the model declares of it. A node that is refused marks its results, so that the nodes behind
+ * it are not blamed too and all independent mistakes are told. At the end what nobody reads is
+ * dropped. */
+#include <string.h>
+
+#include "frontends/onnx.h"
+
+/* Calls of functions may not be deeper, and may not make more nodes, than this. */
+enum { CALL_DEPTH = 32, NODE_LIMIT = 4000000 };
+
+static const char *text(const char *s)
+{
+	return s ? s : "";
+}
+
+const Onnx__FunctionProto *onnx_function_find(const onnx_import *x, const Onnx__NodeProto *n)
+{
+	for (size_t i = 0; i < x->model->n_functions; i++) {
+		const Onnx__FunctionProto *f = x->model->functions[i];
+		if (!strcmp(text(f->name), text(n->op_type)) && !strcmp(text(f->domain), text(n->domain)))
+			return f;
+	}
+	return NULL;
+}
+
+static bool add_constant(onnx_import *x, onnx_scope *s, const Onnx__TensorProto *t)
+{
+	const char *name = text(t->name);
+	pim_loc at = pim_loc_name(x->context, name);
+	onnx_constant *k = PIM_NEW(x->scratch, onnx_constant, 1);
+	k->data = PIM_NEW(x->module->arena, pim_data, 1);
+	if (pim_map_put(s->constants, name, strlen(name), k))
+		return pim_error(x->context, at, "initializer '%s' is given twice", name);
+	return onnx_tensor_decode(x->file, t, at, x->module->arena, &k->type, k->data);
+}
+
+static bool add_constants(onnx_import *x, onnx_scope *s)
+{
+	const Onnx__GraphProto *g = x->model->graph;
+	bool ok = true;
+	for (size_t i = 0; i < g->n_initializer; i++)
+		ok = add_constant(x, s, g->initializer[i]) && ok;
+	for (size_t i = 0; i < g->n_sparse_initializer; i++) {
+		const Onnx__TensorProto *v = g->sparse_initializer[i]->values;
+		ok = pim_error(x->context, pim_loc_name(x->context, v ? text(v->name) : "?"),
+			"sparse initializer '%s' is not supported", v ? text(v->name) : "?");
+	}
+	return ok;
+}
+
+static void declare(onnx_import *x, size_t n, Onnx__ValueInfoProto **infos)
+{
+	for (size_t i = 0; i < n; i++)
+		if (infos[i]->name && infos[i]->type)
+			pim_map_put(x->declared, infos[i]->name, strlen(infos[i]->name), infos[i]->type);
+}
+
+/* f32[1,?,3] as a model states it. */
+static const char *declared_text(const onnx_import *x, const Onnx__TypeProto__Tensor *t)
+{
+	pim_text s = {0};
+	const char *copy;
+	pim_dtype dtype = onnx_dtype(t->elem_type);
+	pim_text_printf(&s, "%s[",
+		dtype == PIM_DTYPE_COUNT ? onnx_dtype_text(t->elem_type) : pim_dtype_name(dtype));
+	for (size_t d = 0; t->shape && d < t->shape->n_dim; d++) {
+		const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[d];
+		pim_text_str(&s, d ? "," : "");
+		if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+			pim_text_int(&s, dim->dim_value);
+		else
+			pim_text_str(&s, "?");
+	}
+	pim_text_str(&s, "]");
+	copy = pim_arena_copy(x->scratch, s.s, s.n);
+	pim_text_free(&s);
+	return copy;
+}
+
+static bool agrees(const Onnx__TypeProto__Tensor *t, const pim_type *is)
+{
+	if (is->n_parts || (t->elem_type && onnx_dtype(t->elem_type) != is->dtype))
+		return false;
+	if (!t->shape)
+		return true;
+	if (t->shape->n_dim != (size_t)is->rank)
+		return false;
+	for (int d = 0; d < is->rank; d++) {
+		const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[d];
+		if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+			dim->dim_value > 0 && dim->dim_value != is->dims[d])
+			return false;
+	}
+	return true;
+}
+
+bool onnx_check_declared(const onnx_import *x, const char *name, const pim_node *n, pim_loc at)
+{
+	const Onnx__TypeProto *t = pim_map_get(x->declared, name, strlen(name));
+	if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+		agrees(t->tensor_type, n->type))
+		return true;
+	return pim_error(x->context, at, "the model says that '%s' is %s, but it is %s", name,
+		declared_text(x, t->tensor_type), pim_type_text(n->type, x->scratch));
+}
+
+/* The node of an initializer, made at its first use. */
+static pim_node *constant_value(onnx_import *x, onnx_scope *s, const char *name)
+{
+	const onnx_constant *k = s->constants ? pim_map_get(s->constants, name, strlen(name)) : NULL;
+	pim_node *n;
+	if (!k)
+		return NULL;
+	if (k->data->kind == PIM_DATA_absent && x->n_absent++ == 0)
+		x->absent = name;
+	n = pim_constant_make(x->graph, k->type, k->data, NULL);
+	n->loc = pim_loc_name(x->context, name);
+	pim_node_rename(n, name);
+	pim_map_put(s->values, name, strlen(name), n);
+	return n;
+}
+
+static pim_node *value(onnx_import *x, onnx_scope *s, const char *name)
+{
+	pim_node *n = pim_map_get(s->values, name, strlen(name));
+	return n ? n : constant_value(x, s, name);
+}
+
+/* Looks the inputs up; false when one is unknown (after a diagnostic) or was refused before. */
+static bool read_inputs(onnx_call *k, onnx_scope *s)
+{
+	onnx_import *x = k->import;
+	bool ok = true;
+	k->n_in = (int)k->node->n_input;
+	while (k->n_in && !*text(k->node->input[k->n_in - 1]))
+		k->n_in--;
+	k->in = PIM_NEW(x->scratch, pim_node *, k->n_in + 1);
+	for (int i = 0; i < k->n_in; i++) {
+		const char *name = text(k->node->input[i]);
+		if (!*name)
+			continue;
+		k->in[i] = value(x, s, name);
+		if (!k->in[i])
+			ok = pim_error(x->context, k->at, "%s reads '%s', which no earlier node makes",
+				text(k->node->op_type), name);
+		else if (k->in[i] == x->failed)
+			ok = false;
+	}
+	return ok;
+}
+
+static bool check_counts(const onnx_call *k)
+{
+	const onnx_row *r = k->row;
+	if (k->n_in < r->fewest || (r->most >= 0 && k->n_in > r->most))
+		return r->most == r->fewest || r->most < 0
+				   ? onnx_fail(k, "%d inputs are given, expected %d", k->n_in, r->fewest)
+				   : onnx_fail(
+						 k, "%d inputs are given, expected %d to %d", k->n_in, r->fewest, r->most);
+	for (int i = 0; i < r->fewest; i++)
+		if (!k->in[i])
+			return onnx_fail(k, "input %d is missing", i);
+	if (k->n_out < 1 || (r->outs >= 0 && k->n_out > r->outs))
+		return onnx_fail(k, "%d results are wanted, it has 1 to %d", k->n_out, r->outs);
+	return true;
+}
+
+static bool define(onnx_call *k, onnx_scope *s, int i, bool ok)
+{
+	onnx_import *x = k->import;
+	const char *name = text(k->node->output[i]);
+	pim_node *n = ok ? k->out[i] : x->failed;
+	bool known = pim_map_get(s->values, name, strlen(name)) ||
+				 (s->constants && pim_map_get(s->constants, name, strlen(name)));
+	if (!*name)
+		return true;
+	if (known)
+		return pim_error(x->context, k->at, "'%s' is made a second time", name);
+	if (!n) {
+		pim_error(x->context, k->at, "%s: result %d ('%s') is not supported",
+			text(k->node->op_type), i, name);
+		n = x->failed;
+	}
+	pim_map_put(s->values, name, strlen(name), n);
+	if (n == x->failed)
+		return false;
+	if (!s->caller && !n->name)
+		pim_node_rename(n, name);
+	return s->caller || onnx_check_declared(x, name, n, k->at);
+}
+
+static bool convert_nodes(onnx_import *x, onnx_scope *s, size_t n, Onnx__NodeProto **nodes);
+
+/* Replaces a call by the nodes of the function. */
+static bool inline_function(onnx_call *k, const Onnx__FunctionProto *f)
+{
+	onnx_import *x = k->import;
+	onnx_scope body = {.caller = k->node, .outer = k->scope, .at = k->at};
+	bool ok;
+	if (x->depth >= CALL_DEPTH)
+		return pim_error(x->context, k->at, "calls of function %s are nested more than %d deep",
+			text(f->name), CALL_DEPTH);
+	if ((size_t)k->n_in > f->n_input || (size_t)k->n_out > f->n_output)
+		return pim_error(x->context, k->at,
+			"function %s has %zu inputs and %zu results, the call %d and %d", text(f->name),
+			f->n_input, f->n_output, k->n_in, k->n_out);
+	body.values = pim_map_new(x->scratch);
+	body.n_opsets = f->n_opset_import;
+	body.opsets = f->opset_import;
+	for (int i = 0; i < k->n_in; i++)
+		if (k->in[i])
+			pim_map_put(body.values, text(f->input[i]), strlen(text(f->input[i])), k->in[i]);
+	x->depth++;
+	ok = convert_nodes(x, &body, f->n_node, f->node);
+	x->depth--;
+	for (int i = 0; i < k->n_out && ok; i++)
+		k->out[i] = pim_map_get(body.values, text(f->output[i]), strlen(text(f->output[i])));
+	return ok;
+}
+
+static bool convert_call(onnx_call *k)
+{
+	if (k->row)
+		return check_counts(k) && k->row->convert(k);
+	return inline_function(k, onnx_function_find(k->import, k->node));
+}
+
+static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *node)
+{
+	onnx_call k = {.import = x, .scope = s, .node = node, .opset = onnx_opset(s, node->domain)};
+	bool ok;
+	k.at = s->caller ? s->at : onnx_node_loc(x->context, node, x->index);
+	if (++x->index > NODE_LIMIT)
+		return pim_error(x->context, k.at, "the model has more than %d nodes", (int)NODE_LIMIT);
+	k.row = onnx_row_find(text(node->op_type), node->domain, k.opset);
+	k.n_out = (int)node->n_output;
+	k.out = PIM_NEW(x->scratch, pim_node *, k.n_out + 1);
+	ok = read_inputs(&k, s) && convert_call(&k);
+	for (int i = 0; i < k.n_out; i++)
+		ok = define(&k, s, i, ok) && ok;
+	return ok;
+}
+
+static bool convert_nodes(onnx_import *x, onnx_scope *s, size_t n, Onnx__NodeProto **nodes)
+{
+	bool ok = true;
+	for (size_t i = 0; i < n && x->index <= NODE_LIMIT; i++)
+		ok = convert_node(x, s, nodes[i]) && ok;
+	return ok;
+}
+
+static bool add_results(onnx_import *x, onnx_scope *s)
+{
+	const Onnx__GraphProto *g = x->model->graph;
+	bool ok = true;
+	for (size_t i = 0; i < g->n_output; i++) {
+		const char *name = text(g->output[i]->name);
+		pim_loc at = pim_loc_name(x->context, name);
+		pim_node *n = value(x, s, name);
+		if (!n)
+			ok = pim_error(x->context, at, "result '%s' is made by no node", name);
+		else if (n == x->failed || !onnx_check_declared(x, name, n, at))
+			ok = false;
+		else
+			pim_graph_add_named_result(x->graph, n, name);
+	}
+	if (g->n_output == 0)
+		return pim_file_error(x->context, x->file->path, "the graph has no results");
+	return ok;
+}
+
+/* Nodes that no result needs; inputs stay. */
+static void drop_unused(onnx_import *x)
+{
+	pim_graph *g = x->graph;
+	bool *used = PIM_NEW(x->scratch, bool, g->n_ids + 1);
+	for (int i = 0; i < g->n_results; i++)
+		used[g->results[i]->id] = true;
+	for (pim_node *n = g->last, *prev; n; n = prev) {
+		prev = n->prev;
+		if (!used[n->id] && n->op != PIM_OP_input) {
+			pim_node_remove(n);
+			continue;
+		}
+		for (uint32_t i = 0; i < n->n_in; i++)
+			if (n->in[i])
+				used[n->in[i]->id] = true;
+	}
+}
+
+static void warn_absent(const onnx_import *x)
+{
+	if (x->n_absent)
+		pim_report(x->context, PIM_WARNING, pim_loc_name(x->context, x->absent),
+			"%d constant%s without elements (the first is '%s'): the model can be compiled, but "
+			"not evaluated",
+			x->n_absent, x->n_absent > 1 ? "s are" : " is", x->absent);
+}
+
+bool onnx_graph_import(onnx_import *x)
+{
+	const Onnx__GraphProto *g = x->model->graph;
+	onnx_scope s = {.n_opsets = x->model->n_opset_import, .opsets = x->model->opset_import};
+	bool ok;
+	s.values = pim_map_new(x->scratch);
+	s.constants = pim_map_new(x->scratch);
+	x->declared = pim_map_new(x->scratch);
+	x->failed = PIM_NEW(x->scratch, pim_node, 1);
+	x->graph = pim_graph_new(x->module, "main");
+	declare(x, g->n_value_info, g->value_info);
+	declare(x, g->n_output, g->output);
+	if (!add_constants(x, &s) || !onnx_inputs_import(x, &s))
+		return false;
+	ok = convert_nodes(x, &s, g->n_node, g->node);
+	ok = add_results(x, &s) && ok;
+	if (!ok)
+		return false;
+	drop_unused(x);
+	x->graph->facts |= PIM_FACT_shaped;
+	warn_absent(x);
+	return true;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx_ops_window - convolutions and pooling.
+ *
+ * auto_pad, output_shape and ceil_mode are settled here: programs know explicit pads only. A window
+ * that ceil_mode adds becomes extra padding at the high end; average_pool is told which padding
+ * counts. Rules: ONNX operator specification (Conv 22, ConvTranspose 22, MaxPool 22, AveragePool
+ * 22). */
+#include <string.h>
+
+#include "frontends/onnx.h"
+
+enum { MAX_SPATIAL = PIM_MAX_RANK - 2 };
+
+/* Larger strides, pads, ... than this are mistakes, and sums of them do not overflow. */
+#define LARGEST INT64_C(0x7fffffff)
+
+typedef struct window {
+	int n; /* spatial dims */
+	int64_t kernel[MAX_SPATIAL], strides[MAX_SPATIAL], dilations[MAX_SPATIAL],
+		pads[2 * MAX_SPATIAL];
+} window;
+
+/* A list of `n` numbers in least..LARGEST; every one is `init` when the attribute is absent. */
+static bool read_list(
+	const onnx_call *k, const char *name, int n, int64_t init, int64_t least, int64_t *v)
+{
+	const int64_t *given;
+	int count = onnx_ints(k, name, &given);
+	if (count >= 0 && count != n)
+		return onnx_fail(k, "%s has %d numbers, expected %d", name, count, n);
+	for (int i = 0; i < n; i++) {
+		v[i] = count < 0 ? init : given[i];
+		if (v[i] < least || v[i] > LARGEST)
+			return onnx_fail(k, "%s[%d] is %lld, expected at least %lld", name, i, (long long)v[i],
+				(long long)least);
+	}
+	return true;
+}
+
+static int64_t reach(const window *w, int i)
+{
+	return (w->kernel[i] - 1) * w->dilations[i] + 1;
+}
+
+static bool is_lower(const char *auto_pad)
+{
+	return !strcmp(auto_pad, "SAME_LOWER");
+}
+
+/* Splits padding over both ends; an odd one goes to the high end unless `lower`. */
+static void share_padding(window *w, int i, int64_t total, const char *auto_pad)
+{
+	int64_t more = total - total / 2;
+	w->pads[i] = is_lower(auto_pad) ? more : total / 2;
+	w->pads[w->n + i] = total - w->pads[i];
+}
+
+/* NOTSET, VALID, SAME_UPPER or SAME_LOWER; NULL after a diagnostic. */
+static const char *read_auto_pad(const onnx_call *k)
+{
+	static const char *const kinds[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
+	const char *given = onnx_string(k, "auto_pad", "NOTSET");
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(given, kinds[i]) || (i == 0 && !*given))
+			return kinds[i];
+	onnx_fail(k, "auto_pad is '%s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER", given);
+	return NULL;
+}
+
+static bool is_same(const char *auto_pad)
+{
+	return !strncmp(auto_pad, "SAME", 4);
+}
+
+/* Reads everything but the kernel; `x` is what the window moves over. */
+static bool read_window(const onnx_call *k, const pim_type *x, window *w)
+{
+	const char *auto_pad = read_auto_pad(k);
+	if (!auto_pad || !read_list(k, "strides", w->n, 1, 1, w->strides) ||
+		!read_list(k, "dilations", w->n, 1, 1, w->dilations) ||
+		!read_list(k, "pads", 2 * w->n, 0, 0, w->pads))
+		return false;
+	for (int i = 0; i < w->n; i++) {
+		int64_t size = x->dims[2 + i], out = (size + w->strides[i] - 1) / w->strides[i];
+		int64_t total = (out - 1) * w->strides[i] + reach(w, i) - size;
+		if (is_same(auto_pad))
+			share_padding(w, i, total > 0 ? total : 0, auto_pad);
+		else if (!strcmp(auto_pad, "VALID"))
+			w->pads[i] = w->pads[w->n + i] = 0;
+	}
+	return true;
+}
+
+static bool check_spatial(const onnx_call *k, int rank, window *w)
+{
+	w->n = rank - 2;
+	if (rank >= 3)
+		return true;
+	return onnx_fail(k, "input %s has %d dims, expected at least 3", k->node->input[0], rank);
+}
+
+/* The kernel of a convolution: the weights' spatial dims, which kernel_shape may repeat. */
+static bool weight_kernel(const onnx_call *k, window *w)
+{
+	const pim_type *x = k->in[0]->type, *t = k->in[1]->type;
+	if (!check_spatial(k, x->rank, w))
+		return false;
+	if (t->rank != x->rank)
+		return onnx_fail(k, "weights are %s, expected %d dims as the input has",
+			pim_type_text(t, k->import->scratch), x->rank);
+	for (int i = 0; i < w->n; i++)
+		w->kernel[i] = t->dims[2 + i];
+	int64_t stated[MAX_SPATIAL];
+	if (!read_list(k, "kernel_shape", w->n, 1, 1, stated))
+		return false;
+	for (int i = 0; i < w->n && onnx_attribute(k, "kernel_shape"); i++)
+		if (stated[i] != w->kernel[i])
+			return onnx_fail(k, "kernel_shape[%d] is %lld, but the weights are %s", i,
+				(long long)stated[i], pim_type_text(t, k->import->scratch));
+	return true;
+}
+
+static int window_attrs(const window *w, pim_attr *attrs)
+{
+	attrs[0] = onnx_attr_ints("strides", w->n, w->strides);
+	attrs[1] = onnx_attr_ints("pads", 2 * w->n, w->pads);
+	attrs[2] = onnx_attr_ints("dilations", w->n, w->dilations);
+	return 3;
+}
+
+bool onnx_convert_conv(onnx_call *k)
+{
+	window w;
+	pim_attr attrs[4];
+	int n;
+	if (!weight_kernel(k, &w) || !read_window(k, k->in[0]->type, &w))
+		return false;
+	n = window_attrs(&w, attrs);
+	attrs[n++] = onnx_attr_int("groups", onnx_int(k, "group", 1));
+	return onnx_give(k, onnx_make(k, PIM_OP_conv, k->n_in, k->in, n, attrs));
+}
+
+/* Pads from the wanted result size; a result larger than the full one is padded. */
+static void fit_output(
+	window *w, int i, int64_t size, int64_t wanted, int64_t *output_padding, const char *auto_pad)
+{
+	int64_t total = w->strides[i] * (size - 1) + *output_padding + reach(w, i) - wanted;
+	if (total < 0) {
+		*output_padding -= total;
+		total = 0;
+	}
+	share_padding(w, i, total, strcmp(auto_pad, "SAME_UPPER") ? "SAME_LOWER" : auto_pad);
+}
+
+bool onnx_convert_conv_transpose(onnx_call *k)
+{
+	window w;
+	pim_attr attrs[5];
+	int64_t extra[MAX_SPATIAL], wanted[MAX_SPATIAL];
+	const char *auto_pad = read_auto_pad(k);
+	const pim_type *x = k->in[0]->type;
+	int n, count;
+	const int64_t *given;
+	if (!auto_pad || !weight_kernel(k, &w) || !read_window(k, x, &w) ||
+		!read_list(k, "output_padding", w.n, 0, 0, extra))
+		return false;
+	count = onnx_ints(k, "output_shape", &given);
+	if (count == w.n + 2)
+		given += 2;
+	else if (count >= 0 && count != w.n)
+		return onnx_fail(k, "output_shape has %d numbers, expected %d", count, w.n);
+	for (int i = 0; i < w.n; i++) {
+		wanted[i] = count >= 0 ? given[i] : x->dims[2 + i] * w.strides[i];
+		if (wanted[i] < 1 || wanted[i] > LARGEST)
+			return onnx_fail(
+				k, "output_shape[%d] is %lld, expected at least 1", i, (long long)wanted[i]);
+		if (count >= 0 || is_same(auto_pad))
+			fit_output(&w, i, x->dims[2 + i], wanted[i], &extra[i], auto_pad);
+	}
+	n = window_attrs(&w, attrs);
+	attrs[n++] = onnx_attr_ints("output_padding", w.n, extra);
+	attrs[n++] = onnx_attr_int("groups", onnx_int(k, "group", 1));
+	return onnx_give(k, onnx_make(k, PIM_OP_conv_transpose, k->n_in, k->in, n, attrs));
+}
+
+/* Grows the high pads so that a last, incomplete window counts; one that would start in the
+ * padding behind the input does not. */
+static void apply_ceil_mode(window *w, const pim_type *x)
+{
+	for (int i = 0; i < w->n; i++) {
+		int64_t size = x->dims[2 + i], low = w->pads[i], *high = &w->pads[w->n + i];
+		int64_t room = size + low + *high - reach(w, i), out, needed;
+		if (room < 0)
+			continue;
+		out = (room + w->strides[i] - 1) / w->strides[i] + 1;
+		if ((out - 1) * w->strides[i] >= size + low)
+			out--;
+		needed = (out - 1) * w->strides[i] + reach(w, i) - size - low;
+		if (needed > *high)
+			*high = needed;
+	}
+}
+
+static bool read_pool(onnx_call *k, window *w, int64_t *counted)
+{
+	const pim_type *x = k->in[0]->type;
+	if (!check_spatial(k, x->rank, w) || !read_list(k, "kernel_shape", w->n, 0, 1, w->kernel) ||
+		!read_window(k, x, w))
+		return false;
+	memcpy(counted, w->pads, sizeof w->pads);
+	if (onnx_int(k, "ceil_mode", 0))
+		apply_ceil_mode(w, x);
+	return true;
+}
+
+static bool give_pool(onnx_call *k, const window *w, const int64_t *counted)
+{
+	pim_attr attrs[5];
+	int n = window_attrs(w, attrs);
+	attrs[n++] = onnx_attr_ints("kernel", w->n, w->kernel);
+	if (counted)
+		attrs[n++] = onnx_attr_ints("counted_pads", 2 * w->n, counted);
+	return onnx_give(k, onnx_make(k, k->row->op, 1, k->in, n, attrs));
+}
+
+bool onnx_convert_max_pool(onnx_call *k)
+{
+	window w;
+	int64_t counted[2 * MAX_SPATIAL];
+	if (k->n_out > 1 && *k->node->output[1])
+		return onnx_fail(k, "result '%s' (indices) is not supported", k->node->output[1]);
+	return read_pool(k, &w, counted) && give_pool(k, &w, NULL);
+}
+
+bool onnx_convert_average_pool(onnx_call *k)
+{
+	window w;
+	int64_t counted[2 * MAX_SPATIAL];
+	if (!read_pool(k, &w, counted))
+		return false;
+	return give_pool(k, &w, onnx_int(k, "count_include_pad", 0) ? counted : NULL);
+}
+
+/* The mean or maximum over all spatial dims. */
+bool onnx_convert_global_pool(onnx_call *k)
+{
+	int64_t axes[PIM_MAX_RANK];
+	window w;
+	if (!check_spatial(k, k->in[0]->type->rank, &w))
+		return false;
+	for (int i = 0; i < w.n; i++)
+		axes[i] = 2 + i;
+	return onnx_give(k, onnx_reduce(k, k->row->op, k->in[0], w.n, axes, 1));
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx_table - the rows of onnx_ops.def: finding one, naming what has none, reading attributes.
+ *
+ * Before anything is converted every node of the model is looked up, those in bodies of control
+ * flow and in local functions too, so that a user learns of all that is missing at once. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "frontends/onnx.h"
+
+static const onnx_row rows[] = {
+#define ONNX_IN(domain, op_type, first, last, fewest, most, outs, converter, op)                   \
+	{#op_type, domain, first, last, fewest, most, outs, onnx_convert_##converter, PIM_OP_##op},
+#include "frontends/onnx_ops.def"
+};
+
+enum { N_ROWS = sizeof rows / sizeof *rows, NAMES_SHOWN = 3 };
+
+/* The default domain has two spellings. */
+static const char *plain_domain(const char *domain)
+{
+	return !domain || !strcmp(domain, "ai.onnx") ? "" : domain;
+}
+
+const onnx_row *onnx_row_find(const char *op_type, const char *domain, int64_t opset)
+{
+	for (int i = 0; i < N_ROWS; i++)
+		if (!strcmp(rows[i].op_type, op_type) && !strcmp(rows[i].domain, plain_domain(domain)) &&
+			opset >= rows[i].first && opset <= rows[i].last)
+			return &rows[i];
+	return NULL;
+}
+
+int64_t onnx_opset(const onnx_scope *s, const char *domain)
+{
+	for (size_t i = 0; i < s->n_opsets; i++)
+		if (!strcmp(plain_domain(s->opsets[i]->domain), plain_domain(domain)))
+			return s->opsets[i]->version;
+	return 0;
+}
+
+pim_loc onnx_node_loc(pim_context *c, const Onnx__NodeProto *n, int index)
+{
+	char text[128];
+	if (n->name && *n->name)
+		return pim_loc_name(c, n->name);
+	snprintf(text, sizeof text, "%s#%d", n->op_type ? n->op_type : "?", index);
+	return pim_loc_name(c, text);
+}
+
+/* An op_type without a row: how often, and its first nodes. */
+typedef struct missing {
+	struct missing *next;
+	const char *op_type, *domain;
+	int64_t opset;
+	int count;
+	pim_loc at;
+	pim_text names;
+} missing;
+
+typedef struct survey {
+	const onnx_import *import;
+	missing *first, **last;
+	int index;
+} survey;
+
+static void note_missing(survey *s, const Onnx__NodeProto *n, int64_t opset)
+{
+	const char *op_type = n->op_type ? n->op_type : "", *domain = plain_domain(n->domain);
+	pim_loc at = onnx_node_loc(s->import->context, n, s->index);
+	missing *m = s->first;
+	while (m && (strcmp(m->op_type, op_type) || strcmp(m->domain, domain) || m->opset != opset))
+		m = m->next;
+	if (!m) {
+		m = PIM_NEW(s->import->scratch, missing, 1);
+		*m = (missing){.op_type = op_type, .domain = domain, .opset = opset, .at = at};
+		*s->last = m;
+		s->last = &m->next;
+	}
+	if (m->count++ < NAMES_SHOWN)
+		pim_text_printf(&m->names, "%s%s", m->count > 1 ? ", " : "",
+			pim_loc_text(s->import->context, at, s->import->scratch));
+}
+
+static void survey_nodes(survey *s, const onnx_scope *scope, size_t n, Onnx__NodeProto **nodes)
+{
+	for (size_t i = 0; i < n; i++, s->index++) {
+		const Onnx__NodeProto *node = nodes[i];
+		int64_t opset = onnx_opset(scope, node->domain);
+		if (!onnx_row_find(node->op_type ? node->op_type : "", node->domain, opset) &&
+			!onnx_function_find(s->import, node))
+			note_missing(s, node, opset);
+		for (size_t a = 0; a < node->n_attribute; a++) {
+			const Onnx__AttributeProto *attr = node->attribute[a];
+			if (attr->g)
+				survey_nodes(s, scope, attr->g->n_node, attr->g->node);
+			for (size_t g = 0; g < attr->n_graphs; g++)
+				survey_nodes(s, scope, attr->graphs[g]->n_node, attr->graphs[g]->node);
+		}
+	}
+}
+
+/* What is known of the op_type in other opsets, as words to add to the message. */
+static const char *other_opsets(const missing *m, pim_arena *a)
+{
+	int first = 0, last = 0;
+	for (int i = 0; i < N_ROWS; i++)
+		if (!strcmp(rows[i].op_type, m->op_type) && !strcmp(rows[i].domain, m->domain)) {
+			first = first && first < rows[i].first ? first : rows[i].first;
+			last = last > rows[i].last ? last : rows[i].last;
+		}
+	return first ? pim_arena_printf(a, " (it is in opset %d to %d)", first, last) : "";
+}
+
+bool onnx_check_supported(const onnx_import *x, const onnx_scope *scope)
+{
+	survey s = {.import = x, .last = NULL};
+	s.last = &s.first;
+	survey_nodes(&s, scope, x->model->graph->n_node, x->model->graph->node);
+	for (size_t i = 0; i < x->model->n_functions; i++) {
+		const Onnx__FunctionProto *f = x->model->functions[i];
+		onnx_scope body = {.n_opsets = f->n_opset_import, .opsets = f->opset_import};
+		survey_nodes(&s, &body, f->n_node, f->node);
+	}
+	for (missing *m = s.first; m; m = m->next) {
+		pim_error(x->context, m->at,
+			"op_type %s of domain %s, opset %lld, is not supported%s: %d node%s (%s%s)", m->op_type,
+			*m->domain ? m->domain : "ai.onnx", (long long)m->opset, other_opsets(m, x->scratch),
+			m->count, m->count > 1 ? "s" : "", m->names.s, m->count > NAMES_SHOWN ? ", ..." : "");
+		pim_text_free(&m->names);
+	}
+	return !s.first;
+}
+
+static const Onnx__AttributeProto *attribute_of(const Onnx__NodeProto *n, const char *name)
+{
+	for (size_t i = 0; i < n->n_attribute; i++)
+		if (n->attribute[i]->name && !strcmp(n->attribute[i]->name, name))
+			return n->attribute[i];
+	return NULL;
+}
+
+/* In a function body an attribute may stand for one of the call. */
+static const Onnx__AttributeProto *resolve(const onnx_scope *s, const Onnx__AttributeProto *a)
+{
+	while (a && a->ref_attr_name && *a->ref_attr_name && s && s->caller) {
+		a = attribute_of(s->caller, a->ref_attr_name);
+		s = s->outer;
+	}
+	return a;
+}
+
+const Onnx__AttributeProto *onnx_attribute(const onnx_call *k, const char *name)
+{
+	return resolve(k->scope, attribute_of(k->node, name));
+}
+
+int64_t onnx_int(const onnx_call *k, const char *name, int64_t init)
+{
+	const Onnx__AttributeProto *a = onnx_attribute(k, name);
+	return a ? a->i : init;
+}
+
+double onnx_float(const onnx_call *k, const char *name, double init)
+{
+	const Onnx__AttributeProto *a = onnx_attribute(k, name);
+	return a ? (double)a->f : init;
+}
+
+const char *onnx_string(const onnx_call *k, const char *name, const char *init)
+{
+	const Onnx__AttributeProto *a = onnx_attribute(k, name);
+	return a ? pim_intern(k->import->context, (const char *)a->s.data, a->s.len) : init;
+}
+
+int onnx_ints(const onnx_call *k, const char *name, const int64_t **v)
+{
+	const Onnx__AttributeProto *a = onnx_attribute(k, name);
+	*v = a ? a->ints : NULL;
+	return a ? (int)a->n_ints : -1;
+}
+
+bool onnx_fail(const onnx_call *k, const char *format, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+	va_start(ap, format);
+	n = vsnprintf(NULL, 0, format, ap);
+	va_end(ap);
+	text = pim_arena_alloc(k->import->scratch, (size_t)n + 1);
+	va_start(ap, format);
+	vsnprintf(text, (size_t)n + 1, format, ap);
+	va_end(ap);
+	return pim_error(k->import->context, k->at, "%s: %s", k->row->op_type, text);
+}
