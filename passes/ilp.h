@@ -26,7 +26,7 @@ pim_ilp *pim_ilp_new(void);
 void pim_ilp_free(pim_ilp *p);
 /* Adds a variable in lo..hi (INFINITY allowed) with its cost in the minimised sum; its index from 0. */
 int pim_ilp_var(pim_ilp *p, double lo, double hi, double cost, bool integer);
-/* Adds the row sum coef[i] * var[i] (sense) right. */
+/* Adds the row sum coef[i] * var[i] (sense) right; a variable may stand in it more than once. */
 void pim_ilp_row(pim_ilp *p, int n, const int *var, const double *coef, pim_ilp_sense sense, double right);
 /* A known solution: one value per variable; its cost becomes the cut-off. */
 void pim_ilp_start(pim_ilp *p, const double *values);

@@ -55,30 +55,51 @@ int pim_ilp_var(pim_ilp *p, double lo, double hi, double cost, bool integer)
 	return p->n_columns++;
 }
 
+typedef struct term {
+	int var;
+	double coef;
+} term;
+
+static int compare_terms(const void *a, const void *b)
+{
+	const term *x = a, *y = b;
+	return (x->var > y->var) - (x->var < y->var);
+}
+
+/* Terms in the order of their variables, those of one variable added up: solvers want rows like
+ * that. */
 void pim_ilp_row(
 	pim_ilp *p, int n, const int *var, const double *coef, pim_ilp_sense sense, double right)
 {
-	p->row = grow(p->row, p->n_rows + 1, &p->room_rows, sizeof *p->row);
-	int room = p->room_terms;
-	p->var = grow(p->var, p->n_terms + n, &room, sizeof *p->var);
-	p->coef = grow(p->coef, p->n_terms + n, &p->room_terms, sizeof *p->coef);
+	int room = 0, first = p->n_terms;
+	term *sorted = grow(NULL, n + 1, &room, sizeof *sorted);
 	for (int i = 0; i < n; i++) {
 		assert(var[i] >= 0 && var[i] < p->n_columns);
-		p->var[p->n_terms + i] = var[i];
-		p->coef[p->n_terms + i] = coef[i];
+		sorted[i] = (term){var[i], coef[i]};
 	}
-	p->row[p->n_rows++] =
-		(pim_ilp_constraint){.first = p->n_terms, .n = n, .sense = sense, .right = right};
-	p->n_terms += n;
+	qsort(sorted, (size_t)n, sizeof *sorted, compare_terms);
+	room = p->room_terms;
+	p->var = grow(p->var, first + n, &room, sizeof *p->var);
+	p->coef = grow(p->coef, first + n, &p->room_terms, sizeof *p->coef);
+	for (int i = 0; i < n; i++) {
+		bool more = p->n_terms > first && p->var[p->n_terms - 1] == sorted[i].var;
+		int k = more ? p->n_terms - 1 : p->n_terms++;
+		p->var[k] = sorted[i].var;
+		p->coef[k] = (more ? p->coef[k] : 0) + sorted[i].coef;
+	}
+	free(sorted);
+	p->row = grow(p->row, p->n_rows + 1, &p->room_rows, sizeof *p->row);
+	p->row[p->n_rows++] = (pim_ilp_constraint){
+		.first = first, .n = p->n_terms - first, .sense = sense, .right = right};
 }
 
 static bool row_holds(const pim_ilp *p, const pim_ilp_constraint *r, const double *v)
 {
 	double sum = 0, scale = fmax(1, fabs(r->right));
 	for (int i = r->first; i < r->first + r->n; i++) {
-		double term = p->coef[i] * v[p->var[i]];
-		sum += term;
-		scale = fmax(scale, fabs(term));
+		double part = p->coef[i] * v[p->var[i]];
+		sum += part;
+		scale = fmax(scale, fabs(part));
 	}
 	double slack = 1e-6 * scale;
 	return (r->sense == PIM_ILP_ge || sum <= r->right + slack) &&

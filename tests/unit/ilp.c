@@ -70,6 +70,7 @@ static int brute_force(const program *p, unsigned *any)
 	return best;
 }
 
+/* Rows in mixed order with each variable twice: three times its coefficient, less two times. */
 static pim_ilp *model_of(const program *p)
 {
 	pim_ilp *m = pim_ilp_new();
@@ -77,10 +78,14 @@ static pim_ilp *model_of(const program *p)
 	for (int i = 0; i < p->n; i++)
 		var[i] = pim_ilp_var(m, 0, 1, p->cost[i], true);
 	for (int r = 0; r < p->rows; r++) {
-		double coef[MOST_VARS];
-		for (int i = 0; i < p->n; i++)
-			coef[i] = p->coef[r][i];
-		pim_ilp_row(m, p->n, var, coef, p->sense[r], p->right[r]);
+		int mixed[2 * MOST_VARS];
+		double coef[2 * MOST_VARS];
+		for (int i = 0; i < 2 * p->n; i++) {
+			int k = i < p->n ? p->n - 1 - i : (i + r) % p->n;
+			mixed[i] = var[k];
+			coef[i] = (i < p->n ? 3 : -2) * p->coef[r][k];
+		}
+		pim_ilp_row(m, 2 * p->n, mixed, coef, p->sense[r], p->right[r]);
 	}
 	return m;
 }
