@@ -206,6 +206,17 @@ int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *r
  * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none. */
 int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
 
+/* ---- nests (nest_search.c) ---- */
+
+typedef enum pim_nest_method { PIM_NEST_greedy, PIM_NEST_exhaustive } pim_nest_method;
+/* The temporal loops and tiles of one slice of n, which has a layout, and the cycles they take; the
+ * spatial loops of its layout in front. Memory of the nest is from `a`. Adds the nests looked at to *evaluated.
+ * exhaustive falls back to greedy for ops with more than a million nests. */
+pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method, pim_arena *a, int64_t *evaluated);
+
+/* Appends what op, attributes and types of inputs and result tell nodes apart by (op_key.c). */
+void pim_op_key(pim_text *key, const pim_node *n);
+
 /* ---- verify of all facts a graph claims (facts.c) ---- */
 bool pim_graph_verify_facts(pim_graph *g);
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schedule - list and integer programming against all orders and modes of small regions. */
+#include "passes/schedule.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "passes/ilp.h"
+#include "tests/unit/check.h"
+
+enum { MOST = 6, HORIZON = 256 };
+
+static unsigned long long state = 3;
+static int pick(int n)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (int)((state >> 33) % (unsigned)n);
+}
+
+static pim_region random_region(int n, int units, int density, pim_arena *a)
+{
+	pim_region r = {.n = n, .units = units, .task = PIM_NEW(a, pim_task, n)};
+	for (int i = 0; i < n; i++) {
+		pim_task *t = &r.task[i];
+		t->mode = PIM_NEW(a, pim_mode, 2);
+		t->mode[t->n_modes++] = (pim_mode){.units = 1 + pick(units), .cycles = 1 + pick(9)};
+		if (t->mode[0].units > 1 && pick(4))
+			t->mode[t->n_modes++] = (pim_mode){
+				.units = 1 + pick(t->mode[0].units - 1), .cycles = t->mode[0].cycles + 1 + pick(8)};
+		t->before = PIM_NEW(a, int, n);
+		for (int k = 0; k < i; k++)
+			if (pick(10) < density)
+				t->before[t->n_before++] = k;
+	}
+	return r;
+}
+
+/* Precedence and units, looked at cycle by cycle. */
+static bool is_valid(const pim_region *r)
+{
+	for (int i = 0; i < r->n; i++)
+		for (int k = 0; k < r->task[i].n_before; k++) {
+			const pim_task *b = &r->task[r->task[i].before[k]];
+			if (b->start + b->mode[b->chosen].cycles > r->task[i].start)
+				return false;
+		}
+	for (int64_t now = 0; now < pim_region_cycles(r); now++) {
+		int used = 0;
+		for (int i = 0; i < r->n; i++) {
+			const pim_task *t = &r->task[i];
+			const pim_mode *m = &t->mode[t->chosen];
+			used += t->start <= now && now < t->start + m->cycles ? m->units : 0;
+		}
+		if (used > r->units)
+			return false;
+	}
+	return true;
+}
+
+typedef struct search {
+	const pim_region *r;
+	int used[HORIZON], end[MOST];
+	bool placed[MOST];
+	int best;
+} search;
+
+/* Every order that precedence allows, every mode, each task as early as it then can be. */
+static void look_at_all(search *s, int n_placed, int length)
+{
+	if (length >= s->best)
+		return;
+	if (n_placed == s->r->n) {
+		s->best = length;
+		return;
+	}
+	for (int i = 0; i < s->r->n; i++) {
+		const pim_task *t = &s->r->task[i];
+		int from = 0;
+		bool ready = !s->placed[i];
+		for (int k = 0; ready && k < t->n_before; k++) {
+			ready = s->placed[t->before[k]];
+			from = s->end[t->before[k]] > from ? s->end[t->before[k]] : from;
+		}
+		for (int m = 0; ready && m < t->n_modes; m++) {
+			int start = from, cycles = (int)t->mode[m].cycles, units = t->mode[m].units;
+			for (int c = start; c < start + cycles; c++)
+				if (s->used[c] + units > s->r->units)
+					start = c + 1;
+			for (int c = start; c < start + cycles; c++)
+				s->used[c] += units;
+			s->placed[i] = true;
+			s->end[i] = start + cycles;
+			look_at_all(s, n_placed + 1, s->end[i] > length ? s->end[i] : length);
+			s->placed[i] = false;
+			for (int c = start; c < start + cycles; c++)
+				s->used[c] -= units;
+		}
+	}
+}
+
+static bool have_solver(void)
+{
+	pim_ilp *p = pim_ilp_new();
+	bool have = pim_ilp_solve(p, 1) != PIM_ILP_none;
+	pim_ilp_free(p);
+	return have;
+}
+
+static void compare_with_all_orders(void)
+{
+	int improved = 0, list_optimal = 0, regions = 80;
+	bool solver = have_solver();
+	for (int trial = 0; trial < regions; trial++) {
+		pim_arena *a = pim_arena_new();
+		pim_region r = random_region(2 + trial % (MOST - 1), 2 + pick(5), pick(5), a);
+		search s = {.r = &r, .best = HORIZON};
+		look_at_all(&s, 0, 0);
+		int64_t list = pim_region_list(&r, a), bound = pim_region_bound(&r, a), nodes = 0;
+		CHECK(is_valid(&r) && list == pim_region_cycles(&r));
+		CHECK(bound <= s.best && s.best <= list);
+		list_optimal += list == s.best;
+		bool proved = false;
+		int64_t better = pim_region_ilp(&r, 60, &nodes, &proved, a);
+		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && better <= s.best);
+		CHECK(!solver || (proved && pim_region_cycles(&r) == s.best && better >= s.best - 1));
+		improved += pim_region_cycles(&r) < list;
+		pim_arena_free(a);
+	}
+	CHECK(!solver || improved > 3);
+	CHECK(list_optimal > regions / 2);
+	printf("%d regions: list optimal in %d, improved in %d\n", regions, list_optimal, improved);
+}
+
+/* A solver that is stopped at once leaves the list schedule; a large region is not modelled. */
+static void keep_the_list_schedule(void)
+{
+	pim_arena *a = pim_arena_new();
+	for (int trial = 0; trial < 20; trial++) {
+		pim_region r = random_region(trial < 10 ? 14 : 40, 5, 1, a);
+		int64_t list = pim_region_list(&r, a), nodes = 0;
+		bool proved = false;
+		int64_t bound = pim_region_ilp(&r, trial < 5 ? 0 : 0.05, &nodes, &proved, a);
+		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
+	}
+	pim_arena_free(a);
+}
+
+static void settle_keeps_order(void)
+{
+	pim_arena *a = pim_arena_new();
+	for (int trial = 0; trial < 200; trial++) {
+		pim_region r = random_region(2 + pick(20), 4, 2, a);
+		int64_t list = pim_region_list(&r, a);
+		for (int i = 0; i < r.n; i++)
+			r.task[i].start *= 3;
+		CHECK(pim_region_settle(&r, a) <= list && is_valid(&r));
+	}
+	pim_arena_free(a);
+}
+
+int main(void)
+{
+	compare_with_all_orders();
+	keep_the_list_schedule();
+	settle_keeps_order();
+	return check_failures != 0;
+}
