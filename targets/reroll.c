@@ -2,21 +2,21 @@
 /* reroll.c - folds repeated command sequences into repeat blocks.
  *
  * Idea (ours): the stream is a list of items, at first its commands and whole blocks. Two items are
- * alike when everything but their addresses is equal. For each period up to 64 items one walk from
+ * alike when everything but their addresses is equal. For each period one walk from
  * the end finds at every place how many rounds follow each other that are alike and whose addresses
  * grow by the same step; of all periods the one that saves most is kept, and a shortest path over
  * the places chooses which runs to fold. Folded runs are the items of the next pass, until nothing
- * folds, so nests are found from the inside. A first round that differs (it sets what the others
- * add to, or waits for less) stays in front by itself. Addresses are compared by one linear hash of
- * an item's addresses, whose differences are equal where the steps are; runs are compared exactly
- * before they are folded. Cost: 64 * items of time per pass, passes <= 8; the memory of the stream
- * twice. */
+ * folds, so nests are found from the inside: periods up to 4 items first, then 8, and so on to 64.
+ * A first round that differs (it sets what the others add to, or waits for less) stays in front by
+ * itself. Addresses are compared by one linear hash of an item's addresses, whose differences are
+ * equal where the steps are; runs are compared exactly before they are folded. Cost: 64 * items of
+ * time per pass, passes <= 10; the memory of the stream twice. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "targets/program.h"
 
-enum { MOST_PERIOD = 64, MOST_PASSES = 8, LEAST_GAIN_OF_TWO = 4 };
+enum { FIRST_PERIOD = 4, MOST_PERIOD = 64, MOST_PASSES = 10, LEAST_GAIN_OF_TWO = 4 };
 
 typedef struct item {
 	int64_t first, n; /* commands */
@@ -259,11 +259,11 @@ static bool fold_items(folder *f)
 	return any;
 }
 
-static bool fold_pass(folder *f)
+static bool fold_pass(folder *f, int longest)
 {
 	split_items(f);
 	memset(f->best, 0, (size_t)f->n * sizeof *f->best);
-	for (int period = 1; period <= MOST_PERIOD && period < f->n; period++)
+	for (int period = 1; period <= longest && period < f->n; period++)
 		try_period(f, period);
 	return choose_runs(f) && fold_items(f);
 }
@@ -278,8 +278,11 @@ void pim_stream_reroll(pim_stream *s)
 	f.best = take(n, sizeof *f.best);
 	f.before = take(n + 1, sizeof *f.before);
 	f.cost = take(n + 1, sizeof *f.cost);
-	for (int pass = 0; pass < MOST_PASSES && fold_pass(&f); pass++)
-		;
+	bool folds = true;
+	for (int pass = 0, longest = FIRST_PERIOD; pass < MOST_PASSES && folds; pass++) {
+		folds = fold_pass(&f, longest) || longest < MOST_PERIOD;
+		longest = 2 * longest < MOST_PERIOD ? 2 * longest : MOST_PERIOD;
+	}
 	free(f.item);
 	free(f.best);
 	free(f.before);

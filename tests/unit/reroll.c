@@ -160,7 +160,7 @@ static void test_tiles(void)
 	pim_stream again = unroll(&s);
 	CHECK(equal(&flat, &again));
 	CHECK(flat.n_commands == 50 * 8 * 49);
-	CHECK(s.n_commands < 60); /* a nest of three */
+	CHECK(s.n_commands < 25); /* a nest of three */
 	drop(&s);
 	drop(&flat);
 	drop(&again);
