@@ -180,3 +180,326 @@ void pim_axes_conv_transpose(const pim_node *n, pim_axes *x)
 	}
 	map_bias(n, x, group, channel, per_group);
 }
+
+/* ---- evaluation ---- */
+
+/* Channels are per group. For conv_transpose the window leads from the result back to the input:
+ * window.in is the result's volume, window.out the input's. */
+typedef struct conv_shape {
+	int64_t batch, groups, in_channels, out_channels;
+	pim_window w;
+} conv_shape;
+
+static conv_shape read_conv(const pim_node *n)
+{
+	const pim_type *x = n->in[0]->type, *w = n->in[1]->type;
+	conv_shape s = {.batch = x->dims[0], .groups = pim_node_int(n, "groups")};
+	s.in_channels = x->dims[1] / s.groups;
+	s.out_channels = n->type->dims[1] / s.groups;
+	bool ok = n->op == PIM_OP_conv
+				  ? pim_window_read(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w)
+				  : pim_window_read_transposed(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w);
+	if (!ok)
+		PIM_BUG("%s was not inferred", pim_node_op(n));
+	return s;
+}
+
+/* name, element, accumulator: the straight loops. */
+#define PLAIN_TYPES(X)                                                                             \
+	X(f32, float, double)                                                                          \
+	X(f64, double, double)                                                                         \
+	X(u64, uint64_t, uint64_t)
+
+#define PLAIN(name, element, total)                                                                \
+	static total sum_taps_##name(                                                                  \
+		const pim_window *w, const element *x, const element *k, const int64_t o[3], total sum)    \
+	{                                                                                              \
+		for (int64_t a = 0; a < w->kernel[0]; a++)                                                 \
+			for (int64_t b = 0; b < w->kernel[1]; b++)                                             \
+				for (int64_t c = 0; c < w->kernel[2]; c++, k++) {                                  \
+					int64_t i = o[0] * w->stride[0] + a * w->dilation[0] - w->lo[0];               \
+					int64_t j = o[1] * w->stride[1] + b * w->dilation[1] - w->lo[1];               \
+					int64_t l = o[2] * w->stride[2] + c * w->dilation[2] - w->lo[2];               \
+					if (i >= 0 && i < w->in[0] && j >= 0 && j < w->in[1] && l >= 0 &&              \
+						l < w->in[2])                                                              \
+						sum += (total)x[(i * w->in[1] + j) * w->in[2] + l] * (total)*k;            \
+				}                                                                                  \
+		return sum;                                                                                \
+	}                                                                                              \
+	static void convolve_##name(                                                                   \
+		const conv_shape *s, const element *x, const element *k, const element *bias, element *y)  \
+	{                                                                                              \
+		const pim_window *w = &s->w;                                                               \
+		int64_t channels = s->groups * s->out_channels;                                            \
+		for (int64_t p = 0; p < s->batch * channels * w->out_volume; p++) {                        \
+			int64_t at = p % w->out_volume, channel = p / w->out_volume % channels;                \
+			int64_t o[3] = {                                                                       \
+				at / (w->out[1] * w->out[2]), at / w->out[2] % w->out[1], at % w->out[2]};         \
+			int64_t first =                                                                        \
+				(p / (w->out_volume * channels) * s->groups + channel / s->out_channels) *         \
+				s->in_channels;                                                                    \
+			total sum = bias ? (total)bias[channel] : 0;                                           \
+			for (int64_t c = 0; c < s->in_channels; c++)                                           \
+				sum = sum_taps_##name(w, x + (first + c) * w->in_volume,                           \
+					k + (channel * s->in_channels + c) * w->kernel_volume, o, sum);                \
+			y[p] = (element)sum;                                                                   \
+		}                                                                                          \
+	}                                                                                              \
+	static void add_taps_##name(                                                                   \
+		const pim_window *w, total v, const element *k, const int64_t o[3], total *y)              \
+	{                                                                                              \
+		for (int64_t a = 0; a < w->kernel[0]; a++)                                                 \
+			for (int64_t b = 0; b < w->kernel[1]; b++)                                             \
+				for (int64_t c = 0; c < w->kernel[2]; c++, k++) {                                  \
+					int64_t i = o[0] * w->stride[0] + a * w->dilation[0] - w->lo[0];               \
+					int64_t j = o[1] * w->stride[1] + b * w->dilation[1] - w->lo[1];               \
+					int64_t l = o[2] * w->stride[2] + c * w->dilation[2] - w->lo[2];               \
+					if (i >= 0 && i < w->in[0] && j >= 0 && j < w->in[1] && l >= 0 &&              \
+						l < w->in[2])                                                              \
+						y[(i * w->in[1] + j) * w->in[2] + l] += v * (total)*k;                     \
+				}                                                                                  \
+	}                                                                                              \
+	static void spread_##name(const conv_shape *s, const element *x, const element *k,             \
+		const element *bias, element *y, total *plane)                                             \
+	{                                                                                              \
+		const pim_window *w = &s->w;                                                               \
+		int64_t channels = s->groups * s->out_channels;                                            \
+		for (int64_t p = 0; p < s->batch * channels; p++) {                                        \
+			int64_t channel = p % channels, group = channel / s->out_channels;                     \
+			for (int64_t i = 0; i < w->in_volume; i++)                                             \
+				plane[i] = bias ? (total)bias[channel] : 0;                                        \
+			for (int64_t q = 0; q < s->in_channels * w->out_volume; q++) {                         \
+				int64_t at = q % w->out_volume, c = group * s->in_channels + q / w->out_volume;    \
+				int64_t o[3] = {                                                                   \
+					at / (w->out[1] * w->out[2]), at / w->out[2] % w->out[1], at % w->out[2]};     \
+				int64_t image = p / channels * s->groups * s->in_channels;                         \
+				add_taps_##name(w, (total)x[(image + c) * w->out_volume + at],                     \
+					k + (c * s->out_channels + channel % s->out_channels) * w->kernel_volume, o,   \
+					plane);                                                                        \
+			}                                                                                      \
+			for (int64_t i = 0; i < w->in_volume; i++)                                             \
+				y[p * w->in_volume + i] = (element)plane[i];                                       \
+		}                                                                                          \
+	}
+PLAIN_TYPES(PLAIN)
+#undef PLAIN
+
+/* ---- float32: matrices ---- */
+
+/* A part of the results of one image: whole lines, or columns of one line. */
+typedef struct conv_block {
+	int64_t line, lines, column, columns;
+} conv_block;
+
+/* The block at or behind position `at` of lines and columns that has at most `most` results;
+ * false when there is none. */
+static bool next_block(const pim_window *w, int64_t most, conv_block *b)
+{
+	most = most < 1 ? 1 : most;
+	int64_t lines = w->out[0] * w->out[1];
+	b->column += b->columns;
+	if (b->column >= w->out[2]) {
+		b->line += b->lines;
+		b->column = 0;
+	}
+	bool whole = w->out[2] <= most;
+	b->lines = whole ? most / w->out[2] : 1;
+	b->lines = b->lines < lines - b->line ? b->lines : lines - b->line;
+	b->columns = whole || most > w->out[2] - b->column ? w->out[2] - b->column : most;
+	return b->line < lines;
+}
+
+/* The part of a tap that lies in the block; as pim_window_tap. */
+static bool find_tap(const pim_window *w, const conv_block *b, int64_t line, int64_t tap,
+	int64_t *first, int64_t *last, int64_t *offset)
+{
+	if (!pim_window_tap(w, line, tap, first, last, offset))
+		return false;
+	if (*first < b->column) {
+		*offset += (b->column - *first) * w->stride[2];
+		*first = b->column;
+	}
+	*last = *last < b->column + b->columns ? *last : b->column + b->columns;
+	return *first < *last;
+}
+
+/* One row of the matrix per channel and tap, one column per result of the block. */
+static void fill_columns(
+	const pim_window *w, const float *x, int64_t channels, const conv_block *b, float *to)
+{
+	int64_t first, last, offset, step = w->stride[2];
+	for (int64_t c = 0; c < channels; c++, x += w->in_volume)
+		for (int64_t tap = 0; tap < w->kernel_volume; tap++)
+			for (int64_t l = 0; l < b->lines; l++, to += b->columns) {
+				if (!find_tap(w, b, b->line + l, tap, &first, &last, &offset)) {
+					memset(to, 0, sizeof *to * (size_t)b->columns);
+					continue;
+				}
+				first -= b->column;
+				last -= b->column;
+				for (int64_t j = 0; j < first; j++)
+					to[j] = 0;
+				if (step == 1)
+					memcpy(to + first, x + offset, sizeof *to * (size_t)(last - first));
+				else
+					for (int64_t j = first; j < last; j++)
+						to[j] = x[offset + (j - first) * step];
+				for (int64_t j = last; j < b->columns; j++)
+					to[j] = 0;
+			}
+}
+
+/* The reverse: adds every row of the matrix where its tap lies. */
+static void add_columns(
+	const pim_window *w, const float *from, int64_t channels, const conv_block *b, float *y)
+{
+	int64_t first, last, offset, step = w->stride[2];
+	for (int64_t c = 0; c < channels; c++, y += w->in_volume)
+		for (int64_t tap = 0; tap < w->kernel_volume; tap++)
+			for (int64_t l = 0; l < b->lines; l++, from += b->columns)
+				if (find_tap(w, b, b->line + l, tap, &first, &last, &offset))
+					for (int64_t j = first; j < last; j++)
+						y[offset + (j - first) * step] += from[j - b->column];
+}
+
+static void fill_bias(int64_t planes, int64_t channels, int64_t volume, const float *bias, float *y)
+{
+	for (int64_t p = 0; p < planes; p++)
+		for (int64_t i = 0; i < volume; i++)
+			y[p * volume + i] = bias ? bias[p % channels] : 0;
+}
+
+/* One input channel: taps are added to result lines. */
+static void convolve_plane(const pim_window *w, const float *x, const float *k, float *y)
+{
+	int64_t first, last, offset, step = w->stride[2];
+	for (int64_t line = 0; line < w->out[0] * w->out[1]; line++, y += w->out[2])
+		for (int64_t tap = 0; tap < w->kernel_volume; tap++) {
+			if (!pim_window_tap(w, line, tap, &first, &last, &offset))
+				continue;
+			float v = k[tap];
+			const float *from = x + offset;
+			if (step == 1)
+				for (int64_t j = 0; j < last - first; j++)
+					y[first + j] += v * from[j];
+			else
+				for (int64_t j = 0; j < last - first; j++)
+					y[first + j] += v * from[j * step];
+		}
+}
+
+static bool is_pointwise(const pim_window *w)
+{
+	for (int d = 0; d < 3; d++)
+		if (w->kernel[d] != 1 || w->stride[d] != 1 || w->lo[d] || w->hi[d])
+			return false;
+	return true;
+}
+
+/* One image, one group; y holds the bias. */
+static void convolve_group(const conv_shape *s, const float *x, const float *k, float *y,
+	float *columns, const pim_eval *e)
+{
+	const pim_window *w = &s->w;
+	pim_gemm g = {.m = s->out_channels,
+		.k = s->in_channels * w->kernel_volume,
+		.lda = s->in_channels * w->kernel_volume,
+		.ldc = w->out_volume};
+	if (is_pointwise(w)) {
+		g.n = g.ldb = w->out_volume;
+		pim_gemm_f32(e, &g, k, x, 1, y);
+		return;
+	}
+	if (s->in_channels == 1) {
+		for (int64_t c = 0; c < s->out_channels; c++)
+			convolve_plane(w, x, k + c * w->kernel_volume, y + c * w->out_volume);
+		return;
+	}
+	conv_block b = {0};
+	while (next_block(w, COLUMN_FLOATS / g.k, &b)) {
+		fill_columns(w, x, s->in_channels, &b, columns);
+		g.n = g.ldb = b.lines * b.columns;
+		pim_gemm_f32(e, &g, k, columns, 1, y + b.line * w->out[2] + b.column);
+	}
+}
+
+/* One image, one group of conv_transpose; y holds the bias. */
+static void spread_group(const conv_shape *s, const float *x, const float *k, float *y,
+	float *columns, const pim_eval *e)
+{
+	const pim_window *w = &s->w;
+	pim_gemm g = {.ta = true,
+		.m = s->out_channels * w->kernel_volume,
+		.k = s->in_channels,
+		.lda = s->out_channels * w->kernel_volume,
+		.ldb = w->out_volume};
+	conv_block b = {0};
+	while (next_block(w, COLUMN_FLOATS / g.m, &b)) {
+		g.n = g.ldc = b.lines * b.columns;
+		pim_gemm_f32(e, &g, k, x + b.line * w->out[2] + b.column, 0, columns);
+		add_columns(w, columns, s->out_channels, &b, y);
+	}
+}
+
+typedef void group_function(const conv_shape *s, const float *x, const float *k, float *y,
+	float *columns, const pim_eval *e);
+
+/* All images and groups; x_volume and y_volume are of one channel. */
+static void run_groups(const conv_shape *s, group_function *run, const float *x, int64_t x_volume,
+	const float *k, const float *bias, float *y, int64_t y_volume, pim_eval *e)
+{
+	int64_t channels = s->groups * s->out_channels;
+	int64_t rows = (run == convolve_group ? s->in_channels : s->out_channels) * s->w.kernel_volume;
+	int64_t room = rows > COLUMN_FLOATS ? rows : COLUMN_FLOATS;
+	float *columns = pim_arena_raw(e->scratch, sizeof *columns * (size_t)room);
+	fill_bias(s->batch * channels, channels, y_volume, bias, y);
+	for (int64_t p = 0; p < s->batch * s->groups; p++)
+		run(s, x + p * s->in_channels * x_volume,
+			k + p % s->groups * s->in_channels * s->out_channels * s->w.kernel_volume,
+			y + p * s->out_channels * y_volume, columns, e);
+}
+
+bool pim_eval_conv(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	conv_shape s = read_conv(n);
+	const void *x = pim_stage_whole(&in[0], e->scratch), *w = pim_stage_whole(&in[1], e->scratch);
+	const void *bias = pim_rule_is_absent(n, 2) ? NULL : pim_stage_whole(&in[2], e->scratch);
+	void *y = pim_stage_room(out, e->scratch);
+	pim_stage stage = pim_stage_of(n->type->dtype);
+	if (n->type->elements == 0)
+		return true;
+	if (stage == PIM_STAGE_f32 && !e->plain)
+		run_groups(&s, convolve_group, x, s.w.in_volume, w, bias, y, s.w.out_volume, e);
+	else if (stage == PIM_STAGE_f32)
+		convolve_f32(&s, x, w, bias, y);
+	else if (stage == PIM_STAGE_f64)
+		convolve_f64(&s, x, w, bias, y);
+	else
+		convolve_u64(&s, x, w, bias, y);
+	pim_stage_finish(out, y);
+	return true;
+}
+
+bool pim_eval_conv_transpose(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	conv_shape s = read_conv(n);
+	const void *x = pim_stage_whole(&in[0], e->scratch), *w = pim_stage_whole(&in[1], e->scratch);
+	const void *bias = pim_rule_is_absent(n, 2) ? NULL : pim_stage_whole(&in[2], e->scratch);
+	void *y = pim_stage_room(out, e->scratch);
+	pim_stage stage = pim_stage_of(n->type->dtype);
+	if (n->type->elements == 0)
+		return true;
+	if (stage == PIM_STAGE_f32 && !e->plain) {
+		run_groups(&s, spread_group, x, s.w.out_volume, w, bias, y, s.w.in_volume, e);
+	} else {
+		void *plane = pim_arena_raw(e->scratch, 8 * (size_t)s.w.in_volume);
+		if (stage == PIM_STAGE_f32)
+			spread_f32(&s, x, w, bias, y, plane);
+		else if (stage == PIM_STAGE_f64)
+			spread_f64(&s, x, w, bias, y, plane);
+		else
+			spread_u64(&s, x, w, bias, y, plane);
+	}
+	pim_stage_finish(out, y);
+	return true;
+}

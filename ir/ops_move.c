@@ -287,3 +287,132 @@ void pim_axes_pad(const pim_node *n, pim_axes *x)
 		pim_axes_term(x, 0, d, pim_axes_axis(x, t->dims[d], PIM_AXIS_coupled, "source"), 1);
 	}
 }
+
+/* ---- evaluation ---- */
+
+bool pim_eval_reshape(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	(void)e;
+	if (n->type->elements)
+		memcpy(out->data, in[0].data, pim_dtype_bytes(n->type->dtype) * (size_t)n->type->elements);
+	return true;
+}
+
+bool pim_eval_transpose(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	const pim_type *t = n->type;
+	const int64_t *perm = NULL;
+	int64_t own[PIM_MAX_RANK], strides[PIM_MAX_RANK];
+	(void)e;
+	pim_node_ints(n, "perm", &perm);
+	pim_type_strides(in[0].type, own);
+	for (int d = 0; d < t->rank; d++)
+		strides[d] = own[perm[d]];
+	pim_rows_copy(pim_dtype_bytes(t->dtype), t->rank, t->dims, out->data, in[0].data, strides);
+	return true;
+}
+
+bool pim_eval_slice(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	const pim_type *t = n->type;
+	size_t bytes = pim_dtype_bytes(t->dtype);
+	const int64_t *starts = NULL;
+	int64_t own[PIM_MAX_RANK], strides[PIM_MAX_RANK], at = 0;
+	(void)e;
+	if (t->elements == 0)
+		return true;
+	pim_node_ints(n, "starts", &starts);
+	pim_type_strides(in[0].type, own);
+	for (int d = 0; d < t->rank; d++) {
+		strides[d] = own[d] * step_of(n, d);
+		at += own[d] * starts[d];
+	}
+	pim_rows_copy(
+		bytes, t->rank, t->dims, out->data, (const char *)in[0].data + (size_t)at * bytes, strides);
+	return true;
+}
+
+bool pim_eval_concat(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	const pim_type *t = n->type;
+	int64_t axis = pim_node_int(n, "axis"), outer = 1, inner = (int64_t)pim_dtype_bytes(t->dtype);
+	char *to = out->data;
+	(void)e;
+	for (int d = 0; d < t->rank; d++) {
+		outer *= d < axis ? t->dims[d] : 1;
+		inner *= d > axis ? t->dims[d] : 1;
+	}
+	for (int64_t o = 0; o < outer; o++)
+		for (int i = 0; i < (int)n->n_in; i++) {
+			int64_t bytes = in[i].type->dims[axis] * inner;
+			if (bytes)
+				memcpy(to, (const char *)in[i].data + o * bytes, (size_t)bytes);
+			to += bytes;
+		}
+	return true;
+}
+
+bool pim_eval_expand(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	const pim_type *t = n->type, *from = in[0].type;
+	int64_t own[PIM_MAX_RANK], strides[PIM_MAX_RANK];
+	int shift = t->rank - from->rank;
+	(void)e;
+	pim_type_strides(from, own);
+	for (int d = 0; d < t->rank; d++)
+		strides[d] = d < shift || from->dims[d - shift] == 1 ? 0 : own[d - shift];
+	pim_rows_copy(pim_dtype_bytes(t->dtype), t->rank, t->dims, out->data, in[0].data, strides);
+	return true;
+}
+
+/* Where each result index along a dim comes from, -1 for the added value. */
+static int64_t *find_sources(char mode, int64_t lo, int64_t size, int64_t n, pim_arena *a)
+{
+	int64_t *from = PIM_NEW(a, int64_t, n);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t at = i - lo;
+		if (at >= 0 && at < size)
+			from[i] = at;
+		else if (mode == 'c')
+			from[i] = -1;
+		else if (mode == 'e')
+			from[i] = at < 0 ? 0 : size - 1;
+		else
+			from[i] = at < 0 ? -at : 2 * (size - 1) - at;
+	}
+	return from;
+}
+
+/* Dims from d on of the result at `to`; x is the input there, NULL in padding. */
+static char *pad_from(const pim_type *t, const pim_type *from, int d, int64_t *const *sources,
+	const char *x, const char *fill, char *to)
+{
+	size_t bytes = pim_dtype_bytes(t->dtype);
+	if (d == t->rank) {
+		memcpy(to, x ? x : fill, bytes);
+		return to + bytes;
+	}
+	int64_t stride = (int64_t)bytes;
+	for (int k = d + 1; k < t->rank; k++)
+		stride *= from->dims[k];
+	for (int64_t i = 0; i < t->dims[d]; i++) {
+		int64_t at = sources[d][i];
+		to = pad_from(t, from, d + 1, sources, x && at >= 0 ? x + at * stride : NULL, fill, to);
+	}
+	return to;
+}
+
+bool pim_eval_pad(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	const pim_type *t = n->type, *from = in[0].type;
+	const int64_t *pads = NULL;
+	int64_t *sources[PIM_MAX_RANK];
+	uint64_t fill = 0;
+	pim_node_ints(n, "pads", &pads);
+	pim_element_set(t->dtype, &fill, 0, pim_node_float(n, "value"));
+	for (int d = 0; d < t->rank; d++)
+		sources[d] = find_sources(
+			*pim_node_string(n, "mode"), pads[d], from->dims[d], t->dims[d], e->scratch);
+	pad_from(t, from, 0, sources, in[0].data, (const char *)&fill, out->data);
+	return true;
+}

@@ -104,3 +104,126 @@ void pim_axes_average_pool(const pim_node *n, pim_axes *x)
 {
 	axes_of_pool(n, x);
 }
+
+/* ---- evaluation ---- */
+
+/* stage, element, what is below every element */
+#define POOL_TYPES(X)                                                                              \
+	X(f32, float, -INFINITY)                                                                       \
+	X(f64, double, -INFINITY)                                                                      \
+	X(i64, int64_t, INT64_MIN)                                                                     \
+	X(u64, uint64_t, 0)
+
+#define MAX_POOL(name, element, lowest)                                                            \
+	static void max_pool_##name(const pim_window *w, int64_t planes, const void *from, void *to)   \
+	{                                                                                              \
+		const element *x = from;                                                                   \
+		element *y = to;                                                                           \
+		int64_t first, last, offset, step = w->stride[2];                                          \
+		for (int64_t p = 0; p < planes; p++, x += w->in_volume)                                    \
+			for (int64_t line = 0; line < w->out[0] * w->out[1]; line++, y += w->out[2]) {         \
+				for (int64_t j = 0; j < w->out[2]; j++)                                            \
+					y[j] = lowest;                                                                 \
+				for (int64_t tap = 0; tap < w->kernel_volume; tap++) {                             \
+					if (!pim_window_tap(w, line, tap, &first, &last, &offset))                     \
+						continue;                                                                  \
+					const element *at = x + offset;                                                \
+					for (int64_t j = first; j < last; j++, at += step)                             \
+						y[j] = *at > y[j] || *at != *at ? *at : y[j];                              \
+				}                                                                                  \
+			}                                                                                      \
+	}
+POOL_TYPES(MAX_POOL)
+#undef MAX_POOL
+
+bool pim_eval_max_pool(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	static void (*const runs[PIM_STAGE_COUNT])(
+		const pim_window *w, int64_t planes, const void *from, void *to) = {
+#define MAX_POOL_ROW(name, element, lowest) [PIM_STAGE_##name] = max_pool_##name,
+		POOL_TYPES(MAX_POOL_ROW)
+#undef MAX_POOL_ROW
+	};
+	pim_window w = read_pool(n);
+	void *y = pim_stage_room(out, e->scratch);
+	runs[pim_stage_of(n->type->dtype)](
+		&w, n->type->dims[0] * n->type->dims[1], pim_stage_whole(&in[0], e->scratch), y);
+	pim_stage_finish(out, y);
+	return true;
+}
+
+/* Elements of the window of result o that lie in the input or in counted padding, along one dim. */
+static int64_t count_along(const pim_window *w, int d, int64_t o, int64_t lo, int64_t hi)
+{
+	int64_t count = 0;
+	for (int64_t k = 0; k < w->kernel[d]; k++) {
+		int64_t i = o * w->stride[d] + k * w->dilation[d] - w->lo[d];
+		count += i >= -lo && i < w->in[d] + hi;
+	}
+	return count;
+}
+
+/* What the sum of each result of a line is divided by; a window without elements has the mean 0. */
+static void count_line(const pim_window *w, int64_t line, const int64_t lo[3], const int64_t hi[3],
+	const int64_t *columns, double *to)
+{
+	int64_t rows = count_along(w, 0, line / w->out[1], lo[0], hi[0]) *
+				   count_along(w, 1, line % w->out[1], lo[1], hi[1]);
+	for (int64_t j = 0; j < w->out[2]; j++)
+		to[j] = rows > 0 && columns[j] > 0 ? (double)(rows * columns[j]) : 1;
+}
+
+#define SUM_TYPES(X) X(f32, float) X(f64, double)
+
+#define SUM_LINE(name, element)                                                                    \
+	static void sum_line_##name(const pim_window *w, int64_t line, const element *x, double *sum)  \
+	{                                                                                              \
+		int64_t first, last, offset;                                                               \
+		for (int64_t j = 0; j < w->out[2]; j++)                                                    \
+			sum[j] = 0;                                                                            \
+		for (int64_t tap = 0; tap < w->kernel_volume; tap++)                                       \
+			if (pim_window_tap(w, line, tap, &first, &last, &offset))                              \
+				for (int64_t j = first; j < last; j++)                                             \
+					sum[j] += (double)x[offset + (j - first) * w->stride[2]];                      \
+	}
+SUM_TYPES(SUM_LINE)
+#undef SUM_LINE
+
+static void divide_line(
+	pim_stage s, int64_t n, const double *sum, const double *count, void *y, int64_t at)
+{
+	for (int64_t j = 0; j < n; j++)
+		if (s == PIM_STAGE_f32)
+			((float *)y)[at + j] = (float)(sum[j] / count[j]);
+		else
+			((double *)y)[at + j] = sum[j] / count[j];
+}
+
+bool pim_eval_average_pool(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	pim_window w = read_pool(n);
+	int64_t lo[3], hi[3], lines = w.out[0] * w.out[1], planes = n->type->dims[0] * n->type->dims[1];
+	pim_stage s = pim_stage_of(n->type->dtype);
+	const char *x = pim_stage_whole(&in[0], e->scratch);
+	void *y = pim_stage_room(out, e->scratch);
+	double *sum = PIM_NEW(e->scratch, double, w.out[2]),
+		   *count = PIM_NEW(e->scratch, double, w.out[2]);
+	int64_t *columns = PIM_NEW(e->scratch, int64_t, w.out[2]);
+	if (!read_counted(n, &w, lo, hi))
+		return false;
+	for (int64_t j = 0; j < w.out[2]; j++)
+		columns[j] = count_along(&w, 2, j, lo[2], hi[2]);
+	for (int64_t line = 0; line < lines; line++) {
+		count_line(&w, line, lo, hi, columns, count);
+		for (int64_t p = 0; p < planes; p++) {
+			const char *plane = x + (size_t)(p * w.in_volume) * pim_stage_bytes(s);
+			if (s == PIM_STAGE_f32)
+				sum_line_f32(&w, line, (const void *)plane, sum);
+			else
+				sum_line_f64(&w, line, (const void *)plane, sum);
+			divide_line(s, w.out[2], sum, count, y, (p * lines + line) * w.out[2]);
+		}
+	}
+	pim_stage_finish(out, y);
+	return true;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eval - the meaning of programs: runs a graph on the host, one node after the other.
+ *
+ * A value is freed after its last use, and constants in memory are used where they are, so the peak
+ * is what the network itself needs. */
+#include "ir/op_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Values of one run, by node id. */
+typedef struct eval_run {
+	pim_tensor *value;
+	bool *borrowed;		  /* the data is not ours: inputs, constants, results */
+	pim_node **last_user; /* NULL: never used, or a result */
+	bool *is_result;
+	pim_arena *arena; /* the tables above */
+} eval_run;
+
+/* Aligned memory that the caller frees; never NULL. */
+static void *take_memory(int64_t bytes)
+{
+	size_t room = ((size_t)bytes + 63) / 64 * 64;
+	void *p = aligned_alloc(64, room ? room : 64);
+	if (!p)
+		PIM_BUG("no memory for a value of %lld bytes", (long long)bytes);
+	return p;
+}
+
+static bool is_tuple(const pim_type *t)
+{
+	return t->n_parts > 0;
+}
+
+static void free_value(pim_tensor *t)
+{
+	if (t->data && is_tuple(t->type))
+		for (int i = 0; i < t->type->n_parts; i++)
+			free_value(&((pim_tensor *)t->data)[i]);
+	free(t->data);
+	t->data = NULL;
+}
+
+/* A tuple's data is an array of tensors. */
+static void take_value(pim_tensor *t)
+{
+	if (!is_tuple(t->type)) {
+		t->data = take_memory(pim_type_bytes(t->type));
+		return;
+	}
+	pim_tensor *parts = take_memory((int64_t)sizeof *parts * t->type->n_parts);
+	for (int i = 0; i < t->type->n_parts; i++) {
+		parts[i].type = t->type->parts[i];
+		take_value(&parts[i]);
+	}
+	t->data = parts;
+}
+
+bool pim_node_eval(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	return pim_op_at((pim_op)n->op)->eval(n, in, out, e);
+}
+
+/* The elements of a dense constant where they are, NULL when they must be made or moved to where
+ * their type can be read. */
+static const void *find_elements(const pim_node *n)
+{
+	const pim_data *d = n->op == PIM_OP_constant ? pim_constant_data(n) : NULL;
+	if (!d || d->kind != PIM_DATA_dense || (uintptr_t)d->bytes % pim_dtype_bytes(n->type->dtype))
+		return NULL;
+	return d->bytes;
+}
+
+static eval_run *start_run(const pim_graph *g, pim_arena *a)
+{
+	eval_run *r = PIM_NEW(a, eval_run, 1);
+	r->arena = a;
+	r->value = PIM_NEW(a, pim_tensor, g->n_ids);
+	r->borrowed = PIM_NEW(a, bool, g->n_ids);
+	r->is_result = PIM_NEW(a, bool, g->n_ids);
+	r->last_user = PIM_NEW(a, pim_node *, g->n_ids);
+	for (pim_node *n = g->first; n; n = n->next)
+		for (uint32_t i = 0; i < n->n_in; i++)
+			if (n->in[i])
+				r->last_user[n->in[i]->id] = n;
+	for (int i = 0; i < g->n_results; i++)
+		r->is_result[g->results[i]->id] = true;
+	return r;
+}
+
+static bool have_type_of(const pim_node *n, const pim_tensor *t)
+{
+	const pim_type *want = n->type, *got = t->type;
+	bool same = got && t->data && got->dtype == want->dtype && got->rank == want->rank &&
+				got->n_parts == want->n_parts &&
+				!memcmp(got->dims, want->dims, sizeof *want->dims * (size_t)want->rank);
+	return same ? true
+				: pim_node_error(n, "value given is %s, expected %s",
+					  got && t->data ? pim_rule_text(n, got) : "absent", pim_rule_text(n, want));
+}
+
+static bool put_inputs(const pim_graph *g, eval_run *r, const pim_tensor *in)
+{
+	bool good = true;
+	for (int i = 0; i < g->n_inputs; i++) {
+		uint32_t id = g->inputs[i]->id;
+		good = have_type_of(g->inputs[i], &in[i]) && good;
+		r->value[id] = (pim_tensor){.type = g->inputs[i]->type, .data = in[i].data};
+		r->borrowed[id] = true;
+	}
+	return good;
+}
+
+/* Inputs of n as tensors; scratch holds the array. */
+static pim_tensor *collect_inputs(const pim_node *n, const eval_run *r, pim_arena *scratch)
+{
+	pim_tensor *in = PIM_NEW(scratch, pim_tensor, n->n_in + 1);
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i])
+			in[i] = r->value[n->in[i]->id];
+	return in;
+}
+
+static bool make_value(const pim_node *n, eval_run *r, const pim_eval_options *o)
+{
+	pim_tensor *out = &r->value[n->id];
+	const void *elements = find_elements(n);
+	out->type = n->type;
+	if (elements) {
+		memcpy(&out->data, &elements, sizeof elements);
+		r->borrowed[n->id] = true;
+		return true;
+	}
+	pim_eval e = {.context = pim_context_of(n),
+		.scratch = pim_arena_new(),
+		.threads = o->threads > 1 ? o->threads : 1,
+		.plain = o->plain};
+	take_value(out);
+	bool good = pim_node_eval(n, collect_inputs(n, r, e.scratch), out, &e);
+	pim_arena_free(e.scratch);
+	return good;
+}
+
+static void drop_value(eval_run *r, const pim_node *n)
+{
+	if (!r->borrowed[n->id] && r->value[n->id].data)
+		free_value(&r->value[n->id]);
+}
+
+/* Frees what n was the last to use, and n itself when nothing uses it. */
+static void drop_used(eval_run *r, const pim_node *n)
+{
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i] && r->last_user[n->in[i]->id] == n && !r->is_result[n->in[i]->id])
+			drop_value(r, n->in[i]);
+	if (!r->last_user[n->id] && !r->is_result[n->id])
+		drop_value(r, n);
+}
+
+static bool run_nodes(const pim_graph *g, eval_run *r, const pim_eval_options *o)
+{
+	for (const pim_node *n = g->first; n; n = n->next) {
+		if (n->op != PIM_OP_input && !make_value(n, r, o))
+			return false;
+		if (o->on_value && !is_tuple(n->type))
+			o->on_value(o->user, n, &r->value[n->id]);
+		drop_used(r, n);
+	}
+	return true;
+}
+
+static void copy_results(const pim_graph *g, const eval_run *r, pim_tensor *out, pim_arena *arena)
+{
+	for (int i = 0; i < g->n_results; i++) {
+		const pim_tensor *v = &r->value[g->results[i]->id];
+		size_t bytes = (size_t)pim_type_bytes(v->type);
+		out[i] = (pim_tensor){.type = v->type, .data = pim_arena_raw(arena, bytes + 1)};
+		memcpy(out[i].data, v->data, bytes);
+	}
+}
+
+static bool can_be_results(const pim_graph *g)
+{
+	for (int i = 0; i < g->n_results; i++)
+		if (is_tuple(g->results[i]->type))
+			return pim_node_error(
+				g->results[i], "a result is a tuple, expected a tensor (use get)");
+	return true;
+}
+
+bool pim_graph_eval_with(pim_graph *g, const pim_tensor *in, pim_tensor *out, pim_arena *arena,
+	const pim_eval_options *o)
+{
+	pim_arena *tables = pim_arena_new();
+	eval_run *r = start_run(g, tables);
+	bool good = can_be_results(g) && put_inputs(g, r, in) && run_nodes(g, r, o);
+	if (good)
+		copy_results(g, r, out, arena);
+	for (const pim_node *n = g->first; n; n = n->next)
+		drop_value(r, n);
+	pim_arena_free(tables);
+	return good;
+}
+
+bool pim_graph_eval(pim_graph *g, const pim_tensor *in, pim_tensor *out, pim_arena *arena)
+{
+	return pim_graph_eval_with(g, in, out, arena, &(pim_eval_options){.threads = 1});
+}
+
+static bool are_inputs_known(const pim_node *n)
+{
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		const pim_data *d = NULL;
+		if (n->in[i] && n->in[i]->op == PIM_OP_constant)
+			d = pim_constant_data(n->in[i]);
+		if (n->in[i] && (!d || d->kind == PIM_DATA_absent))
+			return false;
+	}
+	return n->n_in > 0;
+}
+
+static bool is_one_element(const void *bytes, size_t element, int64_t n)
+{
+	size_t total = element * (size_t)n;
+	return n > 1 && !memcmp(bytes, (const char *)bytes + element, total - element);
+}
+
+pim_node *pim_node_to_constant(pim_node *n, int64_t limit)
+{
+	if (!n->type || is_tuple(n->type) || n->type->elements > limit || !are_inputs_known(n))
+		return n;
+	pim_arena *tables = pim_arena_new();
+	eval_run *r = start_run(n->graph, tables);
+	bool good = true;
+	for (uint32_t i = 0; good && i < n->n_in; i++)
+		if (n->in[i] && !r->value[n->in[i]->id].data)
+			good = make_value(n->in[i], r, &(pim_eval_options){.threads = 1});
+	good = good && make_value(n, r, &(pim_eval_options){.threads = 1});
+	pim_node *made = NULL;
+	if (good) {
+		size_t element = pim_dtype_bytes(n->type->dtype);
+		const void *bytes = r->value[n->id].data;
+		bool splat = is_one_element(bytes, element, n->type->elements);
+		size_t keep = splat ? element : (size_t)pim_type_bytes(n->type);
+		void *own = pim_arena_raw(n->graph->module->arena, keep + 1);
+		memcpy(own, bytes, keep);
+		pim_data *d = PIM_NEW(n->graph->module->arena, pim_data, 1);
+		*d = (pim_data){.kind = splat ? PIM_DATA_splat : PIM_DATA_dense, .bytes = own};
+		made = pim_constant_make(n->graph, n->type, d, n);
+	}
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i])
+			drop_value(r, n->in[i]);
+	drop_value(r, n);
+	pim_arena_free(tables);
+	return made;
+}
