@@ -62,37 +62,13 @@ static bool is_value(const pim_node *n)
 
 /* ---- tables ---- */
 
-static void put(pim_text *key, const void *p, size_t bytes)
-{
-	pim_text_add(key, p, bytes);
-}
-
-static void put_attr(pim_text *key, const pim_attr *a)
-{
-	put(key, &a->name, sizeof a->name);
-	put(key, &a->n, sizeof a->n);
-	if (a->kind == PIM_ATTR_ints || a->kind == PIM_ATTR_floats || a->kind == PIM_ATTR_strings)
-		put(key, a->is, (size_t)a->n * sizeof *a->is);
-	else
-		put(key, &a->i, sizeof a->i);
-}
-
 /* What the states of a node depend on: equal keys, equal states. */
 static void make_key(pim_text *key, const pim_node *n, const int32_t *base, const pim_states *like)
 {
-	put(key, &n->op, sizeof n->op);
-	put(key, &n->type, sizeof n->type);
-	put(key, &like, sizeof like);
-	for (int i = 0; i < (int)n->n_in; i++) {
-		const pim_type *t = n->in[i] ? n->in[i]->type : NULL;
-		bool fixed = n->in[i] && n->in[i]->op == PIM_OP_constant;
-		put(key, &t, sizeof t);
-		put(key, &fixed, sizeof fixed);
-	}
+	pim_op_key(key, n);
+	pim_text_add(key, (const char *)&like, sizeof like);
 	if (base)
-		put(key, base, PIM_MAX_RANK * sizeof *base);
-	for (int i = 0; i < n->n_attrs; i++)
-		put_attr(key, &n->attrs[i]);
+		pim_text_add(key, (const char *)base, PIM_MAX_RANK * sizeof *base);
 }
 
 /* States of the first input of the same shape, whose layouts the result should be able to have. */

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nest_search.c - tiles and loop order of one slice of an op.
+ *
+ * Idea: an axis of extent e in c loops has tiles of ceil(e / c). Summed axes are innermost, so the
+ * result stays in the buffer until it is complete; the other loops stand in the order that loads
+ * least. An operand is loaded again whenever a loop that indexes it, or one outside of such a loop,
+ * moves on. With several tiles loads and stores of one overlap the kernel of another: cycles =
+ * max(loads + stores, kernels) + first loads + last store, with one tile they follow each other.
+ * Greedy: start from the whole slice; while it does not fit, halve the axis for which cycles *
+ * bytes is least; then halve, double and step the counts of one axis or of two against each other
+ * as long as that is faster. Exhaustive: all counts. Coupled axes are never tiled, nor are summed
+ * ones of short floats (each tile would round). When not even the smallest tile fits, operands stay
+ * in main memory by the rule of ir/nest.c and are read tile by tile, without overlap. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/pass.h"
+
+enum { MAX_ORDERED = 4, MAX_ROUNDS = 200 };
+static const double MAX_NESTS = 1e6;
+
+typedef struct problem {
+	const pim_target *target;
+	const pim_node *node;
+	const pim_axes *axes;
+	int64_t extent[PIM_MAX_AXES];
+	bool tileable[PIM_MAX_AXES];
+	bool (*uses)[PIM_MAX_AXES]; /* by operand: the axis indexes it */
+	bool any;					/* operands may stay in main memory */
+	pim_limits limits;
+	int64_t *bytes; /* by operand, of the nest being looked at */
+	bool *out;
+	int64_t evaluated;
+} problem;
+
+typedef struct tiling {
+	int64_t count[PIM_MAX_AXES];
+	int n_order, order[PIM_MAX_AXES]; /* loops, outer to inner */
+	double cycles;
+	int64_t need; /* bytes of the buffer */
+	bool fits;
+} tiling;
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* ---- what a nest costs ---- */
+
+static bool is_summed(const problem *p, int axis)
+{
+	return p->axes->axis[axis].kind == PIM_AXIS_summed;
+}
+
+/* Times operand i is loaded when its loops stand in this order. */
+static double count_loads(const problem *p, const tiling *t, int i)
+{
+	double loads = 1, all = 1;
+	for (int k = 0; k < t->n_order; k++) {
+		all *= (double)t->count[t->order[k]];
+		if (p->uses[i][t->order[k]])
+			loads = all;
+	}
+	return loads;
+}
+
+static double memory_cycles(const problem *p, int64_t bytes)
+{
+	return bytes > 0 ? (double)pim_target_memory_cycles(p->target, bytes) : 0;
+}
+
+static double order_cycles(const problem *p, const tiling *t, double kernel)
+{
+	int result = (int)p->node->n_in;
+	double loads = 0, first = 0, direct = 0, tiles = 1, stores = 1;
+	for (int k = 0; k < t->n_order; k++) {
+		tiles *= (double)t->count[t->order[k]];
+		if (!is_summed(p, t->order[k]))
+			stores *= (double)t->count[t->order[k]];
+	}
+	for (int i = 0; i < result; i++) {
+		double once = memory_cycles(p, p->bytes[i]);
+		if (p->out[i]) {
+			direct += tiles * once;
+			continue;
+		}
+		loads += count_loads(p, t, i) * once;
+		first += once;
+	}
+	double store = memory_cycles(p, p->bytes[result]), work = tiles * kernel + direct;
+	if (tiles == 1)
+		return loads + work + store;
+	return fmax(loads + stores * store, work) + first + store;
+}
+
+/* Tries all orders of the first n loops behind `done`; keeps the best in *best. */
+static void permute(const problem *p, tiling *t, int done, int n, double kernel, tiling *best)
+{
+	if (done >= n) {
+		t->cycles = order_cycles(p, t, kernel);
+		if (t->cycles < best->cycles)
+			*best = *t;
+		return;
+	}
+	for (int k = done; k < n; k++) {
+		int a = t->order[done], b = t->order[k];
+		t->order[done] = b;
+		t->order[k] = a;
+		permute(p, t, done + 1, n, kernel, best);
+		t->order[done] = a;
+		t->order[k] = b;
+	}
+}
+
+static int list_loops(const problem *p, tiling *t)
+{
+	int outer = 0;
+	t->n_order = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		for (int a = 0; a < p->axes->n_axes; a++)
+			if (t->count[a] > 1 && is_summed(p, a) == pass)
+				t->order[t->n_order++] = a;
+		if (pass == 0)
+			outer = t->n_order;
+	}
+	return outer;
+}
+
+/* Operands that do not fit stay in main memory; false when that is not allowed. */
+static bool fit_buffer(problem *p, tiling *t, const int64_t *tile)
+{
+	int count = (int)p->node->n_in + 1;
+	int64_t buffers = t->n_order > 0 ? 2 : 1;
+	t->need = 0;
+	for (int i = 0; i < count; i++) {
+		p->out[i] = false;
+		p->bytes[i] = pim_nest_operand_bytes(p->node, p->axes, i, tile);
+		t->need += buffers * p->bytes[i];
+	}
+	if (t->need <= p->limits.buffer_bytes)
+		return true;
+	if (p->any)
+		pim_nest_buffer_bytes(p->node, p->axes, tile, &p->limits, p->out);
+	return p->any;
+}
+
+/* Fills order, cycles and need from the counts. */
+static void evaluate(problem *p, tiling *t)
+{
+	int64_t tile[PIM_MAX_AXES];
+	for (int a = 0; a < p->axes->n_axes; a++) {
+		tile[a] = divide_up(p->extent[a], t->count[a]);
+		t->count[a] = divide_up(p->extent[a], tile[a]);
+	}
+	int outer = list_loops(p, t);
+	t->fits = fit_buffer(p, t, tile);
+	double kernel = (double)(pim_target_kernel_cycles(p->target, p->node, p->axes, tile) +
+							 p->target->command_cycles);
+	tiling best = *t;
+	best.cycles = INFINITY;
+	permute(p, t, 0, outer <= MAX_ORDERED ? outer : 0, kernel, &best);
+	*t = best;
+	p->evaluated++;
+}
+
+/* ---- greedy ---- */
+
+static bool set_count(const problem *p, tiling *t, int axis, int64_t count)
+{
+	if (!p->tileable[axis] || count < 1 || count > p->extent[axis])
+		return false;
+	int64_t before = t->count[axis];
+	t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
+	return t->count[axis] != before;
+}
+
+/* Halves the tile of one axis, the best one; false when all are 1. */
+static bool shrink(problem *p, tiling *t)
+{
+	tiling best = *t;
+	double least = INFINITY;
+	for (int a = 0; a < p->axes->n_axes; a++) {
+		tiling u = *t;
+		int64_t tile = divide_up(p->extent[a], t->count[a]);
+		if (tile < 2 || !set_count(p, &u, a, divide_up(p->extent[a], divide_up(tile, 2))))
+			continue;
+		evaluate(p, &u);
+		double score = u.cycles * (double)u.need;
+		if (score < least) {
+			least = score;
+			best = u;
+		}
+	}
+	*t = best;
+	return least < INFINITY;
+}
+
+static void keep_better(problem *p, tiling *u, tiling *best)
+{
+	evaluate(p, u);
+	if (u->fits && (!best->fits || u->cycles < best->cycles))
+		*best = *u;
+}
+
+/* The next count of an axis in direction `way`: halve, one less, one more, double. */
+static int64_t step_count(const problem *p, const tiling *t, int axis, int way)
+{
+	int64_t count = t->count[axis], tile = divide_up(p->extent[axis], count);
+	switch (way) {
+	case 0:
+		return count / 2;
+	case 1:
+		return divide_up(p->extent[axis], tile + 1);
+	case 2:
+		return tile > 1 ? divide_up(p->extent[axis], tile - 1) : count;
+	default:
+		return count * 2 < p->extent[axis] ? count * 2 : p->extent[axis];
+	}
+}
+
+/* One axis or two, one finer and one coarser: the best of all such steps. */
+static bool improve(problem *p, tiling *t)
+{
+	tiling best = *t;
+	for (int a = 0; a < p->axes->n_axes; a++)
+		for (int way = 0; way < 4; way++) {
+			tiling u = *t;
+			if (!set_count(p, &u, a, step_count(p, t, a, way)))
+				continue;
+			for (int b = 0; b < p->axes->n_axes; b++)
+				for (int other = 0; other < 4 && b != a; other++) {
+					tiling v = u;
+					if ((way < 2) != (other < 2) && set_count(p, &v, b, step_count(p, t, b, other)))
+						keep_better(p, &v, &best);
+				}
+			keep_better(p, &u, &best);
+		}
+	bool better = best.cycles < t->cycles;
+	*t = best;
+	return better;
+}
+
+static tiling whole_slice(problem *p)
+{
+	tiling t = {.cycles = INFINITY};
+	for (int a = 0; a < p->axes->n_axes; a++)
+		t.count[a] = 1;
+	evaluate(p, &t);
+	return t;
+}
+
+static tiling search_greedily(problem *p)
+{
+	tiling t = whole_slice(p);
+	while (!t.fits && shrink(p, &t))
+		;
+	if (!t.fits) {
+		p->any = true;
+		t = whole_slice(p);
+	}
+	for (int round = 0; round < MAX_ROUNDS && improve(p, &t); round++)
+		;
+	return t;
+}
+
+/* ---- exhaustive ---- */
+
+static void try_counts(problem *p, tiling *t, int axis, tiling *best)
+{
+	while (axis < p->axes->n_axes && !p->tileable[axis])
+		axis++;
+	if (axis == p->axes->n_axes) {
+		tiling u = *t;
+		keep_better(p, &u, best);
+		return;
+	}
+	for (int64_t count = 1, last = 0; count <= p->extent[axis]; count++) {
+		t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
+		if (t->count[axis] != last)
+			try_counts(p, t, axis + 1, best);
+		last = t->count[axis];
+	}
+	t->count[axis] = 1;
+}
+
+static double count_nests(const problem *p)
+{
+	double nests = 1;
+	for (int a = 0; a < p->axes->n_axes; a++)
+		if (p->tileable[a])
+			nests *= fmin((double)p->extent[a], 2 * sqrt((double)p->extent[a]));
+	return nests;
+}
+
+static tiling search_exhaustively(problem *p)
+{
+	tiling t = whole_slice(p), best = t;
+	try_counts(p, &t, 0, &best);
+	if (best.fits)
+		return best;
+	p->any = true;
+	best = whole_slice(p);
+	try_counts(p, &t, 0, &best);
+	return best;
+}
+
+/* ---- the nest ---- */
+
+static bool moves_only(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_move;
+}
+
+static bool rounds_short(const pim_node *n)
+{
+	return n->type->dtype == PIM_DTYPE_f16 || n->type->dtype == PIM_DTYPE_bf16;
+}
+
+static void fill_problem(problem *p, const pim_target *t, const pim_node *n, pim_arena *scratch)
+{
+	*p = (problem){.target = t, .node = n, .axes = pim_axes_new(n, scratch)};
+	const pim_axes *x = p->axes;
+	int count = (int)n->n_in + 1;
+	p->limits = pim_target_limits(t);
+	p->bytes = PIM_NEW(scratch, int64_t, count);
+	p->out = PIM_NEW(scratch, bool, count);
+	p->uses = pim_arena_alloc(scratch, sizeof *p->uses * (size_t)count);
+	pim_nest_extents(n, x, p->extent);
+	for (int a = 0; a < x->n_axes; a++) {
+		pim_axis_kind kind = x->axis[a].kind;
+		p->tileable[a] = p->extent[a] > 1 && kind != PIM_AXIS_coupled &&
+						 !(kind == PIM_AXIS_summed && rounds_short(n));
+	}
+	for (int i = 0; i < count; i++)
+		for (int d = 0; d < PIM_MAX_RANK; d++)
+			for (int k = 0; k < x->map[i][d].n; k++)
+				p->uses[i][x->map[i][d].term[k].axis] = true;
+}
+
+static void add_loop(pim_nest *nest, int axis, int64_t count, bool spatial)
+{
+	if (count > 1)
+		nest->loop[nest->n++] = (pim_loop){axis, (int32_t)count, spatial};
+}
+
+/* A dimension's pieces go to its outer axes first. */
+static void add_spatial_loops(pim_nest *nest, const pim_node *n, const pim_axes *x)
+{
+	const pim_layout *l = n->plan->layout;
+	int summed = -1;
+	for (int a = 0; a < x->n_axes; a++)
+		if (x->axis[a].kind == PIM_AXIS_summed &&
+			(summed < 0 || x->axis[a].size > x->axis[summed].size))
+			summed = a;
+	if (l->sums > 1 && summed >= 0)
+		add_loop(nest, summed, l->sums, true);
+	for (int d = 0; d < l->rank; d++) {
+		const pim_index *m = &x->map[x->n_inputs][d];
+		int64_t parts = l->parts[d];
+		for (int k = 0; k < m->n && parts > 1; k++) {
+			int64_t size = x->axis[m->term[k].axis].size, count = size < parts ? size : parts;
+			add_loop(nest, m->term[k].axis, count, true);
+			parts = divide_up(parts, count);
+		}
+	}
+}
+
+/* Moving elements: the bytes of the slice once; adding up partial sums: one pass over each of them.
+ */
+static int64_t find_move_cycles(const problem *p)
+{
+	const pim_node *n = p->node;
+	int64_t bytes = pim_nest_operand_bytes(n, p->axes, (int)n->n_in, p->extent);
+	int64_t cycles = pim_target_memory_cycles(p->target, bytes);
+	const pim_plan *from = n->in[0] ? n->in[0]->plan : NULL;
+	if (n->op != PIM_OP_relayout || !from || !from->layout || from->layout->sums <= 1)
+		return cycles;
+	int64_t elements = bytes / (int64_t)pim_dtype_bytes(n->type->dtype), sums = from->layout->sums;
+	return cycles * sums + divide_up(elements, p->target->vector.lanes) * (sums - 1) +
+		   p->target->vector.start_cycles * (sums - 1);
+}
+
+pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method,
+	pim_arena *a, int64_t *evaluated)
+{
+	pim_arena *scratch = pim_arena_new();
+	problem p;
+	fill_problem(&p, t, n, scratch);
+	const pim_axes *x = p.axes;
+	pim_nest *nest = PIM_NEW(a, pim_nest, 1);
+	nest->n_axes = x->n_axes;
+	nest->tile = PIM_NEW(a, int64_t, x->n_axes + 1);
+	nest->loop = PIM_NEW(a, pim_loop, 2 * x->n_axes + 1);
+	memcpy(nest->tile, p.extent, (size_t)x->n_axes * sizeof *p.extent);
+	add_spatial_loops(nest, n, x);
+	if (moves_only(n) || n->type->n_parts > 0) {
+		nest->cycles = n->type->n_parts > 0 ? 1 : find_move_cycles(&p);
+	} else {
+		bool all = method == PIM_NEST_exhaustive && count_nests(&p) <= MAX_NESTS;
+		tiling best = all ? search_exhaustively(&p) : search_greedily(&p);
+		for (int k = 0; k < best.n_order; k++)
+			add_loop(nest, best.order[k], best.count[best.order[k]], false);
+		for (int k = 0; k < x->n_axes; k++)
+			nest->tile[k] = divide_up(p.extent[k], best.count[k]);
+		nest->cycles = best.cycles < 9e17 ? (int64_t)ceil(best.cycles) : INT64_MAX / 4;
+	}
+	*evaluated += p.evaluated;
+	pim_arena_free(scratch);
+	return nest;
+}
