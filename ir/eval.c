@@ -225,33 +225,50 @@ static bool is_one_element(const void *bytes, size_t element, int64_t n)
 	return n > 1 && !memcmp(bytes, (const char *)bytes + element, total - element);
 }
 
+/* A constant with a value, made of `bytes`, which are copied: one element when all are the same. */
+static pim_node *keep_value(pim_node *n, const void *bytes)
+{
+	pim_arena *a = n->graph->module->arena;
+	size_t element = pim_dtype_bytes(n->type->dtype);
+	bool splat = is_one_element(bytes, element, n->type->elements);
+	size_t keep = splat ? element : (size_t)pim_type_bytes(n->type);
+	void *own = pim_arena_raw(a, keep + 1);
+	memcpy(own, bytes, keep);
+	pim_data *d = PIM_NEW(a, pim_data, 1);
+	*d = (pim_data){.kind = splat ? PIM_DATA_splat : PIM_DATA_dense, .bytes = own};
+	return pim_constant_make(n->graph, n->type, d, n);
+}
+
+/* The values of n's constant inputs; elements that cannot be used where they are go to scratch. */
+static bool load_inputs(const pim_node *n, pim_tensor *in, pim_eval *e)
+{
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		if (!n->in[i])
+			continue;
+		const void *elements = find_elements(n->in[i]);
+		in[i].type = n->in[i]->type;
+		if (elements) {
+			memcpy(&in[i].data, &elements, sizeof elements);
+			continue;
+		}
+		in[i].data = pim_arena_raw(e->scratch, (size_t)pim_type_bytes(in[i].type) + 1);
+		if (!pim_node_eval(n->in[i], NULL, &in[i], e))
+			return false;
+	}
+	return true;
+}
+
 pim_node *pim_node_to_constant(pim_node *n, int64_t limit)
 {
 	if (!n->type || is_tuple(n->type) || n->type->elements > limit || !are_inputs_known(n))
 		return n;
-	pim_arena *tables = pim_arena_new();
-	eval_run *r = start_run(n->graph, tables);
-	bool good = true;
-	for (uint32_t i = 0; good && i < n->n_in; i++)
-		if (n->in[i] && !r->value[n->in[i]->id].data)
-			good = make_value(n->in[i], r, &(pim_eval_options){.threads = 1});
-	good = good && make_value(n, r, &(pim_eval_options){.threads = 1});
-	pim_node *made = NULL;
-	if (good) {
-		size_t element = pim_dtype_bytes(n->type->dtype);
-		const void *bytes = r->value[n->id].data;
-		bool splat = is_one_element(bytes, element, n->type->elements);
-		size_t keep = splat ? element : (size_t)pim_type_bytes(n->type);
-		void *own = pim_arena_raw(n->graph->module->arena, keep + 1);
-		memcpy(own, bytes, keep);
-		pim_data *d = PIM_NEW(n->graph->module->arena, pim_data, 1);
-		*d = (pim_data){.kind = splat ? PIM_DATA_splat : PIM_DATA_dense, .bytes = own};
-		made = pim_constant_make(n->graph, n->type, d, n);
-	}
-	for (uint32_t i = 0; i < n->n_in; i++)
-		if (n->in[i])
-			drop_value(r, n->in[i]);
-	drop_value(r, n);
-	pim_arena_free(tables);
+	pim_eval e = {.context = pim_context_of(n), .scratch = pim_arena_new(), .threads = 1};
+	pim_tensor *in = PIM_NEW(e.scratch, pim_tensor, n->n_in);
+	pim_tensor out = {.type = n->type};
+	take_value(&out);
+	bool good = load_inputs(n, in, &e) && pim_node_eval(n, in, &out, &e);
+	pim_node *made = good ? keep_value(n, out.data) : NULL;
+	free_value(&out);
+	pim_arena_free(e.scratch);
 	return made;
 }
