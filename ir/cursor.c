@@ -61,6 +61,15 @@ bool pim_cursor_take(pim_cursor *c, const char *word)
 	return true;
 }
 
+bool pim_cursor_next_is(pim_cursor *c, const char *word)
+{
+	pim_cursor_space(c);
+	const char *start = c->p;
+	bool is = pim_cursor_take(c, word);
+	c->p = start;
+	return is;
+}
+
 /* What stands at the cursor, for messages. */
 static const char *next_text(pim_cursor *c, char room[SHOWN + 8])
 {

@@ -89,6 +89,14 @@ void pim_file_drop(pim_context *c, uint32_t source, const char *lo, const char *
 		madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
+const void *pim_bytes_align(pim_arena *a, const void *bytes, const pim_type *t)
+{
+	if ((uintptr_t)bytes % pim_dtype_bytes(t->dtype) == 0)
+		return bytes;
+	size_t n = (size_t)pim_type_bytes(t);
+	return memcpy(pim_arena_raw(a, n), bytes, n);
+}
+
 const char *pim_path_beside(pim_context *c, pim_loc at, const char *base, const char *name)
 {
 	if (!*name || *name == '/') {

@@ -212,6 +212,12 @@ pim_node *pim_node_make_like(
 	return NULL;
 }
 
+void pim_graph_add_input(pim_graph *g, pim_node *n)
+{
+	g->inputs = make_room(g->module, g->inputs, g->n_inputs, &g->room_inputs);
+	g->inputs[g->n_inputs++] = n;
+}
+
 pim_node *pim_input_make(pim_graph *g, const char *name, const pim_type *t, pim_loc at)
 {
 	pim_node *n = pim_node_make_numbered(g, PIM_OP_input, 0, name ? PIM_NO_NUMBER : g->n_numbers++);
@@ -219,8 +225,7 @@ pim_node *pim_input_make(pim_graph *g, const char *name, const pim_type *t, pim_
 	n->type = t;
 	n->loc = at;
 	pim_node_link(n, before);
-	g->inputs = make_room(g->module, g->inputs, g->n_inputs, &g->room_inputs);
-	g->inputs[g->n_inputs++] = n;
+	pim_graph_add_input(g, n);
 	if (name)
 		pim_node_rename(n, name);
 	return n;

@@ -176,6 +176,8 @@ typedef struct pim_file {
 	pim_map *tensors;
 } pim_file;
 pim_file *pim_file_open(pim_context *c, pim_loc at, const char *path);
+/* The bytes where elements of t may be read: as they are, or copied when they are not aligned. */
+const void *pim_bytes_align(pim_arena *a, const void *bytes, const pim_type *t);
 /* Gives the memory of the whole pages in lo..hi of a source back when it is a mapped file; they stay readable. */
 void pim_file_drop(pim_context *c, uint32_t source, const char *lo, const char *hi);
 /* Writes all tensors `keys/types/data` to `path` as safetensors (through a temporary name). */
@@ -490,6 +492,7 @@ pim_node *pim_constant_make(pim_graph *g, const pim_type *t, const pim_data *d, 
 /* A constant's elements as integers; false when n is no constant of at most `room` elements with data. */
 bool pim_constant_ints(const pim_node *n, int room, int64_t *v, int *count);
 pim_node *pim_input_make(pim_graph *g, const char *name, const pim_type *t, pim_loc at);
+void pim_graph_add_input(pim_graph *g, pim_node *n); /* n: a linked node of op input */
 void pim_graph_add_named_result(pim_graph *g, pim_node *n, const char *name);
 
 #define PIM_EACH_NODE(n, g) for (pim_node *n = (g)->first, *n##_next; n && (n##_next = n->next, 1); n = n##_next)
@@ -520,6 +523,8 @@ typedef struct pim_cursor {
 } pim_cursor;
 void pim_cursor_space(pim_cursor *c);                  /* white space and // comments */
 bool pim_cursor_take(pim_cursor *c, const char *word); /* a punctuation or word, if it is next */
+/* As take, but stays where it is. */
+bool pim_cursor_next_is(pim_cursor *c, const char *word);
 bool pim_cursor_want(pim_cursor *c, const char *word); /* as take; else reports "expected ..." */
 bool pim_cursor_name(pim_cursor *c, const char **s, size_t *n); /* [A-Za-z_][A-Za-z0-9_.-/]* */
 bool pim_cursor_int(pim_cursor *c, int64_t *v);
