@@ -160,9 +160,11 @@ pim_node *onnx_cast(onnx_call *k, pim_node *a, pim_dtype to)
 
 pim_node *onnx_constant_node(onnx_call *k, const pim_type *t, const pim_data *d)
 {
-	pim_node *n = pim_constant_make(k->import->graph, t, d, NULL);
-	if (n)
-		n->loc = k->at;
+	pim_data *kept = PIM_NEW(k->import->module->arena, pim_data, 1);
+	pim_node *n;
+	*kept = *d;
+	n = pim_constant_make(k->import->graph, t, kept, NULL);
+	n->loc = k->at;
 	return n;
 }
 
