@@ -61,7 +61,7 @@ static pim_box result_box(const work *w, const pim_box *axes)
 	return box;
 }
 
-static bool fetch_operands(work *w)
+static void fetch_operands(work *w)
 {
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		operand *o = &w->operand[i];
@@ -70,11 +70,9 @@ static bool fetch_operands(work *w)
 		pim_box need;
 		o->type = w->n->in[i]->type;
 		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
-		if (pim_box_empty(&need) && o->type->elements)
-			return false;
-		pim_fetch(w->l, w->n->in[i], w->unit, &need, o->from_memory, &o->held, &o->space);
+		if (!pim_box_empty(&need))
+			pim_fetch(w->l, w->n->in[i], w->unit, &need, o->from_memory, &o->held, &o->space);
 	}
-	return true;
 }
 
 /* Slots one behind the other; slices alternate between the halves of the buffer where they fit. */
@@ -184,22 +182,37 @@ static bool adds_to(const work *w, const pim_box *tile)
 	return false;
 }
 
-/* The padding that the tile's windows still have: what clipping its input box cut off. */
+static bool has_pads(const pim_node *n)
+{
+	const pim_op_info *info = pim_op_at(n->op);
+	for (int a = 0; a < info->n_attrs; a++)
+		if (!strcmp(info->attrs[a].name, "pads"))
+			return true;
+	return false;
+}
+
+static bool is_coupled(const work *w, int dim)
+{
+	const pim_index *index = &w->x->map[w->x->n_inputs][dim];
+	return index->n > 0 && w->x->axis[index->term[0].axis].kind == PIM_AXIS_coupled;
+}
+
+/* The padding that the tile's windows still have: what clipping its input box cut off. A dimension
+ * that is never cut keeps its own. */
 static const int64_t *tile_pads(
 	const work *w, const int64_t *lo, const int64_t *hi, int64_t pads[2 * PIM_MAX_RANK])
 {
-	const pim_op_info *info = pim_op_at(w->n->op);
-	for (int a = 0; a < info->n_attrs; a++) {
-		if (strcmp(info->attrs[a].name, "pads"))
-			continue;
-		int from = w->n->op == PIM_OP_pad ? 0 : 2, n = w->n->type->rank - from;
-		for (int d = 0; d < n; d++) {
-			pads[d] = lo[from + d];
-			pads[n + d] = hi[from + d];
-		}
-		return pads;
+	const int64_t *own;
+	int from = w->n->op == PIM_OP_pad ? 0 : 2, n = w->n->type->rank - from;
+	if (!has_pads(w->n))
+		return NULL;
+	bool given = pim_node_ints(w->n, "pads", &own) == 2 * n;
+	for (int d = 0; d < n; d++) {
+		bool keep = given && is_coupled(w, from + d);
+		pads[d] = keep ? own[d] : lo[from + d];
+		pads[n + d] = keep ? own[n + d] : hi[from + d];
 	}
-	return NULL;
+	return pads;
 }
 
 static int64_t tile_groups(const work *w, const pim_box *tile)
@@ -210,35 +223,72 @@ static int64_t tile_groups(const work *w, const pim_box *tile)
 	return 0;
 }
 
-static bool run_tile(work *w, const pim_box *tile)
+/* A tile whose windows lie in padding altogether: constant padding is all there is of it. */
+static bool fill_tile(work *w, pim_touch to, const pim_box *box)
 {
-	const pim_type *type[MOST_OPERANDS] = {0};
-	int64_t lo[PIM_MAX_RANK] = {0}, hi[PIM_MAX_RANK] = {0}, ignored[PIM_MAX_RANK],
-			pads[2 * PIM_MAX_RANK];
-	pim_touch touch[MOST_OPERANDS];
-	int last = w->n_operands - 1, n_touch = 1;
-	bool adds = adds_to(w, tile), bias_done = adds || !w->first_sum;
-	pim_box box;
-	for (int i = 0; i < last; i++) {
+	const pim_node *n = w->n;
+	if (n->op != PIM_OP_pad)
+		return pim_node_error(n,
+			"a tile of %s reads no element of its input: its windows lie in padding "
+			"altogether",
+			pim_node_op(n));
+	pim_pattern p = {.dtype = n->type->dtype, .rank = 1, .extent = {pim_box_elements(box)}};
+	p.to[0] = (int64_t)pim_dtype_bytes(p.dtype);
+	p.fill = pim_node_float(n, "value");
+	pim_emit(
+		w->l, w->unit, PIM_COMMAND_fill, pim_program_pattern(w->l->program, &p), 0, false, 1, &to);
+	return true;
+}
+
+/* What a kernel is made for, and what it reads. */
+typedef struct call {
+	const pim_type *type[MOST_OPERANDS];
+	int64_t lo[PIM_MAX_RANK], hi[PIM_MAX_RANK]; /* clipped off the first input */
+	int n_touch;
+	pim_touch touch[MOST_OPERANDS]; /* the result first */
+	bool empty;						/* an input has no element in the tile */
+} call;
+
+static bool want_inputs(work *w, const pim_box *tile, bool bias_done, call *c)
+{
+	int64_t ignored[PIM_MAX_RANK];
+	for (int i = 0; i < w->n_operands - 1; i++) {
 		operand *o = &w->operand[i];
+		pim_box box;
 		if (!o->type || (i == 2 && w->n->op == PIM_OP_conv && bias_done))
 			continue;
-		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : lo, i ? ignored : hi);
+		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : c->lo, i ? ignored : c->hi);
+		c->empty = c->empty || pim_box_empty(&box);
+		if (c->empty)
+			continue;
 		want(w, o, &box);
-		type[i] = tile_type(w, o, &box);
-		if (!touch_operand(w, o, &box, &touch[n_touch++]))
+		c->type[i] = tile_type(w, o, &box);
+		if (!touch_operand(w, o, &box, &c->touch[c->n_touch++]))
 			return false;
 	}
-	operand *result = &w->operand[last];
-	box = result_box(w, tile);
-	want_result(w, &box, adds);
-	if (!touch_operand(w, result, &box, &touch[0]))
+	return true;
+}
+
+static bool run_tile(work *w, const pim_box *tile)
+{
+	call c = {.n_touch = 1};
+	bool adds = adds_to(w, tile);
+	if (!want_inputs(w, tile, adds || !w->first_sum, &c))
 		return false;
-	uint32_t kernel = pim_program_kernel(w->l->program, w->n, last, type,
-		tile_type(w, result, &box), tile_pads(w, lo, hi, pads), tile_groups(w, tile));
+	int last = w->n_operands - 1;
+	operand *result = &w->operand[last];
+	pim_box box = result_box(w, tile);
+	want_result(w, &box, adds);
+	if (!touch_operand(w, result, &box, &c.touch[0]))
+		return false;
+	if (c.empty)
+		return fill_tile(w, c.touch[0], &box);
+	int64_t pads[2 * PIM_MAX_RANK];
+	uint32_t kernel = pim_program_kernel(w->l->program, w->n, last, c.type,
+		tile_type(w, result, &box), tile_pads(w, c.lo, c.hi, pads), tile_groups(w, tile));
 	bool matrix = pim_op_at(w->n->op)->flags & PIM_OPF_matrix;
 	pim_emit(w->l, w->unit, matrix ? PIM_COMMAND_matrix : PIM_COMMAND_vector, kernel, 0, adds,
-		n_touch, touch);
+		c.n_touch, c.touch);
 	return true;
 }
 
@@ -270,18 +320,6 @@ static bool next_tile(const work *w, pim_box *tile)
 	return false;
 }
 
-static void fill_result(work *w, const operand *result)
-{
-	pim_pattern p = {
-		.dtype = result->type->dtype, .rank = 1, .extent = {pim_box_elements(&result->held.box)}};
-	p.to[0] = (int64_t)pim_dtype_bytes(p.dtype);
-	p.fill = pim_node_float(w->n, "value");
-	pim_touch touch = {
-		result->space, result->held.address, 0, box_bytes(result, &result->held.box)};
-	pim_emit(w->l, w->unit, PIM_COMMAND_fill, pim_program_pattern(w->l->program, &p), 0, false, 1,
-		&touch);
-}
-
 bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
 {
 	work w = {
@@ -301,15 +339,7 @@ bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int
 	result->type = n->type;
 	result->held = l->home[n->id][slice];
 	result->space = PIM_SPACE_memory;
-	if (!fetch_operands(&w)) {
-		if (n->op != PIM_OP_pad)
-			return pim_node_error(n,
-				"slice %lld of %s reads no element of one of its inputs: its windows lie in "
-				"padding altogether",
-				(long long)slice, pim_node_op(n));
-		fill_result(&w, result);
-		return true;
-	}
+	fetch_operands(&w);
 	pim_box tile = first_tile(&w);
 	lay_out_buffer(&w, !same_box(&tile, &w.slice));
 	do {

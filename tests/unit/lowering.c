@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lowering.c - random programs with random legal decisions, lowered and simulated: the values must be the
- * evaluator's, whatever the layouts, tiles, orders, units and waves. Nothing here comes from a pass, so what
- * a decision means is tested apart from who makes it. */
+/* lowering.c - random programs with random legal decisions, lowered and simulated: the values must
+ * be the evaluator's, whatever the layouts, tiles, orders, units and waves. Nothing here comes from
+ * a pass, so what a decision means is tested apart from who makes it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "targets/sim.h"
 #include "tests/unit/check.h"
 
-enum { ROUNDS = 300, MOST_NODES = 9 };
+enum { ROUNDS = 1000, MOST_NODES = 9 };
 
 static uint64_t seed;
 
@@ -131,7 +131,9 @@ static pim_node *add_slice(pim_graph *g, pim_node *x)
 		int64_t size = x->type->dims[d];
 		starts[d] = draw((int)size);
 		steps[d] = draw(3) ? 1 : size > 2 ? 2 : -1;
-		sizes[d] = steps[d] == 1 ? size - starts[d] : steps[d] == 2 ? (size - starts[d] + 1) / 2 : starts[d] + 1;
+		sizes[d] = steps[d] == 1   ? size - starts[d]
+				   : steps[d] == 2 ? (size - starts[d] + 1) / 2
+								   : starts[d] + 1;
 	}
 	pim_node *y = make(g, PIM_OP_slice, 1, &x);
 	pim_node_set_ints(y, "starts", x->type->rank, starts);
@@ -142,7 +144,8 @@ static pim_node *add_slice(pim_graph *g, pim_node *x)
 
 static pim_node *add_concat(pim_graph *g, pim_node *x)
 {
-	pim_node *y = make(g, PIM_OP_concat, 3, (pim_node *[]){x, x, constant(g, x->type->rank, x->type->dims)});
+	pim_node *y =
+		make(g, PIM_OP_concat, 3, (pim_node *[]){x, x, constant(g, x->type->rank, x->type->dims)});
 	pim_node_set_int(y, "axis", draw(x->type->rank));
 	return finish(y);
 }
@@ -162,7 +165,8 @@ static pim_node *add_pad(pim_graph *g, pim_node *x)
 
 static pim_node *add_along_dim(pim_graph *g, pim_node *x)
 {
-	static const pim_op ops[] = {PIM_OP_softmax, PIM_OP_layer_norm, PIM_OP_reduce_sum, PIM_OP_reduce_max, PIM_OP_reduce_mean};
+	static const pim_op ops[] = {PIM_OP_softmax, PIM_OP_layer_norm, PIM_OP_reduce_sum,
+		PIM_OP_reduce_max, PIM_OP_reduce_mean};
 	pim_op op = ops[draw(5)];
 	int64_t axis = draw(x->type->rank);
 	if (op == PIM_OP_layer_norm) {
@@ -192,17 +196,33 @@ static pim_node *add_node(pim_graph *g, pim_node *x)
 {
 	switch (draw(12)) {
 	case 0:
-	case 1: return x->type->rank == 4 && x->type->dims[1] < 20 ? add_conv(g, x) : finish(make(g, PIM_OP_relu, 1, &x));
-	case 2: return x->type->rank == 4 && x->type->dims[2] > 2 && x->type->dims[3] > 2 ? add_pool(g, x) : add_binary(g, x);
+	case 1:
+		return x->type->rank == 4 && x->type->dims[1] < 20 && x->type->dims[2] > 2 &&
+					   x->type->dims[3] > 2
+				   ? add_conv(g, x)
+				   : finish(make(g, PIM_OP_relu, 1, &x));
+	case 2:
+		return x->type->rank == 4 && x->type->dims[2] > 2 && x->type->dims[3] > 2
+				   ? add_pool(g, x)
+				   : add_binary(g, x);
 	case 3:
-	case 4: return x->type->rank >= 2 ? add_matmul(g, x) : add_binary(g, x);
-	case 5: return x->type->rank >= 2 && x->type->dims[x->type->rank - 2] < 40 ? add_self_product(g, x) : add_binary(g, x);
-	case 6: return add_transpose(g, x);
-	case 7: return add_reshape(g, x);
-	case 8: return add_slice(g, x);
-	case 9: return x->type->elements < 4000 ? add_concat(g, x) : add_binary(g, x);
-	case 10: return x->type->elements < 4000 ? add_pad(g, x) : add_slice(g, x);
-	default: return draw(2) ? add_along_dim(g, x) : add_binary(g, x);
+	case 4:
+		return x->type->rank >= 2 ? add_matmul(g, x) : add_binary(g, x);
+	case 5:
+		return x->type->rank >= 2 && x->type->dims[x->type->rank - 2] < 40 ? add_self_product(g, x)
+																		   : add_binary(g, x);
+	case 6:
+		return add_transpose(g, x);
+	case 7:
+		return add_reshape(g, x);
+	case 8:
+		return add_slice(g, x);
+	case 9:
+		return x->type->elements < 4000 ? add_concat(g, x) : add_binary(g, x);
+	case 10:
+		return x->type->elements < 4000 ? add_pad(g, x) : add_slice(g, x);
+	default:
+		return draw(2) ? add_along_dim(g, x) : add_binary(g, x);
 	}
 }
 
@@ -262,7 +282,8 @@ static void decide_layout(pim_node *n, const pim_axes *x, bool sums, pim_arena *
 	*l = (pim_layout){.rank = n->type->rank, .sums = 1, .copies = draw(4) ? 1 : 1 + draw(3)};
 	for (int d = 0; d < l->rank; d++) {
 		l->parts[d] = may_cut(n, x, d) ? draw_parts(n->type->dims[d]) : 1;
-		if (n->op == PIM_OP_conv && d == 1 && pim_node_int(n, "groups") > 1 && x->map[x->n_inputs][1].n > 1)
+		if (n->op == PIM_OP_conv && d == 1 && pim_node_int(n, "groups") > 1 &&
+			x->map[x->n_inputs][1].n > 1)
 			l->parts[d] = 1;
 	}
 	if (sums && has_summed(x)) {
@@ -290,7 +311,8 @@ static void decide_nest(pim_node *n, const pim_axes *x, pim_arena *a)
 			nest->loop[at] = nest->loop[other];
 			at = other;
 		}
-		nest->loop[at] = (pim_loop){.axis = i, .count = (int32_t)((extent[i] + nest->tile[i] - 1) / nest->tile[i])};
+		nest->loop[at] = (pim_loop){
+			.axis = i, .count = (int32_t)((extent[i] + nest->tile[i] - 1) / nest->tile[i])};
 	}
 	n->plan->nest = nest;
 }
@@ -343,12 +365,14 @@ static void decide(pim_graph *g, const pim_target *t, pim_arena *a)
 
 /* ---- one round ---- */
 
-static void compare_results(pim_graph *g, const pim_sim_report *r, const pim_tensor *want, int round)
+static void compare_results(
+	pim_graph *g, const pim_sim_report *r, const pim_tensor *want, int round)
 {
 	for (int i = 0; i < g->n_results; i++) {
 		pim_difference d = pim_tensor_compare(&r->result[i], &want[i], 1e-4, 1e-4);
 		if (d.beyond)
-			fprintf(stderr, "seed %d result %d: %g instead of %g at %lld\n", round, i, d.a, d.b, (long long)d.index);
+			fprintf(stderr, "seed %d result %d: %g instead of %g at %lld\n", round, i, d.a, d.b,
+				(long long)d.index);
 		CHECK(d.beyond == 0);
 	}
 }
@@ -368,7 +392,8 @@ static bool check_round(int round, int64_t buffer_bytes, bool verbose)
 	decide(g, &t, a);
 	if (verbose)
 		fprintf(stderr, "%s\n", pim_module_print(m));
-	pim_tensor in = {g->inputs[0]->type, pim_arena_alloc(a, (size_t)pim_type_bytes(g->inputs[0]->type))};
+	pim_tensor in = {
+		g->inputs[0]->type, pim_arena_alloc(a, (size_t)pim_type_bytes(g->inputs[0]->type))};
 	pim_tensor_random(&in, 3);
 	pim_tensor *want = PIM_NEW(a, pim_tensor, g->n_results);
 	CHECK(pim_graph_eval(g, &in, want, a));

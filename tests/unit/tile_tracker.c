@@ -21,10 +21,13 @@ typedef struct byte_state {
 	int engine;
 } byte_state;
 
-static void raise_to(int64_t *to, int64_t v) { *to = *to < v ? v : *to; }
+static void raise_to(int64_t *to, int64_t v)
+{
+	*to = *to < v ? v : *to;
+}
 
-static void access_bytes(
-	byte_state *s, int64_t lo, int64_t hi, bool writes, int engine, int64_t number, int64_t latest[PIM_ENGINE_COUNT])
+static void access_bytes(byte_state *s, int64_t lo, int64_t hi, bool writes, int engine,
+	int64_t number, int64_t latest[PIM_ENGINE_COUNT])
 {
 	for (int64_t b = lo; b < hi; b++) {
 		raise_to(&latest[s[b].engine], s[b].write);
