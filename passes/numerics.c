@@ -168,14 +168,13 @@ static int find_difference(const sample *now, const sample *was)
 static void report_node(
 	const pim_node *n, const char *pass, const sample *now, const sample *was, int i)
 {
-	pim_arena *a = pim_arena_new();
 	pim_dtype t = was->type->dtype;
 	pim_node_error(n,
-		"pass '%s' changed the value of %s: element %lld is %.9g, was %.9g (tolerance %g of the "
-		"element + %g)",
-		pass, pim_node_label(n, a), (long long)spread(was->type->elements, was->n, i), now->at[i],
-		was->at[i], choose_rtol(t), choose_atol(t, was->scale));
-	pim_arena_free(a);
+		"pass '%s' changed this value: element %lld is %.9g, was %.9g (tolerance %g of the element "
+		"+ "
+		"%g)",
+		pass, (long long)spread(was->type->elements, was->n, i), now->at[i], was->at[i],
+		choose_rtol(t), choose_atol(t, was->scale));
 }
 
 static bool name_first_node(
