@@ -94,8 +94,11 @@ struct onnx_import {
 	pim_map *declared; /* name to Onnx__TypeProto: what the model says of its values */
 	pim_map *sizes;	   /* name of a symbolic dim to pim_dim_binding */
 	pim_node *failed;  /* stands for values whose node was refused: their readers stay silent */
-	int index;		   /* of the node, for those without a name */
-	int depth;		   /* of function calls */
+	pim_node
+		*unmade; /* stands for optional results that are not computed: reading one is an error */
+	pim_named_tensor *data; /* of --data, by input of the graph; NULL without */
+	int index;				/* of the node, for those without a name */
+	int depth;				/* of function calls */
 	int n_absent;
 	const char *absent; /* first constant without elements */
 };
@@ -141,7 +144,7 @@ typedef struct onnx_row {
 } onnx_row;
 
 /* The newest opset whose changes the rows were checked against. */
-#define ONNX_NEWEST_OPSET 26
+#define ONNX_NEWEST_OPSET 27
 
 const onnx_row *onnx_row_find(const char *op_type, const char *domain, int64_t opset);
 /* Reports every operator of the model that no row covers, each once; true when there is none. */

@@ -208,10 +208,32 @@ bool onnx_axis(const onnx_call *k, int64_t *axis, int limit)
 	return true;
 }
 
+/* What is known of a value at import: a constant's elements, or those that --data has for an input
+ * of the graph (with a remark, for the program is then good for them only). False when there is
+ * nothing. */
+static bool known_elements(const onnx_call *k, const pim_node *n, pim_tensor *t)
+{
+	const onnx_import *x = k->import;
+	if (n->op == PIM_OP_constant && pim_constant_data(n)->kind == PIM_DATA_dense) {
+		*t = (pim_tensor){n->type, (void *)(uintptr_t)pim_constant_data(n)->bytes};
+		return true;
+	}
+	for (int i = 0; x->data && i < x->graph->n_inputs; i++)
+		if (x->graph->inputs[i] == n && x->data[i].tensor.type == n->type) {
+			*t = x->data[i].tensor;
+			pim_report(x->context, PIM_REMARK, k->at,
+				"input '%s' is settled at import: its value is taken from the data folder",
+				n->name);
+			return true;
+		}
+	return false;
+}
+
 int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v)
 {
 	int n;
 	const pim_node *in = k->in[i];
+	pim_tensor t;
 	if (in->type->n_parts || pim_dtype_is_float(in->type->dtype) || in->type->rank > 1) {
 		onnx_fail(k, "input %d ('%s') is %s, expected a list of integers", i, k->node->input[i],
 			pim_type_text(in->type, k->import->scratch));
@@ -222,25 +244,33 @@ int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v)
 			k->node->input[i], (long long)in->type->elements, room);
 		return -1;
 	}
-	if (!pim_constant_ints(in, room, v, &n)) {
+	if (pim_constant_ints(in, room, v, &n))
+		return n;
+	if (!known_elements(k, in, &t)) {
 		onnx_fail(k, "input %d ('%s') must be known when the model is read, but it depends on %s",
 			i, k->node->input[i],
 			in->op == PIM_OP_constant ? "a tensor without data" : "the graph's inputs");
 		return -1;
 	}
+	for (n = 0; n < t.type->elements; n++)
+		v[n] = (int64_t)pim_element_get(t.type->dtype, t.data, n);
 	return n;
 }
 
 bool onnx_input_number(const onnx_call *k, int i, double *v)
 {
 	const pim_node *in = k->in[i];
+	pim_tensor t;
 	if (in->type->n_parts || in->type->elements != 1)
 		return onnx_fail(k, "input %d ('%s') is %s, expected one number", i, k->node->input[i],
 			pim_type_text(in->type, k->import->scratch));
-	if (!is_known(in))
+	if (is_known(in))
+		*v = pim_element_get(in->type->dtype, pim_constant_data(in)->bytes, 0);
+	else if (known_elements(k, in, &t))
+		*v = pim_element_get(in->type->dtype, t.data, 0);
+	else
 		return onnx_fail(
 			k, "input %d ('%s') must be known when the model is read", i, k->node->input[i]);
-	*v = pim_element_get(in->type->dtype, pim_constant_data(in)->bytes, 0);
 	return true;
 }
 

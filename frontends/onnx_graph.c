@@ -148,6 +148,10 @@ static bool read_inputs(onnx_call *k, onnx_scope *s)
 		if (!k->in[i])
 			ok = pim_error(x->context, k->at, "%s reads '%s', which no earlier node makes",
 				text(k->node->op_type), name);
+		else if (k->in[i] == x->unmade)
+			ok = pim_error(x->context, k->at,
+				"%s reads '%s', an optional result that is not supported", text(k->node->op_type),
+				name);
 		else if (k->in[i] == x->failed)
 			ok = false;
 	}
@@ -181,14 +185,11 @@ static bool define(onnx_call *k, onnx_scope *s, int i, bool ok)
 		return true;
 	if (known)
 		return pim_error(x->context, k->at, "'%s' is made a second time", name);
-	if (!n) {
-		pim_error(x->context, k->at, "%s: result %d ('%s') is not supported",
-			text(k->node->op_type), i, name);
-		n = x->failed;
-	}
+	if (!n)
+		n = x->unmade;
 	pim_map_put(s->values, name, strlen(name), n);
-	if (n == x->failed)
-		return false;
+	if (n == x->failed || n == x->unmade)
+		return n == x->unmade;
 	if (!s->caller && !n->name)
 		pim_node_rename(n, name);
 	return s->caller || onnx_check_declared(x, name, n, k->at);
@@ -262,8 +263,11 @@ static bool add_results(onnx_import *x, onnx_scope *s)
 		const char *name = text(g->output[i]->name);
 		pim_loc at = pim_loc_name(x->context, name);
 		pim_node *n = value(x, s, name);
-		if (!n)
-			ok = pim_error(x->context, at, "result '%s' is made by no node", name);
+		if (!n || n == x->unmade)
+			ok = pim_error(x->context, at,
+				n ? "result '%s' is an optional one that is not supported"
+				  : "result '%s' is made by no node",
+				name);
 		else if (n == x->failed || !onnx_check_declared(x, name, n, at))
 			ok = false;
 		else
@@ -311,6 +315,7 @@ bool onnx_graph_import(onnx_import *x)
 	s.constants = pim_map_new(x->scratch);
 	x->declared = pim_map_new(x->scratch);
 	x->failed = PIM_NEW(x->scratch, pim_node, 1);
+	x->unmade = PIM_NEW(x->scratch, pim_node, 1);
 	x->graph = pim_graph_new(x->module, "main");
 	declare(x, g->n_value_info, g->value_info);
 	declare(x, g->n_output, g->output);

@@ -11,8 +11,7 @@ typedef struct input_reader {
 	onnx_import *x;
 	int n;
 	const Onnx__ValueInfoProto **infos;
-	pim_named_tensor *data; /* of --data; NULL without */
-	bool *dim_used;			/* by option */
+	bool *dim_used; /* by option */
 	bool ok;
 } input_reader;
 
@@ -40,9 +39,9 @@ static bool load_data(input_reader *r)
 		return true;
 	for (int i = 0; i < r->n; i++)
 		names[i] = input_name(r->infos[i]);
-	r->data = PIM_NEW(r->x->scratch, pim_named_tensor, r->n);
+	r->x->data = PIM_NEW(r->x->scratch, pim_named_tensor, r->n);
 	return pim_tensors_read_dir(
-		r->x->context, o->data_dir, "input", r->n, names, r->x->scratch, r->data);
+		r->x->context, o->data_dir, "input", r->n, names, r->x->scratch, r->x->data);
 }
 
 /* The size that --dim gives the name, or -1. */
@@ -91,8 +90,8 @@ static int64_t settle_dim(
 	size = option_size(r, symbol);
 	if (size < 0 && is_named)
 		size = option_size(r, pim_arena_printf(r->x->scratch, "%s[%d]", input, d));
-	if (size < 0 && r->data && r->data[i].tensor.type)
-		size = r->data[i].tensor.type->dims[d];
+	if (size < 0 && r->x->data && r->x->data[i].tensor.type)
+		size = r->x->data[i].tensor.type->dims[d];
 	if (size >= 0)
 		return bind_size(r, input, symbol, size) ? size : -1;
 	pim_error(r->x->context, at, "dim %d%s%s%s of input '%s' has no size: give one, --dim %s=1", d,
@@ -120,7 +119,7 @@ static pim_dtype input_dtype(input_reader *r, const Onnx__ValueInfoProto *v, pim
 
 static bool check_data_rank(input_reader *r, int i, size_t rank, pim_loc at)
 {
-	const pim_type *t = r->data ? r->data[i].tensor.type : NULL;
+	const pim_type *t = r->x->data ? r->x->data[i].tensor.type : NULL;
 	if (!t || (size_t)t->rank == rank)
 		return true;
 	return pim_error(r->x->context, at, "input '%s' has %zu dims, but its data is %s",
@@ -139,9 +138,9 @@ static const pim_type *input_type(input_reader *r, int i)
 	if (dtype == PIM_DTYPE_COUNT)
 		return NULL;
 	shape = v->type->tensor_type->shape;
-	if (!shape && r->data && r->data[i].tensor.type)
+	if (!shape && r->x->data && r->x->data[i].tensor.type)
 		return pim_type_tensor(
-			r->x->context, dtype, r->data[i].tensor.type->rank, r->data[i].tensor.type->dims);
+			r->x->context, dtype, r->x->data[i].tensor.type->rank, r->x->data[i].tensor.type->dims);
 	if (!shape || shape->n_dim > PIM_MAX_RANK) {
 		pim_error(r->x->context, at,
 			shape ? "input '%s' has more than %d dims"

@@ -13,7 +13,7 @@ bool onnx_convert_identity(onnx_call *k)
 	return onnx_give(k, k->in[0]);
 }
 
-/* In inference the mask, where it is asked for, is true everywhere. */
+/* In inference the mask (bool from opset 10 on) is true everywhere. */
 bool onnx_convert_dropout(onnx_call *k)
 {
 	pim_node *x = k->in[0], *training = k->n_in > 2 ? k->in[2] : NULL;
@@ -22,13 +22,11 @@ bool onnx_convert_dropout(onnx_call *k)
 		return false;
 	if (trains != 0)
 		return onnx_fail(k, "training_mode is true, only inference is supported");
-	if (k->n_out > 1 && *k->node->output[1]) {
+	if (k->n_out > 1 && k->opset >= 10) {
 		static const uint8_t yes = 1;
-		pim_dtype t = k->opset < 10 ? x->type->dtype : PIM_DTYPE_bool;
-		const pim_type *mask = pim_type_tensor(k->import->context, t, x->type->rank, x->type->dims);
-		if (t != PIM_DTYPE_bool)
-			return onnx_fail(k, "result '%s' (mask) is not supported", k->node->output[1]);
-		k->out[1] = onnx_constant_node(k, mask, &(pim_data){.kind = PIM_DATA_splat, .bytes = &yes});
+		const pim_type *t = x->type;
+		t = pim_type_tensor(k->import->context, PIM_DTYPE_bool, t->rank, t->dims);
+		k->out[1] = onnx_constant_node(k, t, &(pim_data){.kind = PIM_DATA_splat, .bytes = &yes});
 	}
 	return onnx_give(k, x);
 }

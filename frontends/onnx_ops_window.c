@@ -227,8 +227,6 @@ bool onnx_convert_max_pool(onnx_call *k)
 {
 	window w;
 	int64_t counted[2 * MAX_SPATIAL];
-	if (k->n_out > 1 && *k->node->output[1])
-		return onnx_fail(k, "result '%s' (indices) is not supported", k->node->output[1]);
 	return read_pool(k, &w, counted) && give_pool(k, &w, NULL);
 }
 

@@ -48,7 +48,7 @@ pim_loc onnx_node_loc(pim_context *c, const Onnx__NodeProto *n, int index)
 	return pim_loc_name(c, text);
 }
 
-/* An op_type without a row: how often, and its first nodes. */
+/* An operator without a row: how often, and its first nodes. */
 typedef struct missing {
 	struct missing *next;
 	const char *op_type, *domain;
@@ -100,7 +100,7 @@ static void survey_nodes(survey *s, const onnx_scope *scope, size_t n, Onnx__Nod
 	}
 }
 
-/* What is known of the op_type in other opsets, as words to add to the message. */
+/* What is known of the operator in other opsets, as words to add to the message. */
 static const char *other_opsets(const missing *m, pim_arena *a)
 {
 	int first = 0, last = 0;
@@ -124,9 +124,10 @@ bool onnx_check_supported(const onnx_import *x, const onnx_scope *scope)
 	}
 	for (missing *m = s.first; m; m = m->next) {
 		pim_error(x->context, m->at,
-			"op_type %s of domain %s, opset %lld, is not supported%s: %d node%s (%s%s)", m->op_type,
-			*m->domain ? m->domain : "ai.onnx", (long long)m->opset, other_opsets(m, x->scratch),
-			m->count, m->count > 1 ? "s" : "", m->names.s, m->count > NAMES_SHOWN ? ", ..." : "");
+			"operator %s of domain %s, opset %lld, is not supported%s: %d node%s (%s%s)",
+			m->op_type, *m->domain ? m->domain : "ai.onnx", (long long)m->opset,
+			other_opsets(m, x->scratch), m->count, m->count > 1 ? "s" : "", m->names.s,
+			m->count > NAMES_SHOWN ? ", ..." : "");
 		pim_text_free(&m->names);
 	}
 	return !s.first;
