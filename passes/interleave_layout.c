@@ -10,14 +10,10 @@
  * and then lowered by bisection as far as they still do; the bound stays that of price 0. Cost: the
  * search, once without a price; up to 40 times with one. Source: Allspark's interleaving as
  * shortest path, generalised to graphs and axes (ours). */
-#include <math.h>
 #include <string.h>
 #include <time.h>
 
 #include "passes/pass.h"
-
-enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8 };
-static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
 static double seconds_now(void)
 {
@@ -50,46 +46,18 @@ static bool report_too_large(pim_graph *g, const pim_target *t, const pim_layout
 		(need + (1 << 20) - 1) >> 20);
 }
 
-/* The plan with the lowest price of constants that fits; NULL after a diagnostic. */
-static pim_layout_plan *find_fitting(pim_layout_search *s, pim_graph *g, const pim_target *t)
-{
-	double low = 0, high = FIRST_PRICE;
-	pim_layout_plan *p = NULL, *best = NULL;
-	for (int k = 0; k < DOUBLINGS && !best; k++, low = high, high *= 4) {
-		p = pim_layout_search_run(s, high, COMBINATIONS);
-		if (find_need(g, t, p) <= t->memory.bytes)
-			best = p;
-	}
-	if (!best) {
-		report_too_large(g, t, p);
-		return NULL;
-	}
-	for (int k = 0; k < BISECTIONS; k++) {
-		double middle = low > 0 ? sqrt(low * high) : high / 2;
-		p = pim_layout_search_run(s, middle, COMBINATIONS);
-		bool fits = find_need(g, t, p) <= t->memory.bytes;
-		if (fits && p->cycles <= best->cycles)
-			best = p;
-		*(fits ? &high : &low) = middle;
-	}
-	return best;
-}
-
 /* ---- choosing ---- */
 
 static pim_layout_plan *find_best(pim_layout_search *s, pim_graph *g, pim_job *j, double started)
 {
-	pim_layout_plan *p = pim_layout_search_run(s, 0, COMBINATIONS);
-	pim_outcome o = {.bound = p->bound, .nodes = p->steps};
-	o.status = p->optimal ? "optimal" : "feasible";
+	pim_layout_plan *p = pim_layout_search_fit(s);
 	if (find_need(g, j->target, p) > j->target->memory.bytes) {
-		p = find_fitting(s, g, j->target);
-		if (!p)
-			return NULL;
-		o.status = "feasible";
-		o.nodes += p->steps;
+		report_too_large(g, j->target, p);
+		return NULL;
 	}
-	o.value = p->cycles;
+	pim_outcome o = {.bound = p->bound, .nodes = p->steps};
+	o.value = p->optimal ? p->value : p->cycles;
+	o.status = p->optimal ? "optimal" : "feasible";
 	o.seconds = seconds_now() - started;
 	pim_job_report(j, &o);
 	return p;

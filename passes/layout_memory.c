@@ -4,7 +4,12 @@
  * Constants stay for the whole run: each unit holds the boxes that its slices read, equal ones
  * once. Values live from their node to their last user, fetched boxes of inputs while a node runs.
  */
+#include <math.h>
+
 #include "passes/pass.h"
+
+enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8 };
+static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
 typedef struct memory {
 	const pim_target *target;
@@ -120,4 +125,51 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 	r.values = find_values(&m, g);
 	pim_arena_free(m.arena);
 	return r;
+}
+
+static bool fits(pim_layout_search *s, const pim_layout_plan *p)
+{
+	const pim_target *t = pim_layout_search_target(s);
+	pim_layout_memory m = pim_layout_memory_of(pim_layout_search_graph(s), t, p);
+	return m.weights + m.values <= t->memory.bytes;
+}
+
+/* The price is raised until the plan fits and then lowered by bisection as far as it still does. */
+static pim_layout_plan *find_fitting(pim_layout_search *s, int64_t *steps)
+{
+	double low = FIRST_PRICE, high = FIRST_PRICE;
+	pim_layout_plan *p = NULL, *best = NULL;
+	for (int k = 0; k < DOUBLINGS && !best; k++) {
+		low = high;
+		high *= 4;
+		p = pim_layout_search_run(s, high, COMBINATIONS);
+		*steps += p->steps;
+		if (fits(s, p))
+			best = p;
+	}
+	if (!best)
+		return p;
+	for (int k = 0; k < BISECTIONS; k++) {
+		double middle = sqrt(low * high);
+		p = pim_layout_search_run(s, middle, COMBINATIONS);
+		*steps += p->steps;
+		bool good = fits(s, p);
+		if (good && p->cycles <= best->cycles)
+			best = p;
+		*(good ? &high : &low) = middle;
+	}
+	return best;
+}
+
+pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
+{
+	pim_layout_plan *p = pim_layout_search_run(s, 0, COMBINATIONS);
+	if (fits(s, p))
+		return p;
+	int64_t steps = p->steps;
+	pim_layout_plan *best = find_fitting(s, &steps);
+	best->bound = p->bound;
+	best->steps = steps;
+	best->optimal = false;
+	return best;
 }

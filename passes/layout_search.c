@@ -183,6 +183,16 @@ pim_layout_search *pim_layout_search_new(
 	return s;
 }
 
+pim_graph *pim_layout_search_graph(const pim_layout_search *s)
+{
+	return s->graph;
+}
+
+const pim_target *pim_layout_search_target(const pim_layout_search *s)
+{
+	return s->target;
+}
+
 /* ---- dynamic programming ---- */
 
 typedef struct run {

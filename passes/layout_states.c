@@ -409,6 +409,30 @@ static void keep_candidates(
 	}
 }
 
+static int64_t least_need(const pim_states *r)
+{
+	int64_t least = INT64_MAX;
+	for (int i = 0; i < r->n; i++) {
+		const pim_state *s = &r->state[i];
+		int64_t need = s->weight_bytes + s->staging_bytes + s->home_bytes;
+		if (s->own && need < least)
+			least = need;
+	}
+	return least;
+}
+
+/* A state that no unit's memory can hold is never chosen, unless all are so; the smallest stays. */
+static void drop_oversize(pim_states *r, const pim_target *t)
+{
+	int64_t least = least_need(r), room = least > t->memory.bytes ? least : t->memory.bytes;
+	for (int i = 0; i < r->n; i++) {
+		pim_state *s = &r->state[i];
+		bool small = s->weight_bytes + s->staging_bytes + s->home_bytes <= room;
+		s->own = s->own && small;
+		s->seen = s->seen && s->home_bytes <= room;
+	}
+}
+
 pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK],
 	const pim_states *like, pim_arena *a)
 {
@@ -425,11 +449,12 @@ pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t
 	}
 	bool bound = pim_layout_slices(&c.base) > 1;
 	keep_candidates(r, &c, true, 6, bound ? PIM_MAX_STATES - 4 : PIM_MAX_STATES, a);
-	if (!bound)
-		return r;
-	start_candidates(&c, n, x, t, NULL);
-	add_whole(&c);
-	add_single_cuts(&c);
-	keep_candidates(r, &c, false, PIM_MAX_STATES, PIM_MAX_STATES, a);
+	if (bound) {
+		start_candidates(&c, n, x, t, NULL);
+		add_whole(&c);
+		add_single_cuts(&c);
+		keep_candidates(r, &c, false, PIM_MAX_STATES, PIM_MAX_STATES, a);
+	}
+	drop_oversize(r, t);
 	return r;
 }

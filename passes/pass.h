@@ -168,6 +168,11 @@ pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, int3
 /* The cheapest plan when a byte of constants held by a unit costs `price` cycles more; at most `room`
  * combinations of states are kept between two nodes. */
 pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);
+pim_graph *pim_layout_search_graph(const pim_layout_search *s);
+const pim_target *pim_layout_search_target(const pim_layout_search *s);
+/* The cheapest plan found that fits the units' main memories (layout_memory.c); when none was found, one
+ * that needs little: ask pim_layout_memory_of. Its bound is that of plans of any size. */
+pim_layout_plan *pim_layout_search_fit(pim_layout_search *s);
 /* Every node in its state of that kind, or whole on one unit where it has none. */
 pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind);
 

@@ -16,7 +16,7 @@
 
 #include "passes/pass.h"
 
-enum { COMBINATIONS = 20000, USUAL_UNITS = 64 };
+enum { USUAL_UNITS = 64 };
 
 typedef struct splitting {
 	pim_graph *graph;
@@ -128,8 +128,7 @@ static void cut_by_cost(splitting *s)
 		if (s->fixed[n->id])
 			pim_cuts_apply(s->classes, n, &s->cuts[n->id], base[n->id]);
 	}
-	pim_layout_search *search = pim_layout_search_new(g, s->job->target, base, a);
-	pim_layout_plan *p = pim_layout_search_run(search, 0, COMBINATIONS);
+	pim_layout_plan *p = pim_layout_search_fit(pim_layout_search_new(g, s->job->target, base, a));
 	PIM_EACH_NODE(n, g)
 	{
 		if (is_leaf(n) || s->fixed[n->id] || n->type->n_parts > 0)
@@ -216,17 +215,36 @@ static bool belong_together(const splitting *s, const pim_node *a, const pim_nod
 	return true;
 }
 
+/* How many set borders lie on the longest way to each node, by id. Members of a set have the same
+ * number, so no way leaves a set and comes back. */
+static int *count_borders(const splitting *s)
+{
+	int *borders = PIM_NEW(pim_job_arena(s->job), int, s->graph->n_ids + 1);
+	PIM_EACH_NODE(n, s->graph)
+	{
+		for (int i = 0; i < (int)n->n_in; i++) {
+			if (!n->in[i] || is_leaf(n->in[i]))
+				continue;
+			int here = borders[n->in[i]->id] + !belong_together(s, n, n->in[i]);
+			if (here > borders[n->id])
+				borders[n->id] = here;
+		}
+	}
+	return borders;
+}
+
 /* The sets as a forest over node ids: the root of a node's tree names its set. */
 static int *join_neighbours(const splitting *s)
 {
 	pim_graph *g = s->graph;
-	int *up = PIM_NEW(pim_job_arena(s->job), int, g->n_ids + 1);
+	int *up = PIM_NEW(pim_job_arena(s->job), int, g->n_ids + 1), *borders = count_borders(s);
 	for (int i = 0; i < (int)g->n_ids; i++)
 		up[i] = i;
 	PIM_EACH_NODE(n, g)
 	{
 		for (int i = 0; i < (int)n->n_in; i++)
-			if (n->in[i] && !is_leaf(n->in[i]) && belong_together(s, n, n->in[i]))
+			if (n->in[i] && !is_leaf(n->in[i]) && belong_together(s, n, n->in[i]) &&
+				borders[n->id] == borders[n->in[i]->id])
 				up[find_root(up, (int)n->id)] = find_root(up, (int)n->in[i]->id);
 	}
 	return up;
