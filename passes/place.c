@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place - decides which units each op runs on.
+ *
+ * Needs: SCHEDULED.  Gives: PLACED.
+ * Idea:  least sum of bytes times hops over all messages, tenants of one time on different units.
+ * Three methods, each from the answer of the one before: an order of the units that fits the
+ * network, then greedy binding, then exchanges. Cost:  messages times units, a few times; the
+ * search is limited in steps. Source: the two stages of Allspark (arXiv 2403.15069, abstract); the
+ * search is ours. */
+#include "passes/place.h"
+
+#include <string.h>
+#include <time.h>
+
+typedef enum method { METHOD_structured, METHOD_greedy, METHOD_search, METHOD_COUNT } method;
+static const char *const method_name[METHOD_COUNT] = {"structured", "greedy", "search"};
+
+static double clock_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static method find_method(const char *name)
+{
+	for (int m = 0; m < METHOD_COUNT; m++)
+		if (!strcmp(name, method_name[m]))
+			return (method)m;
+	return METHOD_COUNT;
+}
+
+static void write_units(const pim_placement *p, pim_graph *g)
+{
+	for (int i = 0; i < p->n; i++) {
+		pim_plan *plan = p->tenant[i].node->plan;
+		plan->unit = PIM_NEW(g->module->arena, int, plan->n_units);
+		memcpy(plan->unit, p->tenant[i].unit, sizeof *plan->unit * (size_t)plan->n_units);
+	}
+}
+
+bool pim_pass_place(pim_graph *g, pim_job *j)
+{
+	double begin = clock_seconds();
+	method m = find_method(pim_job_string(j, "method"));
+	if (m == METHOD_COUNT)
+		return pim_error(g->module->context, g->loc,
+			"place has no method '%s', expected structured, greedy or search",
+			pim_job_string(j, "method"));
+	pim_placement *p = pim_placement_of(g, j->target, j->arena);
+	pim_outcome o = {.status = "feasible"};
+	pim_place_structured(p);
+	if (m >= METHOD_greedy)
+		pim_place_greedy(p, j->arena);
+	if (m >= METHOD_search)
+		pim_place_search(
+			p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), &o.nodes, j->arena);
+	write_units(p, g);
+	o.value = pim_placement_cost(p);
+	o.bound = pim_placement_bound(p, j->arena);
+	o.status = o.value <= o.bound ? "optimal" : "feasible";
+	o.seconds = clock_seconds() - begin;
+	pim_job_count(j, "byte_hops", o.value);
+	pim_job_count(j, "busiest", pim_placement_busiest(p, j->arena));
+	pim_job_report(j, &o);
+	return true;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place - every method against all permutations of small placements, and its invariants on larger
+ * ones. */
+#include "passes/place.h"
+
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+static unsigned long long state = 11;
+static int pick(int n)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return (int)((state >> 33) % (unsigned)n);
+}
+
+static pim_target mesh(int x, int y, pim_topology topology)
+{
+	return (pim_target){
+		.name = "mesh", .network = {.topology = topology, .size = {x, y, 1}}, .units = x * y};
+}
+
+/* Tenants one after the other (or two at a time), each reading the one before by a random sparse
+ * matrix. */
+static pim_placement *random_placement(
+	const pim_target *t, int n, const int *slots, int density, pim_arena *a)
+{
+	pim_tenant *tenant = PIM_NEW(a, pim_tenant, n);
+	pim_flow *flow = PIM_NEW(a, pim_flow, n);
+	for (int i = 0; i < n; i++) {
+		tenant[i].n_units = slots[i];
+		tenant[i].start = i;
+		tenant[i].end = i + 1;
+	}
+	for (int i = 1; i < n; i++) {
+		double *bytes = PIM_NEW(a, double, slots[i - 1] * slots[i]);
+		for (int k = 0; k < slots[i - 1] * slots[i]; k++)
+			bytes[k] = pick(100) < density ? 1 + pick(50) : 0;
+		flow[i - 1] = pim_flow_new(i - 1, i, slots[i - 1], slots[i], bytes, a);
+	}
+	return pim_placement_new(t, n, tenant, n - 1, flow, a);
+}
+
+static bool is_valid(const pim_placement *p)
+{
+	for (int i = 0; i < p->n; i++) {
+		const pim_tenant *t = &p->tenant[i];
+		bool used[1024] = {false};
+		for (int k = 0; k < t->n_units; k++) {
+			if (t->unit[k] < 0 || t->unit[k] >= p->units || used[t->unit[k]])
+				return false;
+			used[t->unit[k]] = true;
+		}
+		for (int o = 0; o < i; o++)
+			for (int k = 0; k < p->tenant[o].n_units; k++)
+				if (p->tenant[o].start < t->end && t->start < p->tenant[o].end &&
+					used[p->tenant[o].unit[k]])
+					return false;
+	}
+	return true;
+}
+
+/* Bytes times hops, counted from coordinates. */
+static double count_cost(const pim_placement *p)
+{
+	double cost = 0;
+	int wide = p->target->network.size[0];
+	for (int f = 0; f < p->n_flows; f++)
+		for (int m = 0; m < p->flow[f].n; m++) {
+			const pim_message *g = &p->flow[f].message[m];
+			int u = p->tenant[p->flow[f].from].unit[g->from],
+				v = p->tenant[p->flow[f].to].unit[g->to];
+			cost += g->bytes * (abs(u % wide - v % wide) + abs(u / wide - v / wide));
+		}
+	return cost;
+}
+
+/* The least cost over all ways to seat tenants i.. on distinct units each. */
+static void try_all(pim_placement *p, int i, int slot, unsigned used, double *best)
+{
+	if (i == p->n) {
+		double cost = count_cost(p);
+		*best = cost < *best ? cost : *best;
+		return;
+	}
+	if (slot == p->tenant[i].n_units) {
+		try_all(p, i + 1, 0, 0, best);
+		return;
+	}
+	for (int u = 0; u < p->units; u++) {
+		if (used >> u & 1)
+			continue;
+		p->tenant[i].unit[slot] = u;
+		try_all(p, i, slot + 1, used | 1u << u, best);
+	}
+}
+
+static void compare_with_all_placements(void)
+{
+	static const struct {
+		int x, y, n, slots[3];
+	} shape[] = {{2, 2, 3, {4, 4, 4}}, {5, 1, 2, {5, 5}}, {7, 1, 2, {1, 7}}, {3, 2, 2, {3, 4}},
+		{3, 2, 3, {2, 2, 2}}, {2, 2, 3, {2, 4, 3}}};
+	int optimal = 0, all = 0;
+	for (int trial = 0; trial < 60; trial++) {
+		int k = trial % 6;
+		pim_arena *a = pim_arena_new();
+		pim_target t = mesh(shape[k].x, shape[k].y, PIM_TOPOLOGY_mesh);
+		pim_placement *p =
+			random_placement(&t, shape[k].n, shape[k].slots, 30 + 10 * (trial % 8), a);
+		double best = 1e300;
+		try_all(p, 0, 0, 0, &best);
+		double bound = pim_placement_bound(p, a);
+		CHECK(bound <= best);
+		pim_place_structured(p);
+		double structured = pim_placement_cost(p);
+		CHECK(is_valid(p) && structured == count_cost(p));
+		pim_place_greedy(p, a);
+		double greedy = pim_placement_cost(p);
+		CHECK(is_valid(p) && greedy == count_cost(p) && greedy <= structured);
+		int64_t tried = 0;
+		pim_place_search(p, 20, 1, &tried, a);
+		double found = pim_placement_cost(p);
+		CHECK(is_valid(p) && found == count_cost(p) && found <= greedy && found >= best);
+		optimal += found == best;
+		all++;
+		pim_arena_free(a);
+	}
+	printf("search finds the optimum of %d in %d\n", optimal, all);
+	CHECK(optimal * 10 >= all * 9);
+}
+
+/* A line of slices with neighbours: the flow of a convolution's rows. */
+static pim_flow halo_flow(int from, int to, int slots, pim_arena *a)
+{
+	double *bytes = PIM_NEW(a, double, slots *slots);
+	for (int i = 0; i < slots; i++)
+		for (int k = -1; k <= 1; k++)
+			if (i + k >= 0 && i + k < slots)
+				bytes[(i + k) * slots + i] = k ? 10 : 1000;
+	return pim_flow_new(from, to, slots, slots, bytes, a);
+}
+
+static pim_placement *halo_chain(const pim_target *t, int n, int slots, pim_arena *a)
+{
+	pim_tenant *tenant = PIM_NEW(a, pim_tenant, n);
+	pim_flow *flow = PIM_NEW(a, pim_flow, n);
+	for (int i = 0; i < n; i++)
+		tenant[i] = (pim_tenant){.n_units = slots, .start = i, .end = i + 1};
+	for (int i = 1; i < n; i++)
+		flow[i - 1] = halo_flow(i - 1, i, slots, a);
+	return pim_placement_new(t, n, tenant, n - 1, flow, a);
+}
+
+/* Rows of 64 slices on 8 x 8 units: a snake needs one hop for each border, which is the bound. */
+static void solve_a_chain_of_rows(void)
+{
+	pim_arena *a = pim_arena_new();
+	pim_target t = mesh(8, 8, PIM_TOPOLOGY_mesh);
+	pim_placement *p = halo_chain(&t, 6, 64, a);
+	pim_place_structured(p);
+	CHECK(is_valid(p) && pim_placement_cost(p) == 5 * 2 * 63 * 10);
+	CHECK(pim_placement_bound(p, a) == pim_placement_cost(p));
+	CHECK(pim_placement_busiest(p, a) == 5 * 10);
+	pim_arena_free(a);
+}
+
+static void shuffle_units(pim_placement *p)
+{
+	for (int i = 0; i < p->n; i++)
+		for (int k = 0; k < p->tenant[i].n_units; k++)
+			p->tenant[i].unit[k] = k;
+	for (int i = 0; i < p->n; i++)
+		for (int k = p->tenant[i].n_units - 1; k > 0; k--) {
+			int j = pick(k + 1), old = p->tenant[i].unit[k];
+			p->tenant[i].unit[k] = p->tenant[i].unit[j];
+			p->tenant[i].unit[j] = old;
+		}
+}
+
+static void compare_with_random_order(void)
+{
+	double structured = 0, random = 0, searched = 0;
+	for (int trial = 0; trial < 10; trial++) {
+		pim_arena *a = pim_arena_new();
+		pim_target t = mesh(4, 4, trial % 2 ? PIM_TOPOLOGY_mesh : PIM_TOPOLOGY_torus);
+		pim_placement *p = halo_chain(&t, 4, 9 + trial % 8, a);
+		shuffle_units(p);
+		random += pim_placement_cost(p);
+		int64_t tried = 0;
+		pim_place_search(p, 20, (uint64_t)trial, &tried, a);
+		searched += pim_placement_cost(p);
+		CHECK(is_valid(p) && tried > 0);
+		pim_place_structured(p);
+		structured += pim_placement_cost(p);
+		pim_arena_free(a);
+	}
+	printf("chains of rows: random %.0f, from there searched %.0f, structured %.0f\n", random,
+		searched, structured);
+	CHECK(structured < random && searched < random);
+}
+
+/* Two at a time must not share units, and the same seed gives the same answer. */
+static void keep_rivals_apart(void)
+{
+	for (int trial = 0; trial < 40; trial++) {
+		int first[64] = {0};
+		for (int again = 0; again < 2; again++) {
+			pim_arena *a = pim_arena_new();
+			pim_target t = mesh(4, 3, PIM_TOPOLOGY_mesh);
+			state = 1000u + (unsigned)trial;
+			int n = 8;
+			pim_tenant *tenant = PIM_NEW(a, pim_tenant, n);
+			pim_flow *flow = PIM_NEW(a, pim_flow, n);
+			for (int i = 0; i < n; i++)
+				tenant[i] = (pim_tenant){.n_units = 2 + pick(5), .start = i / 2, .end = i / 2 + 1};
+			for (int i = 2; i < n; i++) {
+				double bytes[64];
+				for (int k = 0; k < 64; k++)
+					bytes[k] = pick(2) ? pick(90) : 0;
+				flow[i - 2] =
+					pim_flow_new(i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
+			}
+			pim_placement *p = pim_placement_new(&t, n, tenant, n - 2, flow, a);
+			int64_t tried = 0;
+			pim_place_structured(p);
+			CHECK(is_valid(p));
+			pim_place_greedy(p, a);
+			CHECK(is_valid(p));
+			pim_place_search(p, 20, 5, &tried, a);
+			CHECK(is_valid(p) && pim_placement_bound(p, a) <= pim_placement_cost(p));
+			for (int i = 0, k = 0; i < n; i++)
+				for (int u = 0; u < tenant[i].n_units; u++, k++) {
+					CHECK(!again || first[k] == tenant[i].unit[u]);
+					first[k] = tenant[i].unit[u];
+				}
+			pim_arena_free(a);
+		}
+	}
+}
+
+int main(void)
+{
+	compare_with_all_placements();
+	solve_a_chain_of_rows();
+	compare_with_random_order();
+	keep_rivals_apart();
+	return check_failures != 0;
+}
