@@ -83,7 +83,7 @@ static void check_bad(void)
 	check_fails("dce cse", 1, 5, "expected ','");
 	check_fails("dce,,cse", 1, 5, "expected the name of a pass");
 	check_fails("decompose{ops=\"a}", 1, 15, "no closing quote");
-	check_fails("@/nowhere/at/all", 1, 0, "/nowhere/at/all");
+	check_fails("@/nowhere/at/all", 1, 0, "does not exist");
 }
 
 int main(void)
