@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onnx_graph - an ONNX graph as a graph of the program.
  *
- * Nodes are converted in their order, each by the row of its operator; calls of the model's own
- * functions are replaced by the function's nodes. What a value turns out to be is compared with
- * what the model declares of it. A node that is refused marks its results, so that the nodes behind
- * it are not blamed too and all independent mistakes are told. At the end what nobody reads is
- * dropped. */
+ * Nodes are converted in their order (or behind what they read, where that comes later), each by
+ * the row of its operator; calls of the model's own functions are replaced by the function's nodes.
+ * What a value turns out to be is compared with what the model declares of it. A node that is
+ * refused marks its results, so that the nodes behind it are not blamed too and all independent
+ * mistakes are told. At the end what nobody reads is dropped. */
 #include <string.h>
 
 #include "frontends/onnx.h"
@@ -146,7 +146,7 @@ static bool read_inputs(onnx_call *k, onnx_scope *s)
 			continue;
 		k->in[i] = value(x, s, name);
 		if (!k->in[i])
-			ok = pim_error(x->context, k->at, "%s reads '%s', which no earlier node makes",
+			ok = pim_error(x->context, k->at, "%s reads '%s', which nothing makes before it",
 				text(k->node->op_type), name);
 		else if (k->in[i] == x->unmade)
 			ok = pim_error(x->context, k->at,
@@ -187,12 +187,12 @@ static bool define(onnx_call *k, onnx_scope *s, int i, bool ok)
 		return pim_error(x->context, k->at, "'%s' is made a second time", name);
 	if (!n)
 		n = x->unmade;
+	if (n != x->failed && n != x->unmade && !s->caller && !onnx_check_declared(x, name, n, k->at))
+		n = x->failed;
 	pim_map_put(s->values, name, strlen(name), n);
-	if (n == x->failed || n == x->unmade)
-		return n == x->unmade;
-	if (!s->caller && !n->name)
+	if (n != x->failed && n != x->unmade && !s->caller && !n->name)
 		pim_node_rename(n, name);
-	return s->caller || onnx_check_declared(x, name, n, k->at);
+	return n != x->failed;
 }
 
 static bool convert_nodes(onnx_import *x, onnx_scope *s, size_t n, Onnx__NodeProto **nodes);
@@ -247,11 +247,72 @@ static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *n
 	return ok;
 }
 
+/* Order of nodes: 0 not seen, 1 waits for its inputs, 2 placed. */
+typedef struct node_order {
+	pim_map *makers; /* name of a value to one more than the index of its node */
+	size_t n, n_placed;
+	Onnx__NodeProto **nodes;
+	uint8_t *state;
+	size_t *placed, *stack;
+} node_order;
+
+/* The first maker of an input of node i that is not placed; 0 when there is none. */
+static size_t find_waiting(const node_order *o, size_t i)
+{
+	const Onnx__NodeProto *node = o->nodes[i];
+	for (size_t k = 0; k < node->n_input; k++) {
+		const char *name = text(node->input[k]);
+		size_t maker = *name ? (size_t)(uintptr_t)pim_map_get(o->makers, name, strlen(name)) : 0;
+		if (maker && o->state[maker - 1] != 2 && maker - 1 != i)
+			return maker;
+	}
+	return 0;
+}
+
+/* Places node i behind everything it reads. In a cycle the node that closes it is placed as it is:
+ * it is then refused for what it reads. */
+static void place(node_order *o, size_t i)
+{
+	size_t depth = 0;
+	if (o->state[i])
+		return;
+	o->stack[depth++] = i;
+	while (depth) {
+		size_t top = o->stack[depth - 1], maker = find_waiting(o, top);
+		o->state[top] = 1;
+		if (maker && !o->state[maker - 1]) {
+			o->stack[depth++] = maker - 1;
+			continue;
+		}
+		o->state[top] = 2;
+		o->placed[o->n_placed++] = top;
+		depth--;
+	}
+}
+
+/* ONNX wants nodes in order, but tools that edit models do not always keep it. */
+static const size_t *order_nodes(onnx_import *x, size_t n, Onnx__NodeProto **nodes)
+{
+	node_order o = {.makers = pim_map_new(x->scratch), .n = n, .nodes = nodes};
+	o.state = PIM_NEW(x->scratch, uint8_t, n + 1);
+	o.placed = PIM_NEW(x->scratch, size_t, n + 1);
+	o.stack = PIM_NEW(x->scratch, size_t, n + 1);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < nodes[i]->n_output; k++) {
+			const char *name = text(nodes[i]->output[k]);
+			pim_map_put(o.makers, name, strlen(name), (void *)(uintptr_t)(i + 1));
+		}
+	for (size_t i = 0; i < n; i++)
+		place(&o, i);
+	return o.placed;
+}
+
 static bool convert_nodes(onnx_import *x, onnx_scope *s, size_t n, Onnx__NodeProto **nodes)
 {
+	const size_t *order = order_nodes(x, n, nodes);
 	bool ok = true;
 	for (size_t i = 0; i < n && x->index <= NODE_LIMIT; i++)
-		ok = convert_node(x, s, nodes[i]) && ok;
+		ok = convert_node(x, s, nodes[order[i]]) && ok;
 	return ok;
 }
 

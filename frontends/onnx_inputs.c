@@ -57,20 +57,20 @@ static int64_t option_size(input_reader *r, const char *name)
 	return size;
 }
 
-/* Remembers what a symbolic size is; it must be the same everywhere. */
-static bool bind_size(input_reader *r, const char *input, const char *symbol, int64_t size)
+/* Remembers what a symbolic size is. Where tensors disagree they are right, but the model is
+ * strange. */
+static void note_size(input_reader *r, const char *input, const char *symbol, int64_t size)
 {
 	pim_dim_binding *known = pim_map_get(r->x->sizes, symbol, strlen(symbol));
 	if (known && known->size != size)
-		return pim_error(r->x->context, pim_loc_name(r->x->context, input),
-			"the data of input '%s' has %lld where '%s' stands, but %s is %lld elsewhere", input,
+		pim_report(r->x->context, PIM_WARNING, pim_loc_name(r->x->context, input),
+			"the data of input '%s' has %lld where '%s' stands, but '%s' is %lld elsewhere", input,
 			(long long)size, symbol, symbol, (long long)known->size);
-	if (!known) {
-		known = PIM_NEW(r->x->scratch, pim_dim_binding, 1);
-		*known = (pim_dim_binding){symbol, size};
-		pim_map_put(r->x->sizes, symbol, strlen(symbol), known);
-	}
-	return true;
+	if (known)
+		return;
+	known = PIM_NEW(r->x->scratch, pim_dim_binding, 1);
+	*known = (pim_dim_binding){symbol, size};
+	pim_map_put(r->x->sizes, symbol, strlen(symbol), known);
 }
 
 /* The size of dim d of input i; -1 after a diagnostic. */
@@ -92,8 +92,10 @@ static int64_t settle_dim(
 		size = option_size(r, pim_arena_printf(r->x->scratch, "%s[%d]", input, d));
 	if (size < 0 && r->x->data && r->x->data[i].tensor.type)
 		size = r->x->data[i].tensor.type->dims[d];
-	if (size >= 0)
-		return bind_size(r, input, symbol, size) ? size : -1;
+	if (size >= 0) {
+		note_size(r, input, symbol, size);
+		return size;
+	}
 	pim_error(r->x->context, at, "dim %d%s%s%s of input '%s' has no size: give one, --dim %s=1", d,
 		is_named ? " ('" : "", is_named ? symbol : "", is_named ? "')" : "", input, symbol);
 	return -1;

@@ -65,7 +65,10 @@ bool onnx_convert_selu(onnx_call *k)
 bool onnx_convert_celu(onnx_call *k)
 {
 	pim_node *x = k->in[0], *alpha = onnx_scalar(k, x, onnx_float(k, "alpha", 1));
-	pim_node *y = elu(k, onnx_make2(k, PIM_OP_div, x, alpha), 1);
+	pim_node *y;
+	if (x->type->dtype != PIM_DTYPE_f32)
+		return onnx_fail(k, "the input is %s, expected f32", pim_dtype_name(x->type->dtype));
+	y = elu(k, onnx_make2(k, PIM_OP_div, x, alpha), 1);
 	return onnx_give(k, onnx_make2(k, PIM_OP_mul, y, alpha));
 }
 
