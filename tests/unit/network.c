@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hops and routes against a breadth-first search, on all small meshes and tori. */
+#include <string.h>
+
+#include "targets/target.h"
+#include "tests/unit/check.h"
+
+enum { MOST = 64 };
+
+/* The unit behind a link, by coordinates; -1 when the link leaves a mesh. */
+static int follow(const pim_target *t, int unit, int direction)
+{
+	int at[3] = {unit % t->network.size[0], unit / t->network.size[0] % t->network.size[1],
+		unit / t->network.size[0] / t->network.size[1]};
+	int d = direction / 2, size = t->network.size[d];
+	at[d] += direction % 2 ? -1 : 1;
+	if (at[d] < 0 || at[d] >= size) {
+		if (t->network.topology == PIM_TOPOLOGY_mesh)
+			return -1;
+		at[d] = (at[d] + size) % size;
+	}
+	return (at[2] * t->network.size[1] + at[1]) * t->network.size[0] + at[0];
+}
+
+static void search(const pim_target *t, int from, int distance[MOST])
+{
+	int queue[MOST], head = 0, tail = 0;
+	for (int i = 0; i < t->units; i++)
+		distance[i] = -1;
+	distance[from] = 0;
+	queue[tail++] = from;
+	while (head < tail) {
+		int unit = queue[head++];
+		for (int direction = 0; direction < 6; direction++) {
+			int next = follow(t, unit, direction);
+			if (next >= 0 && distance[next] < 0) {
+				distance[next] = distance[unit] + 1;
+				queue[tail++] = next;
+			}
+		}
+	}
+}
+
+/* The route leads from one unit to the other, link by link, and never turns back to an earlier
+ * dimension. */
+static void check_route(const pim_target *t, int from, int to, int hops)
+{
+	int link[MOST], dimension = 0, unit = from;
+	CHECK(pim_network_route(t, from, to, link) == hops);
+	for (int i = 0; i < hops; i++) {
+		CHECK(link[i] >= 0 && link[i] < pim_network_links(t));
+		CHECK(link[i] / 6 == unit);
+		CHECK(link[i] % 6 / 2 >= dimension);
+		dimension = link[i] % 6 / 2;
+		unit = follow(t, unit, link[i] % 6);
+		CHECK(unit >= 0);
+	}
+	CHECK(unit == to);
+}
+
+static void check_network(const pim_target *t)
+{
+	int diameter = 0;
+	for (int from = 0; from < t->units; from++) {
+		int distance[MOST];
+		search(t, from, distance);
+		for (int to = 0; to < t->units; to++) {
+			CHECK(pim_network_hops(t, from, to) == distance[to]);
+			check_route(t, from, to, distance[to]);
+			diameter = distance[to] > diameter ? distance[to] : diameter;
+		}
+	}
+	CHECK(pim_network_diameter(t) == diameter);
+}
+
+int main(void)
+{
+	for (int topology = PIM_TOPOLOGY_mesh; topology <= PIM_TOPOLOGY_torus; topology++)
+		for (int x = 1; x <= 5; x++)
+			for (int y = 1; y <= 4; y++)
+				for (int z = 1; z <= 3; z++) {
+					pim_target t = {.units = x * y * z};
+					t.network.topology = (pim_topology)topology;
+					memcpy(t.network.size, (int[]){x, y, z}, sizeof t.network.size);
+					check_network(&t);
+				}
+	return check_failures != 0;
+}
