@@ -337,7 +337,7 @@ bool pim_program_take_kernel(pim_program *p, pim_graph *g, pim_loc at)
 			"kernel \"%s\" is no single op: it has %d ops and %d results, expected 1 and 1",
 			g->name, others, g->n_results);
 	const pim_op_info *info = pim_op_at((pim_op)op->op);
-	if (!(info->flags & (PIM_OPF_matrix | PIM_OPF_vector)))
+	if (info->flags & PIM_OPF_leaf)
 		return pim_error(
 			p->context, at, "no engine runs the op %s of kernel \"%s\"", info->name, g->name);
 	for (uint32_t i = 0; i < op->n_in; i++)
