@@ -120,9 +120,11 @@ static pim_node *write_part(writer *w, const pim_node *n, const pim_box *b)
 
 /* ---- one op on boxes ---- */
 
-/* Reads of windowed ops that fell off the input are padding of the slice. */
+enum { MOST_INPUTS = 5 }; /* of the ops that are written on boxes: batch_norm */
+
+/* What a slice reads; of windowed ops, what fell off input 0 is padding of the slice. */
 typedef struct reads {
-	pim_box need[3];
+	pim_box need[MOST_INPUTS];
 	int64_t lo_pad[PIM_MAX_RANK], hi_pad[PIM_MAX_RANK]; /* of input 0 */
 } reads;
 
@@ -133,6 +135,8 @@ static bool is_windowed(const pim_node *n)
 
 static bool is_writable(const pim_node *n)
 {
+	if (n->n_in > MOST_INPUTS)
+		return false;
 	switch ((pim_op)n->op) {
 	case PIM_OP_matmul:
 	case PIM_OP_reduce_sum:
@@ -238,7 +242,7 @@ static void find_reads(const pim_node *n, const pim_axes *x, int64_t slice, bool
 		pim_slice_axes(n, x, slice, &axes);
 	else
 		pim_axes_cover(x, &result, &axes);
-	for (uint32_t i = 0; i < n->n_in && i < 3; i++)
+	for (uint32_t i = 0; i < n->n_in; i++)
 		if (n->in[i])
 			pim_axes_demand(
 				x, n, (int)i, &axes, &r->need[i], i ? NULL : r->lo_pad, i ? NULL : r->hi_pad);
@@ -249,7 +253,7 @@ static void find_reads(const pim_node *n, const pim_axes *x, int64_t slice, bool
 static pim_node *write_op(
 	writer *w, const pim_node *n, const reads *r, const pim_box *result, bool first)
 {
-	pim_node *in[3];
+	pim_node *in[MOST_INPUTS];
 	uint32_t n_in = n->op == PIM_OP_conv && !first ? 2 : n->n_in;
 	for (uint32_t i = 0; i < n_in; i++) {
 		in[i] = n->in[i] ? write_part(w, n->in[i], &r->need[i]) : NULL;
