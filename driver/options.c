@@ -240,10 +240,9 @@ static bool check_together(const options *o)
 	if (o->value[OPT_pipeline] && o->value[OPT_pass_pipeline])
 		good =
 			complain("give --pipeline or --pass-pipeline, not both:", o->value[OPT_pipeline], "");
-	bool compares = o->value[OPT_data] || o->value[OPT_seed] || o->value[OPT_save_outputs] ||
-					o->value[OPT_tolerance];
-	if (compares && !o->value[OPT_eval])
-		good = complain("--data, --seed, --save-outputs and --tolerance need", "--eval", "");
+	bool only_eval = o->value[OPT_seed] || o->value[OPT_save_outputs] || o->value[OPT_tolerance];
+	if (only_eval && !o->value[OPT_eval])
+		good = complain("--seed, --save-outputs and --tolerance need", "--eval", "");
 	if (o->value[OPT_eval] && !o->value[OPT_data] && !o->value[OPT_seed])
 		good = complain("--eval needs inputs: give --data=DIR or", "--seed=N", "");
 	bool splits = o->value[OPT_split_input_file] || o->value[OPT_verify_diagnostics];
