@@ -9,7 +9,10 @@
 
 #include "targets/tile/tile.h"
 
-enum { MOST_OPERANDS = PIM_MAX_RANK + 1 }; /* inputs and the result of one kernel */
+enum {
+	MOST_OPERANDS = PIM_MAX_RANK + 1, /* inputs and the result of one kernel */
+	BIAS = 2						  /* the input of a matrix op that is added once */
+};
 
 typedef struct operand {
 	const pim_type *type; /* of the whole value; NULL: absent */
@@ -255,7 +258,7 @@ static bool want_inputs(work *w, const pim_box *tile, bool bias_done, call *c)
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		operand *o = &w->operand[i];
 		pim_box box;
-		if (!o->type || (i == 2 && w->n->op == PIM_OP_conv && bias_done))
+		if (!o->type || (i == BIAS && bias_done && (pim_op_at(w->n->op)->flags & PIM_OPF_matrix)))
 			continue;
 		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : c->lo, i ? ignored : c->hi);
 		c->empty = c->empty || pim_box_empty(&box);
