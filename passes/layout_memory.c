@@ -75,6 +75,19 @@ static int64_t find_weights(memory *m, pim_graph *g)
 	return most;
 }
 
+/* Bytes of the largest of some boxes. */
+static int64_t largest_box(const pim_type *t, const int64_t *box, int64_t count)
+{
+	int64_t most = 0;
+	for (int64_t k = 0; k < count; k++, box += 2 * t->rank) {
+		int64_t bytes = (int64_t)pim_dtype_bytes(t->dtype);
+		for (int d = 0; d < t->rank; d++)
+			bytes *= box[t->rank + d] - box[d];
+		most = bytes > most ? bytes : most;
+	}
+	return most;
+}
+
 /* Position of the last user by id; results live to the end. */
 static int *find_last_users(pim_graph *g, pim_arena *a)
 {
@@ -91,6 +104,23 @@ static int *find_last_users(pim_graph *g, pim_arena *a)
 	return last;
 }
 
+/* Bytes of inputs that a unit fetches from others while n runs. */
+static int64_t find_fetched(const memory *m, const pim_node *n)
+{
+	const pim_layout_plan *p = m->plan;
+	const pim_state *own = &p->states[n->id]->state[p->own[n->id]];
+	int64_t sum = 0;
+	for (int i = 0; i < (int)n->n_in; i++) {
+		if (!n->in[i] || n->in[i]->op == PIM_OP_constant || !own->need[i])
+			continue;
+		const pim_type *t = n->in[i]->type;
+		const pim_state *seen = &p->states[n->in[i]->id]->state[p->seen[n->in[i]->id]];
+		if (pim_edge_cost(m->target, t, seen, own->need[i], own->slices).bytes > 0)
+			sum += largest_box(t, own->need[i], own->slices);
+	}
+	return sum;
+}
+
 static int64_t find_values(memory *m, pim_graph *g)
 {
 	int *last = find_last_users(g, m->arena), at = 0;
@@ -103,7 +133,7 @@ static int64_t find_values(memory *m, pim_graph *g)
 			const pim_state *own = &p->states[n->id]->state[p->own[n->id]];
 			const pim_state *seen = &p->states[n->id]->state[p->seen[n->id]];
 			int64_t moved = own == seen ? 0 : seen->home_bytes;
-			int64_t now = live + own->home_bytes + own->staging_bytes + moved;
+			int64_t now = live + own->home_bytes + find_fetched(m, n) + moved;
 			int64_t stays = own == seen ? own->home_bytes : seen->home_bytes;
 			most = now > most ? now : most;
 			if (last[n->id] > at) {

@@ -63,43 +63,62 @@ static bool is_value(const pim_node *n)
 /* ---- tables ---- */
 
 /* What the states of a node depend on: equal keys, equal states. */
-static void make_key(pim_text *key, const pim_node *n, const int32_t *base, const pim_states *like)
+static void make_key(pim_text *key, const pim_node *n, const int32_t *base, const int32_t *hint,
+	const pim_states *like)
 {
 	pim_op_key(key, n);
 	pim_text_add(key, (const char *)&like, sizeof like);
 	if (base)
 		pim_text_add(key, (const char *)base, PIM_MAX_RANK * sizeof *base);
+	if (hint)
+		pim_text_add(key, (const char *)hint, PIM_MAX_RANK * sizeof *hint);
+}
+
+static bool has_shape_of(const pim_node *a, const pim_node *b)
+{
+	return a->type->rank == b->type->rank && a->type->n_parts == 0 && b->type->n_parts == 0 &&
+		   !memcmp(a->type->dims, b->type->dims, (size_t)a->type->rank * sizeof *a->type->dims);
 }
 
 /* States of the first input of the same shape, whose layouts the result should be able to have. */
 static const pim_states *find_like(const pim_layout_search *s, const pim_node *n)
 {
-	for (int i = 0; i < (int)n->n_in; i++) {
-		if (!is_value(n->in[i]) || n->in[i]->type->rank != n->type->rank ||
-			n->in[i]->type->n_parts > 0)
-			continue;
-		if (!memcmp(
-				n->in[i]->type->dims, n->type->dims, (size_t)n->type->rank * sizeof *n->type->dims))
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (is_value(n->in[i]) && has_shape_of(n, n->in[i]))
 			return s->states[n->in[i]->id];
-	}
 	return NULL;
+}
+
+/* By id: how users of the same shape are bound to be cut, or their users, and so on. */
+static int32_t (
+	*find_hints(const pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK]))[PIM_MAX_RANK]
+{
+	size_t bytes = sizeof *base * (size_t)(s->n_ids + 1);
+	int32_t(*hint)[PIM_MAX_RANK] = pim_arena_alloc(s->arena, bytes);
+	memcpy(hint, base, bytes);
+	for (const pim_node *n = s->graph->last; n; n = n->prev)
+		for (int i = 0; i < (int)n->n_in && hint[n->id][0]; i++)
+			if (is_value(n->in[i]) && !hint[n->in[i]->id][0] && has_shape_of(n, n->in[i]))
+				memcpy(hint[n->in[i]->id], hint[n->id], sizeof *hint);
+	return hint;
 }
 
 static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
 {
 	pim_map *known = pim_map_new(s->arena);
 	pim_text key = {0};
+	int32_t(*hints)[PIM_MAX_RANK] = base ? find_hints(s, base) : NULL;
 	PIM_EACH_NODE(n, s->graph)
 	{
 		if (!is_value(n))
 			continue;
-		const int32_t *own = base ? base[n->id] : NULL;
+		const int32_t *own = base ? base[n->id] : NULL, *hint = hints ? hints[n->id] : NULL;
 		const pim_states *like = find_like(s, n);
 		key.n = 0;
-		make_key(&key, n, own, like);
+		make_key(&key, n, own, hint, like);
 		pim_states *r = pim_map_get(known, key.s, key.n);
 		if (!r) {
-			r = pim_states_new(n, s->target, own, like, s->arena);
+			r = pim_states_new(n, s->target, own, hint, like, s->arena);
 			pim_map_put(known, key.s, key.n, r);
 		}
 		s->states[n->id] = r;

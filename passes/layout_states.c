@@ -273,6 +273,23 @@ static void add_like(candidates *c, const pim_states *like)
 			add_candidate(c, &like->state[i].layout);
 }
 
+/* Cuts that a neighbour is bound to, alone and with one more. */
+static void add_hint(candidates *c, const int32_t *hint)
+{
+	pim_layout own = c->base;
+	int64_t room = c->room;
+	for (int d = 0; d < own.rank; d++)
+		if (hint[d] > own.parts[d])
+			c->base.parts[d] = hint[d];
+	if (!pim_layout_equal(&own, &c->base) && pim_layout_slices(&c->base) <= c->target->units) {
+		c->room = c->target->units / pim_layout_slices(&c->base);
+		add_single_cuts(c);
+		add_candidate(c, &c->base);
+	}
+	c->base = own;
+	c->room = room;
+}
+
 static void start_candidates(candidates *c, const pim_node *n, const pim_axes *x,
 	const pim_target *t, const int32_t base[PIM_MAX_RANK])
 {
@@ -284,11 +301,13 @@ static void start_candidates(candidates *c, const pim_node *n, const pim_axes *x
 	c->room = slices < t->units ? t->units / slices : 1;
 }
 
-static void fill_candidates(candidates *c, const pim_states *like)
+static void fill_candidates(candidates *c, const pim_states *like, const int32_t *hint)
 {
 	add_whole(c);
 	if (c->node->type->n_parts > 0 || (c->axes && pim_node_is(c->node, "get")))
 		return;
+	if (hint)
+		add_hint(c, hint);
 	add_single_cuts(c);
 	add_like(c, like);
 	add_double_cuts(c, (int64_t)sqrt((double)c->room));
@@ -434,7 +453,7 @@ static void drop_oversize(pim_states *r, const pim_target *t)
 }
 
 pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK],
-	const pim_states *like, pim_arena *a)
+	const int32_t hint[PIM_MAX_RANK], const pim_states *like, pim_arena *a)
 {
 	bool leaf = pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
 	pim_axes *x = leaf || n->type->n_parts > 0 ? NULL : pim_axes_new(n, a);
@@ -442,13 +461,13 @@ pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t
 	r->type = n->type;
 	candidates c;
 	start_candidates(&c, n, x, t, base);
-	fill_candidates(&c, like);
+	fill_candidates(&c, like, hint);
 	if (c.n == 0) { /* the base cannot be had here */
 		start_candidates(&c, n, x, t, NULL);
-		fill_candidates(&c, like);
+		fill_candidates(&c, like, hint);
 	}
 	bool bound = pim_layout_slices(&c.base) > 1;
-	keep_candidates(r, &c, true, 6, bound ? PIM_MAX_STATES - 4 : PIM_MAX_STATES, a);
+	keep_candidates(r, &c, true, 8, bound ? PIM_MAX_STATES - 4 : PIM_MAX_STATES, a);
 	if (bound) {
 		start_candidates(&c, n, x, t, NULL);
 		add_whole(&c);

@@ -8,15 +8,15 @@
  * max(loads + stores, kernels) + first loads + last store, with one tile they follow each other.
  * Greedy: start from the whole slice; while it does not fit, halve the axis for which cycles *
  * bytes is least; then halve, double and step the counts of one axis or of two against each other
- * as long as that is faster. Exhaustive: all counts. Coupled axes are never tiled, nor are summed
- * ones of short floats (each tile would round). When not even the smallest tile fits, operands stay
- * in main memory by the rule of ir/nest.c and are read tile by tile, without overlap. */
+ * as long as that is faster. Exhaustive: all counts. Coupled axes are never tiled, summed ones of
+ * short floats in four at most (each tile rounds). When not even the smallest tile fits, operands
+ * stay in main memory by the rule of ir/nest.c and are read tile by tile, without overlap. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/pass.h"
 
-enum { MAX_ORDERED = 4, MAX_ROUNDS = 200 };
+enum { MAX_ORDERED = 4, MAX_ROUNDS = 200, MAX_ROUNDINGS = 4 };
 static const double MAX_NESTS = 1e6;
 
 typedef struct problem {
@@ -24,7 +24,7 @@ typedef struct problem {
 	const pim_node *node;
 	const pim_axes *axes;
 	int64_t extent[PIM_MAX_AXES];
-	bool tileable[PIM_MAX_AXES];
+	int64_t most[PIM_MAX_AXES]; /* loops allowed; 1: not tileable */
 	bool (*uses)[PIM_MAX_AXES]; /* by operand: the axis indexes it */
 	bool any;					/* operands may stay in main memory */
 	pim_limits limits;
@@ -168,7 +168,7 @@ static void evaluate(problem *p, tiling *t)
 
 static bool set_count(const problem *p, tiling *t, int axis, int64_t count)
 {
-	if (!p->tileable[axis] || count < 1 || count > p->extent[axis])
+	if (count < 1 || count > p->most[axis])
 		return false;
 	int64_t before = t->count[axis];
 	t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
@@ -268,14 +268,14 @@ static tiling search_greedily(problem *p)
 
 static void try_counts(problem *p, tiling *t, int axis, tiling *best)
 {
-	while (axis < p->axes->n_axes && !p->tileable[axis])
+	while (axis < p->axes->n_axes && p->most[axis] == 1)
 		axis++;
 	if (axis == p->axes->n_axes) {
 		tiling u = *t;
 		keep_better(p, &u, best);
 		return;
 	}
-	for (int64_t count = 1, last = 0; count <= p->extent[axis]; count++) {
+	for (int64_t count = 1, last = 0; count <= p->most[axis]; count++) {
 		t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
 		if (t->count[axis] != last)
 			try_counts(p, t, axis + 1, best);
@@ -288,8 +288,7 @@ static double count_nests(const problem *p)
 {
 	double nests = 1;
 	for (int a = 0; a < p->axes->n_axes; a++)
-		if (p->tileable[a])
-			nests *= fmin((double)p->extent[a], 2 * sqrt((double)p->extent[a]));
+		nests *= fmin((double)p->most[a], 2 * sqrt((double)p->extent[a]));
 	return nests;
 }
 
@@ -329,8 +328,9 @@ static void fill_problem(problem *p, const pim_target *t, const pim_node *n, pim
 	pim_nest_extents(n, x, p->extent);
 	for (int a = 0; a < x->n_axes; a++) {
 		pim_axis_kind kind = x->axis[a].kind;
-		p->tileable[a] = p->extent[a] > 1 && kind != PIM_AXIS_coupled &&
-						 !(kind == PIM_AXIS_summed && rounds_short(n));
+		p->most[a] = kind == PIM_AXIS_coupled || p->extent[a] < 1 ? 1 : p->extent[a];
+		if (kind == PIM_AXIS_summed && rounds_short(n) && p->most[a] > MAX_ROUNDINGS)
+			p->most[a] = MAX_ROUNDINGS;
 	}
 	for (int i = 0; i < count; i++)
 		for (int d = 0; d < PIM_MAX_RANK; d++)

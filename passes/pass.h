@@ -135,8 +135,8 @@ typedef struct pim_states {
 } pim_states;
 
 /* The states of n (layout_states.c). base: parts that each state's own cuts are multiples of, 0 or
- * 1 for free. like: states of the first input, where the result should follow it; or NULL. */
-pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK], const pim_states *like, pim_arena *a);
+ * 1 for free. hint: cuts that a neighbour has, or NULL. like: states of the first input, where the result should follow it; or NULL. */
+pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK], const int32_t hint[PIM_MAX_RANK], const pim_states *like, pim_arena *a);
 /* How often dimension d of n's value can be cut (1: not at all); a cut into `want` balanced pieces or
  * fewer that stays a box of every input. x is NULL for a leaf. */
 int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want);
