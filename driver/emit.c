@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* driver/emit.c - a module in the form that was asked for. */
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "driver/driver.h"
@@ -17,11 +19,29 @@ static const char *name_weights(const session *s)
 	return pim_arena_printf(s->arena, "%.*s.safetensors", (int)n, path);
 }
 
+static char *find_folder(const char *path)
+{
+	char *copy = strdup(path), *real = copy ? realpath(dirname(copy), NULL) : NULL;
+	free(copy);
+	return real;
+}
+
+/* Files that a text names stand beside it: in another folder they would not be found. */
+static bool leaves_folder(const session *s, const pim_module *m)
+{
+	char *from = find_folder(m->path ? m->path : "."), *to = find_folder(s->o->value[OPT_output]);
+	bool leaves = !from || !to || strcmp(from, to);
+	free(from);
+	free(to);
+	return leaves;
+}
+
 static bool emit_text(session *s, const pim_module *m, FILE *out)
 {
 	pim_print_options o = pim_print_defaults;
 	pim_text text = {.sink = out};
 	o.weights = name_weights(s);
+	o.gather = o.weights && leaves_folder(s, m);
 	bool good = pim_module_write(m, &o, &text) && pim_text_flush(&text);
 	pim_text_free(&text);
 	return good;

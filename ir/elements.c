@@ -62,8 +62,9 @@ static void print_string(pim_text *out, const char *name, const char *value)
 bool pim_elements_are_large(const pim_node *n, const pim_print_options *o)
 {
 	const pim_data *d = pim_constant_data(n);
-	return d && d->kind == PIM_DATA_dense && !d->file &&
-		   (d->key || n->type->elements > o->inline_elements);
+	if (!d || d->kind != PIM_DATA_dense)
+		return false;
+	return d->file ? o->gather : d->key || n->type->elements > o->inline_elements;
 }
 
 void pim_elements_print(pim_text *out, const pim_node *n, const pim_data *d,

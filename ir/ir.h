@@ -503,6 +503,7 @@ typedef struct pim_print_options {
 	int64_t inline_elements; /* constants up to this many elements are written in the text */
 	bool elide;              /* larger ones as {...}: for people, does not read back */
 	const char *weights;     /* larger ones go to this safetensors file (written beside); NULL: as hex in the text */
+	bool gather;             /* constants that stand in other files go there too: the text moves to another folder */
 } pim_print_options;
 extern const pim_print_options pim_print_defaults; /* 16 elements, not elided, hex */
 

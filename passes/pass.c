@@ -108,7 +108,7 @@ static bool is_listed(const char *list, const char *name)
 	return false;
 }
 
-static const pim_print_options for_people = {16, true, NULL};
+static const pim_print_options for_people = {.inline_elements = 16, .elide = true};
 
 static void print_graph(runner *r, pim_graph *g, const char *when, const char *pass)
 {
