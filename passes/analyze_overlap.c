@@ -46,7 +46,7 @@ typedef struct need {
 	int input;
 	double time;		  /* of all spaces alike; added to the others: movement on the way */
 	const pim_node *from; /* NEED_table: the op that computes the value */
-	pim_edge edge;
+	pim_handoff handoff;
 } need;
 
 static bool is_leaf(const pim_node *n)
@@ -77,7 +77,7 @@ static double trace_box(const analysis *s, const pim_node *n, const pim_box *box
 	const run *r = &s->run[n->id];
 	if (is_leaf(n) || pim_box_empty(box))
 		return 0;
-	pim_box axes, need;
+	pim_box axes, part;
 	pim_axes_cover(r->axes, box, &axes);
 	if (!only_moves(n))
 		return r->done[pim_spaces_ready(r->spaces, &axes)];
@@ -85,8 +85,8 @@ static double trace_box(const analysis *s, const pim_node *n, const pim_box *box
 	for (int i = 0; i < (int)n->n_in; i++) {
 		if (!n->in[i])
 			continue;
-		pim_axes_demand(r->axes, n, i, &axes, &need, NULL, NULL);
-		time = later(time, trace_box(s, n->in[i], &need));
+		pim_axes_demand(r->axes, n, i, &axes, &part, NULL, NULL);
+		time = later(time, trace_box(s, n->in[i], &part));
 	}
 	return time + r->cost;
 }
@@ -107,7 +107,8 @@ static need find_need(analysis *s, const pim_node *n, int input, pim_arena *scra
 		const run *p = &s->run[from->id];
 		w.kind = NEED_table;
 		w.from = from;
-		w.edge = pim_edge_new(n, input, r->axes, r->spaces, from, p->axes, p->spaces, scratch);
+		w.handoff =
+			pim_handoff_new(n, input, r->axes, r->spaces, from, p->axes, p->spaces, scratch);
 		return w;
 	}
 	bool traced = r->spaces->places * r->spaces->steps <= MOST_TRACED && from->type->n_parts == 0;
@@ -125,7 +126,7 @@ static double need_time(const analysis *s, const pim_node *n, const need *w, con
 	pim_box axes, box;
 	switch (w->kind) {
 	case NEED_table:
-		return s->run[w->from->id].done[pim_edge_ready(&w->edge, r->spaces, digit)] + w->time;
+		return s->run[w->from->id].done[pim_handoff_ready(&w->handoff, r->spaces, digit)] + w->time;
 	case NEED_trace:
 		if (!pim_spaces_box(r->spaces, place, step, &axes))
 			return 0;
@@ -164,8 +165,8 @@ static bool matters(const need *w, int n_needs, int digit)
 	for (int k = 0; k < n_needs; k++) {
 		if (w[k].kind == NEED_trace)
 			return true;
-		for (int d = 0; w[k].kind == NEED_table && d < w[k].edge.n_tables; d++)
-			if (w[k].edge.coef[d][digit])
+		for (int d = 0; w[k].kind == NEED_table && d < w[k].handoff.n_tables; d++)
+			if (w[k].handoff.coef[d][digit])
 				return true;
 	}
 	return false;
@@ -266,7 +267,7 @@ static void check_edge(analysis *s, const pim_node *n, const need *w)
 			if (!pim_spaces_box(r->spaces, place, step, &axes))
 				continue;
 			pim_axes_demand(r->axes, n, w->input, &axes, &box, NULL, NULL);
-			int64_t exact = 0, closed = pim_edge_ready(&w->edge, r->spaces, digit);
+			int64_t exact = 0, closed = pim_handoff_ready(&w->handoff, r->spaces, digit);
 			if (!pim_box_empty(&box)) {
 				pim_axes_cover(p->axes, &box, &made);
 				exact = pim_spaces_ready_exhaustive(p->spaces, &made);

@@ -45,23 +45,24 @@ int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes);
 /* The same by looking at every place and step. */
 int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes);
 
-/* ---- overlap_edge.c: what the spaces of a consumer need of one producer ---- */
+/* ---- overlap_handoff.c: what the spaces of a consumer need of one producer ---- */
 
 /* Part d of a space's ready step is table[d][place_part(place) + step_part(step)]; a space needs
  * nothing when any part is -1. */
-typedef struct pim_edge {
+typedef struct pim_handoff {
 	const pim_spaces *producer;
 	int n_tables;
 	int64_t *table[PIM_MAX_RANK];
 	int64_t *coef[PIM_MAX_RANK]; /* by digit of the consumer: how far one more moves in the table */
 	int64_t constant;			 /* 1 + R0 of the producer */
-} pim_edge;
+} pim_handoff;
 
 /* Input `input` of n, whose value has the elements and shape of v's; v is the op with spaces p and
  * axes y. */
-pim_edge pim_edge_new(const pim_node *n, int input, const pim_axes *x, const pim_spaces *consumer,
-	const pim_node *v, const pim_axes *y, const pim_spaces *p, pim_arena *a);
+pim_handoff pim_handoff_new(const pim_node *n, int input, const pim_axes *x,
+	const pim_spaces *consumer, const pim_node *v, const pim_axes *y, const pim_spaces *p,
+	pim_arena *a);
 /* Ready step of the space whose digits (of the consumer's nest) are given. */
-int64_t pim_edge_ready(const pim_edge *e, const pim_spaces *consumer, const int64_t *digit);
+int64_t pim_handoff_ready(const pim_handoff *e, const pim_spaces *consumer, const int64_t *digit);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overlap_edge - ready steps of all of a consumer's spaces from one small table per dimension.
+/* overlap_handoff - ready steps of all of a consumer's spaces from one small table per dimension.
  *
  * The box that a space reads is separable: dimension d of the input depends on the axes in its
  * index only, and its part of the ready step on the producer's axes in that dimension only. So a
@@ -94,12 +94,13 @@ static void fill_table(
 	}
 }
 
-pim_edge pim_edge_new(const pim_node *n, int input, const pim_axes *x, const pim_spaces *consumer,
-	const pim_node *v, const pim_axes *y, const pim_spaces *p, pim_arena *a)
+pim_handoff pim_handoff_new(const pim_node *n, int input, const pim_axes *x,
+	const pim_spaces *consumer, const pim_node *v, const pim_axes *y, const pim_spaces *p,
+	pim_arena *a)
 {
 	builder b = {
 		.n = n, .v = v, .x = x, .y = y, .consumer = consumer, .producer = p, .input = input};
-	pim_edge e = {.producer = p, .n_tables = v->type->rank, .constant = 1 + p->last};
+	pim_handoff e = {.producer = p, .n_tables = v->type->rank, .constant = 1 + p->last};
 	for (int d = 0; d < e.n_tables; d++) {
 		e.coef[d] = PIM_NEW(a, int64_t, consumer->n + 1);
 		int64_t positions = x->whole && x->whole[input] ? 1 : number_positions(&b, d, e.coef[d]);
@@ -109,7 +110,7 @@ pim_edge pim_edge_new(const pim_node *n, int input, const pim_axes *x, const pim
 	return e;
 }
 
-int64_t pim_edge_ready(const pim_edge *e, const pim_spaces *consumer, const int64_t *digit)
+int64_t pim_handoff_ready(const pim_handoff *e, const pim_spaces *consumer, const int64_t *digit)
 {
 	int64_t ready = e->constant;
 	for (int d = 0; d < e->n_tables; d++) {
