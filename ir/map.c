@@ -8,8 +8,6 @@
 #define uthash_malloc(bytes) pim_arena_raw(m->arena, (bytes))
 #define uthash_free(pointer, bytes) ((void)(pointer), (void)(bytes))
 #include <uthash.h>
-#undef HASH_BKT_CAPACITY_THRESH
-#define HASH_BKT_CAPACITY_THRESH 3U
 
 #include "ir/ir.h"
 
