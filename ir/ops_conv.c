@@ -99,6 +99,12 @@ static void map_bias(const pim_node *n, pim_axes *x, int group, int channel, int
 	pim_axes_term(x, 2, 0, channel, 1);
 }
 
+/* Some channels of each of several groups are no box of the input: then a slice takes all of a group's. */
+static pim_axis_kind sum_kind(int64_t groups)
+{
+	return groups > 1 ? PIM_AXIS_coupled : PIM_AXIS_summed;
+}
+
 /* Axes: batch, [group], channel, od oh ow, ci, kd kh kw. Input row = stride*oh + dilation*kh - pad.
  * A partial sum over ci holds the whole bias: only one of them may have it. */
 void pim_axes_conv(const pim_node *n, pim_axes *x)
@@ -119,7 +125,7 @@ void pim_axes_conv(const pim_node *n, pim_axes *x)
 		bool alone = w.kernel[d] == 1 && w.stride[d] == 1 && w.lo[d] == 0 && w.hi[d] == 0;
 		pim_axes_axis(x, w.out[d], alone ? PIM_AXIS_free : PIM_AXIS_windowed, spatial_names[0][d]);
 	}
-	int ci = pim_axes_axis(x, tw->dims[1], PIM_AXIS_summed, "ci");
+	int ci = pim_axes_axis(x, tw->dims[1], sum_kind(groups), "ci");
 	for (int d = 3 - w.n; d < 3; d++)
 		pim_axes_axis(x, w.kernel[d], PIM_AXIS_coupled, spatial_names[1][d]);
 	pim_axes_term(x, 0, 0, batch, 1);
@@ -157,7 +163,7 @@ void pim_axes_conv_transpose(const pim_node *n, pim_axes *x)
 		group = pim_axes_axis(x, groups, PIM_AXIS_free, "group");
 	int channel = pim_axes_axis(
 		x, per_group, groups > 1 && per_group > 1 ? PIM_AXIS_coupled : PIM_AXIS_free, "channel");
-	int ci = pim_axes_axis(x, tx->dims[1] / groups, PIM_AXIS_summed, "ci");
+	int ci = pim_axes_axis(x, tx->dims[1] / groups, sum_kind(groups), "ci");
 	pim_axes_term(x, 0, 0, batch, 1);
 	pim_axes_term(x, y, 0, batch, 1);
 	if (group >= 0) {
