@@ -88,11 +88,23 @@ static const pim_target *choose_target(runner *r, pim_graph *g, const pim_pass *
 			"pass '%s' would use decisions made for machine '%s' on machine '%s'; run the passes "
 			"that make them again",
 			p->name, g->target, t->name);
-	if (t && asks && *good) {
-		g->target = pim_intern(c, t->name, strlen(t->name));
-		g->limits = pim_target_limits(t);
-	}
 	return t;
+}
+
+/* A graph without decisions is for no machine. */
+static void drop_decisions(pim_graph *g, unsigned facts)
+{
+	pim_graph_forget(g, facts);
+	if (g->facts & DECISIONS)
+		return;
+	g->target = NULL;
+	g->limits = (pim_limits){0};
+}
+
+static void set_target(pim_graph *g, const pim_target *t)
+{
+	g->target = pim_intern(g->module->context, t->name, strlen(t->name));
+	g->limits = pim_target_limits(t);
 }
 
 /* ---- watching ---- */
@@ -262,9 +274,11 @@ static bool run_step(runner *r, int graph, const pim_pipeline_step *s)
 	pim_pass_record *record = add_record(r);
 	*record = (pim_pass_record){.pass = p, .graph = g, .nodes_before = count_nodes(g)};
 	/* A pass that uses what it breaks (materialize) finds it and leaves dropping to us. */
-	pim_graph_forget(g, p->breaks & ~p->needs);
+	drop_decisions(g, p->breaks & ~p->needs);
+	if (asks_target(p))
+		set_target(g, t);
 	good = run_function(r, g, s, t, record);
-	pim_graph_forget(g, p->breaks & p->needs);
+	drop_decisions(g, p->breaks & p->needs);
 	record->nodes_after = count_nodes(g);
 	if (good)
 		g->facts |= p->gives;
