@@ -179,6 +179,17 @@ static int64_t counted_at(const pim_node *n, int i, int64_t pad)
 	return pad > silent ? pad - silent : 0;
 }
 
+/* An attribute that `like` leaves at its default of zeros stays there when it may. */
+static void set_padding(
+	pim_node *n, const pim_node *like, const char *name, int count, const int64_t *v)
+{
+	bool zero = true;
+	for (int i = 0; i < count; i++)
+		zero &= v[i] == 0;
+	if (!zero || pim_attr_find(like, name))
+		pim_node_set_ints(n, name, count, v);
+}
+
 static void set_pads(pim_node *n, const pim_node *like, const reads *r)
 {
 	int spatial = like->type->rank - 2;
@@ -187,11 +198,12 @@ static void set_pads(pim_node *n, const pim_node *like, const reads *r)
 		pads[d] = r->lo_pad[d + 2];
 		pads[spatial + d] = r->hi_pad[d + 2];
 	}
+	set_padding(n, like, "pads", 2 * spatial, pads);
+	if (like->op != PIM_OP_average_pool)
+		return;
 	for (int i = 0; i < 2 * spatial; i++)
-		counted[i] = like->op == PIM_OP_average_pool ? counted_at(like, i, pads[i]) : 0;
-	pim_node_set_ints(n, "pads", 2 * spatial, pads);
-	if (like->op == PIM_OP_average_pool)
-		pim_node_set_ints(n, "counted_pads", 2 * spatial, counted);
+		counted[i] = counted_at(like, i, pads[i]);
+	set_padding(n, like, "counted_pads", 2 * spatial, counted);
 }
 
 static void set_shape(pim_node *n, const pim_box *result)
@@ -214,7 +226,7 @@ static void adapt_attributes(
 		pim_attr_set(n, &like->attrs[i]);
 	if (is_windowed(like))
 		set_pads(n, like, r);
-	if (like->op == PIM_OP_conv)
+	if (like->op == PIM_OP_conv && pim_attr_find(like, "groups"))
 		pim_node_set_int(n, "groups", extent(&r->need[0], 1) / extent(&r->need[1], 1));
 	if (like->op == PIM_OP_reshape || like->op == PIM_OP_expand)
 		set_shape(n, result);
