@@ -21,7 +21,8 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 #define OPTIONS(X)                                                                                 \
 	X(data, "DIR", "inputs from this folder; results are compared with its outputs")               \
 	X(inputs, "FILE", "an input (.npy or .pb), in order; more files may follow")                   \
-	X(outputs_dir, "DIR", "writes results to DIR/output_0.npy, ...")                               \
+	X(outputs_dir, "DIR",                                                                          \
+		"writes results to DIR/output_0.npy, ... and random inputs to input_0.npy, ...")           \
 	X(seed, "N", "random inputs from this seed (default 0), when none are given")                  \
 	X(timing_only, NULL, "no values and no checks: cycles, traffic and energy only")               \
 	X(check, "on|off", "races and reads of unwritten bytes (default on; off with --timing-only)")  \
@@ -217,8 +218,8 @@ static int read_options(int argc, char **argv, settings *s)
 			return OK;
 		}
 		if (!take_option(s, code, optarg)) {
-			fprintf(
-				stderr, "pimsim: --%s: '%s' is not %s\n", names[code], optarg, rows[code].argument);
+			fprintf(stderr, "pimsim: --%s=%s: expected --%s=%s (%s)\n", names[code], optarg,
+				names[code], rows[code].argument, rows[code].help);
 			return USAGE;
 		}
 	}
@@ -411,16 +412,27 @@ static void json_comparisons(const pim_program *p, const comparison *c, pim_text
 
 /* ---- files out ---- */
 
-static bool write_results(const settings *s, const pim_sim_report *r, pim_arena *a)
+static bool write_tensors(
+	const settings *s, pim_context *c, const char *what, int n, const pim_tensor *t, pim_arena *a)
 {
-	pim_context *c = r->program->context;
-	if (mkdir(s->outputs_dir, 0777) != 0 && errno != EEXIST)
-		return pim_file_error(c, s->outputs_dir, "cannot make this folder: %s", strerror(errno));
-	for (int i = 0; i < r->program->n_results; i++)
+	for (int i = 0; i < n; i++)
 		if (!pim_tensor_write_npy(
-				c, pim_arena_printf(a, "%s/output_%d.npy", s->outputs_dir, i), &r->result[i]))
+				c, pim_arena_printf(a, "%s/%s_%d.npy", s->outputs_dir, what, i), t + i))
 			return false;
 	return true;
+}
+
+/* Results, and inputs if they were random: the folder is then the data of another run. */
+static bool write_results(
+	const settings *s, const pim_sim_report *r, const pim_tensor *in, pim_arena *a)
+{
+	const pim_program *p = r->program;
+	bool random = !s->data && !s->n_inputs;
+	if (mkdir(s->outputs_dir, 0777) != 0 && errno != EEXIST)
+		return pim_file_error(
+			p->context, s->outputs_dir, "cannot make this folder: %s", strerror(errno));
+	return write_tensors(s, p->context, "input", random ? p->n_inputs : 0, in, a) &&
+		   write_tensors(s, p->context, "output", p->n_results, r->result, a);
 }
 
 static bool write_timeline(const settings *s, const pim_program *p, const pim_timeline *t)
@@ -466,13 +478,14 @@ static int judge(const pim_program *p, const comparison *c)
 	return OK;
 }
 
-static int finish(const settings *s, const pim_sim_report *r, const pim_timeline *t, pim_arena *a)
+static int finish(const settings *s, const pim_sim_report *r, const pim_tensor *in,
+	const pim_timeline *t, pim_arena *a)
 {
 	comparison *c = PIM_NEW(a, comparison, r->program->n_results + 1);
 	if (s->data && !compare_results(s, r, a, c))
 		return WRONG;
-	if ((s->outputs_dir && !write_results(s, r, a)) || (t && !write_timeline(s, r->program, t)) ||
-		!print_report(s, r, c))
+	if ((s->outputs_dir && !write_results(s, r, in, a)) ||
+		(t && !write_timeline(s, r->program, t)) || !print_report(s, r, c))
 		return WRONG;
 	return judge(r->program, c);
 }
@@ -489,7 +502,7 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 		o.user = t;
 	}
 	const pim_sim_report *r = pim_sim_run(p, &o, a);
-	int code = r ? finish(s, r, t, a) : WRONG;
+	int code = r ? finish(s, r, o.input, t, a) : WRONG;
 	if (t)
 		pim_timeline_free(t);
 	return code;

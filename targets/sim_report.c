@@ -181,8 +181,11 @@ static void print_head(const pim_sim_report *r, pim_text *out)
 	pim_text_printf(out, "%s on %s, %d units\n", r->program->name, t->name, r->n_units);
 	pim_text_printf(out, "cycles     %lld (%s at %g MHz)\n", (long long)r->cycles,
 		seconds_text((double)r->cycles / t->clock_hz, time), t->clock_hz / 1e6);
-	pim_text_printf(
-		out, "commands   %lld, messages %lld\n", (long long)r->commands, (long long)r->messages);
+	int used = 0;
+	for (int i = 0; i < r->n_units; i++)
+		used += r->unit[i].commands > 0;
+	pim_text_printf(out, "commands   %lld on %d units, messages %lld\n", (long long)r->commands,
+		used, (long long)r->messages);
 }
 
 static void print_share(const pim_sim_report *r, const char *name, range x, pim_text *out)

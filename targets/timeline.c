@@ -103,19 +103,31 @@ void pim_timeline_add(void *timeline, const pim_sim_event *e)
 	}
 }
 
+static void write_unit_name(int unit, pim_text *out)
+{
+	pim_text_printf(out,
+		",\n{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":\"unit %d\"}}",
+		unit, unit);
+	pim_text_printf(out,
+		",\n{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_sort_index\",\"args\":{\"sort_index\":%d}}",
+		unit, unit);
+}
+
 static void write_names(const pim_timeline *t, pim_text *out)
 {
+	int named = NONE;
+	pim_text_str(out, "{\"ph\":\"M\",\"pid\":0,\"name\":\"process_labels\",\"args\":{\"labels\":");
+	pim_text_quoted(out, t->program->name ? t->program->name : "");
+	pim_text_str(out, "}}");
 	for (int i = 0; i < t->n_lanes; i++) {
 		int unit = i / PIM_ENGINE_COUNT, engine = i % PIM_ENGINE_COUNT;
 		if (t->last[i] == NONE)
 			continue;
+		if (named != unit)
+			write_unit_name(named = unit, out);
 		pim_text_printf(out,
-			"{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":\"unit "
-			"%d\"}},\n",
-			unit, unit);
-		pim_text_printf(out,
-			"{\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%"
-			"s\"}},\n",
+			",\n{\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%"
+			"s\"}}",
 			unit, engine, pim_engine_name(engine));
 	}
 }
@@ -141,8 +153,6 @@ void pim_timeline_write(const pim_timeline *t, pim_text *out)
 	pim_text_printf(out, ",\"joined_over\":%lld,\"dropped_commands\":%lld},\n\"traceEvents\":[\n",
 		(long long)t->gap, (long long)t->dropped);
 	write_names(t, out);
-	pim_text_str(out,
-		"{\"ph\":\"M\",\"pid\":0,\"name\":\"process_sort_index\",\"args\":{\"sort_index\":0}}");
 	for (int64_t i = 0; i < t->n; i++)
 		write_span(t, t->span + i, out);
 	pim_text_str(out, "\n]}\n");
