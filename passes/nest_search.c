@@ -326,9 +326,11 @@ static void fill_problem(problem *p, const pim_target *t, const pim_node *n, pim
 	p->out = PIM_NEW(scratch, bool, count);
 	p->uses = pim_arena_alloc(scratch, sizeof *p->uses * (size_t)count);
 	pim_nest_extents(n, x, p->extent);
+	for (int k = 0; k < x->n_axes; k++)
+		p->extent[k] = p->extent[k] > 0 ? p->extent[k] : 1; /* an empty value still has one tile */
 	for (int a = 0; a < x->n_axes; a++) {
 		pim_axis_kind kind = x->axis[a].kind;
-		p->most[a] = kind == PIM_AXIS_coupled || p->extent[a] < 1 ? 1 : p->extent[a];
+		p->most[a] = kind == PIM_AXIS_coupled ? 1 : p->extent[a];
 		if (kind == PIM_AXIS_summed && rounds_short(n) && p->most[a] > MAX_ROUNDINGS)
 			p->most[a] = MAX_ROUNDINGS;
 	}
