@@ -301,7 +301,9 @@ bool pim_constant_read(pim_cursor *c, const pim_program *p, pim_program_tensor *
 	pim_loc at = pim_cursor_loc(c);
 	const char *word;
 	size_t n;
-	if (!pim_cursor_name(c, &word, &n) || !pim_cursor_want(c, "="))
+	if (!pim_cursor_name(c, &word, &n))
+		return pim_cursor_error(c, "expected value, hex, file or absent");
+	if (!pim_cursor_want(c, "="))
 		return false;
 	bool good;
 	int64_t one;
