@@ -379,6 +379,12 @@ pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, co
 	return c;
 }
 
+void pim_stream_reserve(pim_stream *s, int64_t commands)
+{
+	if (commands > s->room_commands)
+		s->command = grow_stream(s->command, &s->room_commands, commands, sizeof *s->command);
+}
+
 const pim_command *pim_walk_next(pim_walk *w)
 {
 	while (w->at < w->stream->n_commands) {

@@ -132,14 +132,16 @@ void pim_program_home(pim_program *p, const pim_home *h);
 /* A command of matrix or vector has the destination and one source for each input of its kernel's graph
  * (an optional input that is absent has none). Valid until the next one is added. */
 pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs);
+/* Room for as many commands as will be added; no more than a hint. */
+void pim_stream_reserve(pim_stream *s, int64_t commands);
 uint32_t pim_program_constant(pim_program *p, const pim_program_tensor *t);
 uint32_t pim_program_input(pim_program *p, const pim_program_tensor *t);
 uint32_t pim_program_result(pim_program *p, const pim_program_tensor *t);
 /* Takes a graph of the kernel module as the next kernel; its cost comes from the target. False after a
  * diagnostic at `at` when it is not one op on the graph's inputs. */
 bool pim_program_take_kernel(pim_program *p, pim_graph *g, pim_loc at);
-/* Sets buffer_bytes and memory_bytes of every stream from its references and homes; of a verified program. */
-void pim_program_measure(pim_program *p);
+/* Sets buffer_bytes and memory_bytes of every stream from its references and homes. Verifies on the way. */
+bool pim_program_measure(pim_program *p);
 
 /* A stream as it runs, repeats unrolled. Start with {.stream = s}. */
 typedef struct pim_walk {

@@ -310,6 +310,7 @@ static void read_stream(decoder *d, pim_stream *s)
 	last_command last[PIM_COMMAND_COUNT] = {0};
 	int depth = 0;
 	int64_t n = get_up_to(d, d->end - d->p, "more commands than bytes");
+	pim_stream_reserve(s, n);
 	for (int64_t i = 0; i < n && !d->failed; i++) {
 		if (d->p == d->end) {
 			fail(d, "the program ends in the middle of a stream");

@@ -515,11 +515,9 @@ pim_program *pim_program_read(pim_context *c, const char *path)
 			.context = c, .source = source, .s = bytes, .p = bytes, .end = bytes + n};
 		p = pim_program_read_text(&cursor, path);
 	}
-	if (p && !pim_program_verify(p)) {
+	if (p && !pim_program_measure(p)) {
 		pim_program_free(p);
 		return NULL;
 	}
-	if (p)
-		pim_program_measure(p);
 	return p;
 }

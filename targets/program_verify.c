@@ -312,16 +312,17 @@ bool pim_program_verify(const pim_program *p)
 	return good;
 }
 
-void pim_program_measure(pim_program *p)
+bool pim_program_measure(pim_program *p)
 {
 	pim_arena *a = pim_arena_new();
 	int64_t *highest = PIM_NEW(a, int64_t, 2 * p->n_streams + 1);
-	check_program(p, a, highest, highest + p->n_streams);
+	bool good = check_program(p, a, highest, highest + p->n_streams);
 	for (int i = 0; i < p->n_streams; i++) {
 		p->stream[i].buffer_bytes = highest[i];
 		p->stream[i].memory_bytes = highest[p->n_streams + i];
 	}
 	pim_arena_free(a);
+	return good;
 }
 
 bool pim_verify_lowered(pim_graph *g)
