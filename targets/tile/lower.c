@@ -250,6 +250,8 @@ static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena 
 {
 	pim_lowering l = {.target = t, .graph = g, .arena = arena};
 	l.program = pim_program_new(g->module->context, t, g->name);
+	l.program->base = g->module->path;
+	l.program->weights = g->module->weights;
 	l.unit = PIM_NEW(arena, pim_unit, t->units);
 	for (int i = 0; i < t->units; i++)
 		pim_room_start(&l.unit[i].room);
