@@ -163,6 +163,8 @@ pim_node *onnx_constant_node(onnx_call *k, const pim_type *t, const pim_data *d)
 	pim_data *kept = PIM_NEW(k->import->module->arena, pim_data, 1);
 	pim_node *n;
 	*kept = *d;
+	if (t->elements == 1 && kept->kind == PIM_DATA_dense)
+		kept->kind = PIM_DATA_splat;
 	n = pim_constant_make(k->import->graph, t, kept, NULL);
 	n->loc = k->at;
 	return n;

@@ -47,23 +47,25 @@ static bool give_int(onnx_call *k, int64_t v)
 bool onnx_convert_constant(onnx_call *k)
 {
 	const Onnx__AttributeProto *a;
+	const char *form;
 	if (k->node->n_attribute != 1)
 		return onnx_fail(
 			k, "%zu attributes are given, expected exactly one value", k->node->n_attribute);
-	a = onnx_attribute(k, k->node->attribute[0]->name ? k->node->attribute[0]->name : "");
-	if (!a || !a->name)
-		return onnx_fail(k, "the value is not given");
-	if (!strcmp(a->name, "value") && a->t)
+	form = k->node->attribute[0]->name ? k->node->attribute[0]->name : "";
+	a = onnx_attribute(k, form);
+	if (!a)
+		return onnx_fail(k, "the call does not give the value");
+	if (!strcmp(form, "value") && a->t)
 		return give_tensor(k, a->t);
-	if (!strcmp(a->name, "value_int"))
+	if (!strcmp(form, "value_int"))
 		return give_int(k, a->i);
-	if (!strcmp(a->name, "value_float"))
+	if (!strcmp(form, "value_float"))
 		return give_floats(k, 0, 1, &a->f);
-	if (!strcmp(a->name, "value_ints"))
+	if (!strcmp(form, "value_ints"))
 		return onnx_give(k, onnx_ints_node(k, (int)a->n_ints, a->ints));
-	if (!strcmp(a->name, "value_floats"))
+	if (!strcmp(form, "value_floats"))
 		return give_floats(k, 1, a->n_floats, a->floats);
-	return onnx_fail(k, "a constant given as '%s' is not supported", a->name);
+	return onnx_fail(k, "a constant given as '%s' is not supported", form);
 }
 
 bool onnx_convert_constant_of_shape(onnx_call *k)

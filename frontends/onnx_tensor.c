@@ -269,6 +269,21 @@ static bool external_number(const decoder *d, const char *key, int64_t init, int
 	return true;
 }
 
+/* Does a link on the way lead out of the folder of `base`? */
+static bool leaves_folder(const char *base, const char *path)
+{
+	const char *slash = strrchr(base, '/');
+	char *folder = strndup(slash ? base : ".", slash ? (size_t)(slash - base) + 1 : 1);
+	char *real_folder = realpath(folder, NULL), *real_path = realpath(path, NULL);
+	size_t n = real_folder ? strlen(real_folder) : 0;
+	bool inside = real_folder && real_path && !strncmp(real_folder, real_path, n) &&
+				  (n == 1 || real_path[n] == '/');
+	free(folder);
+	free(real_folder);
+	free(real_path);
+	return !inside;
+}
+
 static bool take_external(const decoder *d)
 {
 	pim_context *c = d->file->context;
@@ -290,6 +305,9 @@ static bool take_external(const decoder *d)
 	*d->data = (pim_data){.kind = PIM_DATA_absent};
 	if (access(path, F_OK) != 0)
 		return true;
+	if (leaves_folder(d->file->path, path))
+		return pim_error(c, d->at, "tensor '%s': '%s' is a link that leaves the model's folder",
+			tensor_name(d->t), place);
 	bytes = pim_file_map(c, d->at, path, &size);
 	if (!bytes)
 		return false;

@@ -15,6 +15,9 @@ from onnx import TensorProto, checker, helper, numpy_helper, save, shape_inferen
 
 OPSET = 17
 
+# Endings of names of float tensors that are not trained.
+FIXED = (".running_mean", ".running_var", ".mask")
+
 
 class Graph:
     """One ONNX graph. Methods add a node and return the name of its result."""
@@ -162,7 +165,7 @@ def count(model):
         elif n.op_type in ("MatMul", "Gemm"):
             macs += np.prod(shapes[n.output[0]]) * shapes[n.input[0]][-1]
     weights = sum(int(np.prod(w.dims)) for w in model.graph.initializer
-                  if w.data_type == TensorProto.FLOAT and w.dims and ".running_" not in w.name)
+                  if w.data_type == TensorProto.FLOAT and w.dims and not w.name.endswith(FIXED))
     return int(macs), weights
 
 
