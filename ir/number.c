@@ -53,7 +53,7 @@ static void add_decimal(pim_text *t, uint64_t m, int k)
 /* v >= 0 as m / 10^k with the smallest k; false when there is none with m small enough. */
 static bool add_short(pim_text *t, double v, bool single)
 {
-	if (v >= 1e15 || (v < 1e-5 && v != 0))
+	if (v >= 1e15 || (v < 1e-4 && v != 0))
 		return false;
 	for (int k = 0; k <= LARGEST_POWER; k++) {
 		double m = v * powers[k];
@@ -89,7 +89,8 @@ static void add_plain(pim_text *t, const char *s)
 static void add_long(pim_text *t, double v, bool single)
 {
 	char s[64];
-	for (int digits = single ? 6 : 15;; digits++) {
+	bool subnormal = v < (single ? 1.2e-38 : 2.3e-308);
+	for (int digits = subnormal ? 1 : single ? 6 : 15;; digits++) {
 		snprintf(s, sizeof s, "%.*g", digits, v);
 		pim_text copy = {0};
 		add_plain(&copy, s);

@@ -12,6 +12,15 @@
 
 #define DROP_BYTES ((ptrdiff_t)1 << 20)
 
+/* Does a new statement begin at the cursor, behind the one that began at `start`? */
+static bool begins_statement(const pim_cursor *c, const char *start)
+{
+	const char *s = c->p;
+	while (s > start && (s[-1] == ' ' || s[-1] == '\t'))
+		s--;
+	return s > start && s[-1] == '\n' && c->p < c->end && strchr("%r}g", *c->p);
+}
+
 static void skip_line(parser *p)
 {
 	const char *stop = memchr(p->c->p, '\n', (size_t)(p->c->end - p->c->p));
@@ -103,6 +112,7 @@ static bool parse_line(parser *p)
 	bool ok;
 	pim_cursor_space(c);
 	drop_read_text(p);
+	const char *start = c->p;
 	if (c->p < c->end && *c->p == '%') {
 		if (p->returned)
 			pim_cursor_error(c, "a statement behind return, expected '}'");
@@ -120,7 +130,7 @@ static bool parse_line(parser *p)
 	} else {
 		ok = parse_decision_line(p);
 	}
-	if (!ok)
+	if (!ok && !begins_statement(c, start))
 		skip_line(p);
 	return true;
 }

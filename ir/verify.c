@@ -157,7 +157,6 @@ static bool check_place(check *v, pim_node *n, const pim_node *before)
 		v->ok = pim_node_error(n, "another node has the same id, %u", n->id);
 	if (n->prev != before)
 		v->ok = pim_node_error(n, "its link to the node before it is wrong");
-	v->seen[n->id] = n;
 	return true;
 }
 
@@ -209,6 +208,7 @@ bool pim_verify_shaped(pim_graph *g)
 	pim_node *last = NULL;
 	for (pim_node *n = g->first; n && check_place(&v, n, last); n = n->next) {
 		check_node(&v, n);
+		v.seen[n->id] = n;
 		n_inputs += n->op == PIM_OP_input;
 		last = n;
 	}
