@@ -7,7 +7,7 @@
 
 #include "targets/sim.h"
 
-#define SCRATCH_BYTES (16 << 20) /* scratch is given back when it has grown past this */
+#define SCRATCH_BYTES (1 << 20) /* scratch is given back when it has grown past this */
 
 /* Where operand j of the op comes from: the number of a graph input, or a constant of the graph. */
 static bool find_operand(pim_sim *s, int number, int j)
