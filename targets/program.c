@@ -90,10 +90,24 @@ void pim_program_free(pim_program *p)
 	pim_arena_free(p->arena);
 }
 
+static const char *keep_string(const pim_program *p, const char *s)
+{
+	return s ? pim_intern(p->context, s, strlen(s)) : "";
+}
+
+static pim_program_tensor keep_tensor(const pim_program *p, const pim_program_tensor *t)
+{
+	pim_program_tensor kept = *t;
+	kept.name = keep_string(p, t->name);
+	return kept;
+}
+
 uint32_t pim_program_task(pim_program *p, const pim_task *t)
 {
 	p->task = make_room(p->arena, p->task, p->n_tasks, &p->room_tasks, sizeof *p->task);
 	p->task[p->n_tasks] = *t;
+	p->task[p->n_tasks].name = keep_string(p, t->name);
+	p->task[p->n_tasks].op = keep_string(p, t->op);
 	return (uint32_t)p->n_tasks++;
 }
 
@@ -101,21 +115,21 @@ uint32_t pim_program_constant(pim_program *p, const pim_program_tensor *t)
 {
 	p->constant =
 		make_room(p->arena, p->constant, p->n_constants, &p->room_constants, sizeof *p->constant);
-	p->constant[p->n_constants] = *t;
+	p->constant[p->n_constants] = keep_tensor(p, t);
 	return (uint32_t)p->n_constants++;
 }
 
 uint32_t pim_program_input(pim_program *p, const pim_program_tensor *t)
 {
 	p->input = make_room(p->arena, p->input, p->n_inputs, &p->room_inputs, sizeof *p->input);
-	p->input[p->n_inputs] = *t;
+	p->input[p->n_inputs] = keep_tensor(p, t);
 	return (uint32_t)p->n_inputs++;
 }
 
 uint32_t pim_program_result(pim_program *p, const pim_program_tensor *t)
 {
 	p->result = make_room(p->arena, p->result, p->n_results, &p->room_results, sizeof *p->result);
-	p->result[p->n_results] = *t;
+	p->result[p->n_results] = keep_tensor(p, t);
 	return (uint32_t)p->n_results++;
 }
 

@@ -43,7 +43,7 @@ static void write_list(pim_text *out, const char *word, int n, const int64_t *v)
 static void write_tensor(const pim_program_tensor *t, const char *kind, int number, pim_text *out)
 {
 	pim_text_printf(out, "  %s %c%d ", kind, *kind, number);
-	pim_text_quoted(out, t->name ? t->name : "");
+	pim_text_quoted(out, t->name);
 	pim_text_str(out, " : ");
 	pim_type_print(out, t->type);
 }
@@ -51,7 +51,7 @@ static void write_tensor(const pim_program_tensor *t, const char *kind, int numb
 static void write_task(const pim_task *t, int number, pim_text *out)
 {
 	pim_text_printf(out, "  task t%d ", number);
-	pim_text_quoted(out, t->name ? t->name : "");
+	pim_text_quoted(out, t->name);
 	pim_text_printf(
 		out, " %s start %lld cycles %lld\n", t->op, (long long)t->start, (long long)t->cycles);
 }
