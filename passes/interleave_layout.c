@@ -90,6 +90,17 @@ static bool find_uniform(pim_graph *g, const char *name, pim_layout_kind *kind)
 	return true;
 }
 
+/* A layout that is forced on all values cuts no set as it was meant: there are none then. */
+static void dissolve_sets(pim_graph *g)
+{
+	PIM_EACH_NODE(n, g)
+	{
+		if (n->plan)
+			n->plan->set = -1;
+	}
+	g->n_sets = 0;
+}
+
 static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 {
 	double started = seconds_now();
@@ -104,6 +115,7 @@ static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 		int32_t(*base)[PIM_MAX_RANK] = pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), a);
 		return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
 	}
+	dissolve_sets(g);
 	pim_layout_plan *p = pim_layout_search_uniform(free_search, kind);
 	if (find_need(g, j->target, p) > j->target->memory.bytes) {
 		report_too_large(g, j->target, p);
