@@ -130,10 +130,11 @@ static bool check_operand_count(parser *p, pim_op op, pim_loc at)
 		p->c->context, at, "%s has %d inputs, expected %d to %d", info->name, n, min, max);
 }
 
-/* Behind the brace that closes the one at the cursor, which is left where it is. */
+/* Behind the brace that closes the one at the cursor, which is left where it is; only a list goes
+ * on over the end of a line. */
 static const char *find_brace_end(const pim_cursor *c)
 {
-	bool quoted = false;
+	bool quoted = false, list = false;
 	for (const char *s = c->p; s < c->end; s++) {
 		if (quoted && *s == '\\')
 			s++;
@@ -141,8 +142,10 @@ static const char *find_brace_end(const pim_cursor *c)
 			quoted = !quoted;
 		else if (*s == '}' && !quoted)
 			return s + 1;
-		else if (*s == '\n' && quoted)
+		else if (*s == '\n' && (quoted || !list))
 			return NULL;
+		else if ((*s == '[' || *s == ']') && !quoted)
+			list = *s == '[';
 	}
 	return NULL;
 }
@@ -221,7 +224,7 @@ static pim_node *make_node(parser *p, pim_op op, const value_name *name)
 static bool parse_node(parser *p, const value_name *name)
 {
 	pim_cursor *c = p->c;
-	pim_op op;
+	pim_op op = PIM_OP_COUNT;
 	bool bad = false;
 	const char *brace = NULL, *written;
 	if (!pim_cursor_want(c, "="))

@@ -213,6 +213,9 @@ static const struct {
 	{BODY("  %0 = neg %x : f32[2,3] [start=1, start=2]\n"), "3:36: error: start is given twice\n"},
 	{BODY("  %0 = neg %x : f32[2,3] loc(\"a)\n"),
 		"3:30: error: the string has no closing quote on this line\n"},
+	{BODY("  %0 = constant {value = 1.0 : f32[2]\n  %1 = constant {value = [1.0,\n 2.0]} : "
+		  "f32[2]\n"),
+		"3:17: error: this '{' is not closed\n"},
 	{BODY("  %0 = input : f32[2,3]\n"),
 		"3:8: error: an input stands in the graph's signature, not here\n"},
 };
