@@ -164,7 +164,7 @@ pim_node *onnx_constant_node(onnx_call *k, const pim_type *t, const pim_data *d)
 	pim_node *n;
 	*kept = *d;
 	if (t->elements == 1 && kept->kind == PIM_DATA_dense)
-		kept->kind = PIM_DATA_splat;
+		*kept = (pim_data){.kind = PIM_DATA_splat, .bytes = d->bytes};
 	n = pim_constant_make(k->import->graph, t, kept, NULL);
 	n->loc = k->at;
 	return n;

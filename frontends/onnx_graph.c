@@ -119,7 +119,7 @@ static pim_node *constant_value(onnx_import *x, onnx_scope *s, const char *name)
 	if (k->data->kind == PIM_DATA_absent && x->n_absent++ == 0)
 		x->absent = name;
 	if (k->type->elements == 1 && k->data->kind == PIM_DATA_dense)
-		k->data->kind = PIM_DATA_splat;
+		*k->data = (pim_data){.kind = PIM_DATA_splat, .bytes = k->data->bytes};
 	n = pim_constant_make(x->graph, k->type, k->data, NULL);
 	n->loc = pim_loc_name(x->context, name);
 	pim_node_rename(n, name);

@@ -20,7 +20,7 @@ static bool give_with(onnx_call *k, int n, const pim_attr *attrs)
 
 bool onnx_convert_leaky_relu(onnx_call *k)
 {
-	pim_attr alpha = onnx_attr_float("alpha", onnx_float(k, "alpha", 0.01F));
+	pim_attr alpha = onnx_attr_float("alpha", onnx_float(k, "alpha", 0.01));
 	return give_with(k, 1, &alpha);
 }
 
@@ -32,8 +32,8 @@ bool onnx_convert_elu(onnx_call *k)
 
 bool onnx_convert_hard_sigmoid(onnx_call *k)
 {
-	pim_attr attrs[2] = {onnx_attr_float("alpha", onnx_float(k, "alpha", 0.2F)),
-		onnx_attr_float("beta", onnx_float(k, "beta", 0.5F))};
+	pim_attr attrs[2] = {onnx_attr_float("alpha", onnx_float(k, "alpha", 0.2)),
+		onnx_attr_float("beta", onnx_float(k, "beta", 0.5))};
 	return give_with(k, 2, attrs);
 }
 

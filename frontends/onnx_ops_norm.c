@@ -63,7 +63,7 @@ static pim_node *centre(onnx_call *k, pim_node *x, int n, const int64_t *axes, d
 bool onnx_convert_layer_norm(onnx_call *k)
 {
 	int64_t axis = onnx_int(k, "axis", -1), axes[PIM_MAX_RANK];
-	double epsilon = onnx_float(k, "epsilon", 1e-5F);
+	double epsilon = onnx_float(k, "epsilon", 1e-5);
 	pim_attr attrs[2];
 	pim_node *mean, *inverse;
 	if (!onnx_axis(k, &axis, k->in[0]->type->rank))
@@ -83,7 +83,7 @@ bool onnx_convert_layer_norm(onnx_call *k)
 
 bool onnx_convert_batch_norm(onnx_call *k)
 {
-	pim_attr epsilon = onnx_attr_float("epsilon", onnx_float(k, "epsilon", 1e-5F));
+	pim_attr epsilon = onnx_attr_float("epsilon", onnx_float(k, "epsilon", 1e-5));
 	if (onnx_int(k, "training_mode", 0))
 		return onnx_fail(k, "training_mode is 1, only inference is supported");
 	if (k->opset < 9 && !onnx_int(k, "spatial", 1))
@@ -122,7 +122,7 @@ bool onnx_convert_instance_norm(onnx_call *k)
 	if (!check_vector(k, 1, x->type->dims[1]) || !check_vector(k, 2, x->type->dims[1]))
 		return false;
 	d = centre(
-		k, x, axes_from(2, rank, axes), axes, onnx_float(k, "epsilon", 1e-5F), &mean, &inverse);
+		k, x, axes_from(2, rank, axes), axes, onnx_float(k, "epsilon", 1e-5), &mean, &inverse);
 	d = onnx_make2(k, PIM_OP_mul, d, inverse);
 	d = onnx_make2(k, PIM_OP_mul, d, over_channels(k, k->in[1], rank));
 	return onnx_give(k, onnx_make2(k, PIM_OP_add, d, over_channels(k, k->in[2], rank)));
@@ -156,7 +156,7 @@ bool onnx_convert_group_norm(onnx_call *k)
 	d = onnx_reshape(k, x, 3, (int64_t[]){t->dims[0], groups, product(t, 1, t->rank) / groups});
 	if (!d)
 		return false;
-	d = centre(k, d, 1, &axis, onnx_float(k, "epsilon", 1e-5F), &mean, &inverse);
+	d = centre(k, d, 1, &axis, onnx_float(k, "epsilon", 1e-5), &mean, &inverse);
 	d = onnx_reshape(k, onnx_make2(k, PIM_OP_mul, d, inverse), t->rank, t->dims);
 	d = onnx_make2(k, PIM_OP_mul, d, over_channels(k, scale, t->rank));
 	return onnx_give(k, onnx_make2(k, PIM_OP_add, d, over_channels(k, bias, t->rank)));
@@ -165,8 +165,8 @@ bool onnx_convert_group_norm(onnx_call *k)
 bool onnx_convert_lrn(onnx_call *k)
 {
 	pim_attr attrs[4] = {onnx_attr_int("size", onnx_int(k, "size", 0)),
-		onnx_attr_float("alpha", onnx_float(k, "alpha", 1e-4F)),
-		onnx_attr_float("beta", onnx_float(k, "beta", 0.75F)),
+		onnx_attr_float("alpha", onnx_float(k, "alpha", 1e-4)),
+		onnx_attr_float("beta", onnx_float(k, "beta", 0.75)),
 		onnx_attr_float("bias", onnx_float(k, "bias", 1))};
 	return onnx_give(k, onnx_make(k, PIM_OP_lrn, 1, k->in, 4, attrs));
 }

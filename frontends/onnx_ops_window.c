@@ -120,12 +120,31 @@ static bool weight_kernel(const onnx_call *k, window *w)
 	return true;
 }
 
+/* Adds a list unless every number is `usual`, which is what an absent one means. */
+static int add_list(
+	pim_attr *attrs, int at, const char *name, int n, const int64_t *v, int64_t usual)
+{
+	bool is_usual = true;
+	for (int i = 0; i < n; i++)
+		is_usual = is_usual && v[i] == usual;
+	if (!is_usual)
+		attrs[at++] = onnx_attr_ints(name, n, v);
+	return at;
+}
+
+static int add_groups(const onnx_call *k, pim_attr *attrs, int at)
+{
+	int64_t groups = onnx_int(k, "group", 1);
+	if (groups != 1)
+		attrs[at++] = onnx_attr_int("groups", groups);
+	return at;
+}
+
 static int window_attrs(const window *w, pim_attr *attrs)
 {
-	attrs[0] = onnx_attr_ints("strides", w->n, w->strides);
-	attrs[1] = onnx_attr_ints("pads", 2 * w->n, w->pads);
-	attrs[2] = onnx_attr_ints("dilations", w->n, w->dilations);
-	return 3;
+	int n = add_list(attrs, 0, "strides", w->n, w->strides, 1);
+	n = add_list(attrs, n, "pads", 2 * w->n, w->pads, 0);
+	return add_list(attrs, n, "dilations", w->n, w->dilations, 1);
 }
 
 bool onnx_convert_conv(onnx_call *k)
@@ -136,7 +155,7 @@ bool onnx_convert_conv(onnx_call *k)
 	if (!weight_kernel(k, &w) || !read_window(k, k->in[0]->type, &w))
 		return false;
 	n = window_attrs(&w, attrs);
-	attrs[n++] = onnx_attr_int("groups", onnx_int(k, "group", 1));
+	n = add_groups(k, attrs, n);
 	return onnx_give(k, onnx_make(k, PIM_OP_conv, k->n_in, k->in, n, attrs));
 }
 
@@ -178,8 +197,8 @@ bool onnx_convert_conv_transpose(onnx_call *k)
 			fit_output(&w, i, x->dims[2 + i], wanted[i], &extra[i], auto_pad);
 	}
 	n = window_attrs(&w, attrs);
-	attrs[n++] = onnx_attr_ints("output_padding", w.n, extra);
-	attrs[n++] = onnx_attr_int("groups", onnx_int(k, "group", 1));
+	n = add_list(attrs, n, "output_padding", w.n, extra, 0);
+	n = add_groups(k, attrs, n);
 	return onnx_give(k, onnx_make(k, PIM_OP_conv_transpose, k->n_in, k->in, n, attrs));
 }
 
@@ -219,7 +238,7 @@ static bool give_pool(onnx_call *k, const window *w, const int64_t *counted)
 	int n = window_attrs(w, attrs);
 	attrs[n++] = onnx_attr_ints("kernel", w->n, w->kernel);
 	if (counted)
-		attrs[n++] = onnx_attr_ints("counted_pads", 2 * w->n, counted);
+		n = add_list(attrs, n, "counted_pads", 2 * w->n, counted, 0);
 	return onnx_give(k, onnx_make(k, k->row->op, 1, k->in, n, attrs));
 }
 

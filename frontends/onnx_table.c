@@ -162,10 +162,23 @@ int64_t onnx_int(const onnx_call *k, const char *name, int64_t init)
 	return a ? a->i : init;
 }
 
+/* The author's number: the shortest decimal that is this float, so that 0.1f becomes 0.1. */
+static double widen(float f)
+{
+	char text[32];
+	double v = (double)f;
+	for (int digits = 6; digits <= 9; digits++) {
+		int n = snprintf(text, sizeof text, "%.*g", digits, (double)f);
+		if (pim_read_float(text, text + n, &v) == text + n && (float)v == f)
+			return v;
+	}
+	return (double)f;
+}
+
 double onnx_float(const onnx_call *k, const char *name, double init)
 {
 	const Onnx__AttributeProto *a = onnx_attribute(k, name);
-	return a ? (double)a->f : init;
+	return a ? widen(a->f) : init;
 }
 
 const char *onnx_string(const onnx_call *k, const char *name, const char *init)

@@ -12,8 +12,10 @@
 
 #include "frontends/onnx.h"
 
-/* Elements up to this many bytes are copied: they print inline and are aligned. */
+/* Elements up to this many bytes are copied, so that they are aligned. */
 #define COPIED_BYTES 256
+/* So few belong into the text form itself, wherever they came from. */
+#define INLINE_ELEMENTS 16
 
 enum { ONNX_INT4 = 22 };
 
@@ -143,17 +145,19 @@ static const void *unpack_bool(const decoder *d, const uint8_t *bytes)
 /* Raw elements at `bytes`, which is `offset` of the file `name`. */
 static bool take_raw(const decoder *d, const uint8_t *bytes, const char *name, uint64_t offset)
 {
-	*d->data = (pim_data){.kind = PIM_DATA_dense};
-	if (d->type->dtype == PIM_DTYPE_i4) {
-		d->data->bytes = unpack_i4(d, bytes);
-	} else if (d->type->dtype == PIM_DTYPE_bool) {
-		d->data->bytes = unpack_bool(d, bytes);
-	} else if (d->bytes <= COPIED_BYTES) {
+	if (d->type->dtype == PIM_DTYPE_i4 || d->type->dtype == PIM_DTYPE_bool) {
+		bool is_i4 = d->type->dtype == PIM_DTYPE_i4;
+		*d->data = (pim_data){.kind = PIM_DATA_dense};
+		d->data->bytes = is_i4 ? unpack_i4(d, bytes) : unpack_bool(d, bytes);
+		return true;
+	}
+	*d->data = (pim_data){PIM_DATA_dense, bytes, name, offset, NULL};
+	if (d->type->elements <= INLINE_ELEMENTS)
+		d->data->file = NULL;
+	if (d->bytes <= COPIED_BYTES) {
 		void *copy = pim_arena_raw(d->arena, (size_t)d->bytes + 1);
 		memcpy(copy, bytes, (size_t)d->bytes);
 		d->data->bytes = copy;
-	} else {
-		*d->data = (pim_data){PIM_DATA_dense, bytes, name, offset, NULL};
 	}
 	return true;
 }
