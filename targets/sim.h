@@ -163,12 +163,10 @@ typedef struct pim_sim_pattern {
 	uint8_t fill[8]; /* one element */
 } pim_sim_pattern;
 
-/* An operand of a kernel is a source of the command, a constant of the kernel's graph, or absent. */
 typedef struct pim_sim_kernel {
-	int n_operands, n_sources;
-	int *source;       /* per operand: source number, -1: not a source */
-	pim_tensor *operand; /* per operand: type, and data of constants */
-	int64_t *bytes;    /* per source */
+	int n_operands;
+	int *source;    /* per operand: number of the source, -1: absent */
+	int64_t *bytes; /* per source */
 	int64_t result_bytes;
 } pim_sim_kernel;
 
@@ -201,8 +199,8 @@ typedef struct pim_sim {
 
 /* sim_prepare.c: false after diagnostics. */
 bool pim_sim_prepare(pim_sim *s);
-bool pim_sim_kernels(pim_sim *s);
-void pim_sim_patterns(pim_sim *s);
+void pim_sim_kernels(pim_sim *s);  /* sim_kernel.c */
+void pim_sim_patterns(pim_sim *s); /* sim_memory.c */
 
 static inline int64_t pim_sim_address(const pim_sim_unit *u, const pim_ref *r)
 {

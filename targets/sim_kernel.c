@@ -9,49 +9,28 @@
 
 #define SCRATCH_BYTES (1 << 20) /* scratch is given back when it has grown past this */
 
-/* Where operand j of the op comes from: the number of a graph input, or a constant of the graph. */
-static bool find_operand(pim_sim *s, int number, int j)
+/* The graph's inputs are the op's operands in order, without those that are absent. */
+static void list_operands(pim_sim *s, const pim_kernel *k, pim_sim_kernel *q)
 {
-	const pim_kernel *k = s->p->kernel + number;
-	pim_sim_kernel *q = s->kernel + number;
-	const pim_node *in = k->op->in[j];
-	q->source[j] = -1;
-	if (!in)
-		return true;
-	q->operand[j].type = in->type;
-	for (int i = 0; i < k->graph->n_inputs; i++)
-		if (k->graph->inputs[i] == in)
-			q->source[j] = i;
-	if (q->source[j] >= 0)
-		return true;
-	const pim_data *d = in->op == PIM_OP_constant ? pim_constant_data(in) : NULL;
-	if (!d || d->kind != PIM_DATA_dense)
-		return pim_file_error(s->context, s->o->path,
-			"kernel %d: operand %d is neither an input nor a constant with elements", number, j);
-	q->operand[j].data = (void *)d->bytes;
-	return true;
+	int n = 0;
+	q->n_operands = (int)k->op->n_in;
+	q->source = PIM_NEW(s->arena, int, q->n_operands + 1);
+	q->bytes = PIM_NEW(s->arena, int64_t, q->n_operands + 1);
+	q->result_bytes = pim_type_bytes(k->op->type);
+	for (int j = 0; j < q->n_operands; j++) {
+		const pim_node *in = k->op->in[j];
+		q->source[j] = in ? n : -1;
+		if (in)
+			q->bytes[n++] = pim_type_bytes(in->type);
+	}
 }
 
-bool pim_sim_kernels(pim_sim *s)
+void pim_sim_kernels(pim_sim *s)
 {
 	s->kernel = PIM_NEW(s->arena, pim_sim_kernel, s->p->n_kernels + 1);
 	s->scratch = pim_arena_new();
-	bool good = true;
-	for (int i = 0; i < s->p->n_kernels; i++) {
-		const pim_kernel *k = s->p->kernel + i;
-		pim_sim_kernel *q = s->kernel + i;
-		q->n_operands = (int)k->op->n_in;
-		q->n_sources = k->graph->n_inputs;
-		q->source = PIM_NEW(s->arena, int, q->n_operands + 1);
-		q->operand = PIM_NEW(s->arena, pim_tensor, q->n_operands + 1);
-		q->bytes = PIM_NEW(s->arena, int64_t, q->n_sources + 1);
-		q->result_bytes = pim_type_bytes(k->op->type);
-		for (int j = 0; j < q->n_sources; j++)
-			q->bytes[j] = pim_type_bytes(k->graph->inputs[j]->type);
-		for (int j = 0; j < q->n_operands; j++)
-			good = find_operand(s, i, j) && good;
-	}
-	return good;
+	for (int i = 0; i < s->p->n_kernels; i++)
+		list_operands(s, s->p->kernel + i, s->kernel + i);
 }
 
 /* ---- += ---- */
@@ -141,10 +120,10 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
 	reuse_scratch(s);
 	pim_tensor *in = PIM_NEW(s->scratch, pim_tensor, k->n_operands + 1);
 	for (int j = 0; j < k->n_operands; j++) {
-		in[j] = k->operand[j];
 		if (k->source[j] < 0)
 			continue;
 		const pim_ref *r = ref + 1 + k->source[j];
+		in[j].type = op->in[j]->type;
 		in[j].data = aligned_bytes(s, u->memory[r->space] + pim_sim_address(u, r), in[j].type);
 	}
 	uint8_t *to = u->memory[ref->space] + pim_sim_address(u, ref);

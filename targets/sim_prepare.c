@@ -13,17 +13,23 @@
 #define MOST_COMMANDS 1000000000000 /* executed, of all units */
 #define MOST_CYCLES (INT64_MAX / 4) /* of all commands, one after the other: no time overflows */
 
+static int64_t at_most(int64_t cycles)
+{
+	return cycles < MOST_CYCLES ? cycles : MOST_CYCLES;
+}
+
 static int64_t cycles_at(int64_t bytes, double rate)
 {
-	return (int64_t)ceil((double)bytes / rate);
+	double cycles = ceil((double)bytes / rate);
+	return cycles < (double)MOST_CYCLES ? (int64_t)cycles : MOST_CYCLES;
 }
 
 /* A transfer of bytes through the port of a memory. */
 static int64_t port_cycles(const pim_sim *s, int space, int64_t bytes)
 {
 	if (space == PIM_SPACE_memory)
-		return pim_target_memory_cycles(s->t, bytes);
-	return s->t->buffer.latency + cycles_at(bytes, s->t->buffer.bytes_per_cycle);
+		return at_most(pim_target_memory_cycles(s->t, bytes));
+	return at_most(s->t->buffer.latency) + cycles_at(bytes, s->t->buffer.bytes_per_cycle);
 }
 
 /* Bytes that a kernel reads of a source which stays in main memory: what it looks up, of a table.
@@ -51,7 +57,7 @@ static int64_t kernel_cycles(const pim_sim *s, const pim_command *c, const pim_r
 	for (int i = 0; i < c->n_refs; i++)
 		if (ref[i].space == PIM_SPACE_memory)
 			bytes += ref_bytes(s, c, i) * (i == 0 && c->accumulate ? 2 : 1);
-	return s->p->kernel[c->index].cycles + cycles_at(bytes, s->t->memory.bytes_per_cycle);
+	return at_most(s->p->kernel[c->index].cycles) + cycles_at(bytes, s->t->memory.bytes_per_cycle);
 }
 
 /* Cycles that an engine works for one command, waiting apart. */
@@ -252,7 +258,10 @@ static void account_message(pim_sim *s, const pim_sim_op *op, int64_t runs, pim_
 	add_times(&c->bytes, op->bytes, runs, t);
 	add_times(&r->messages, 1, runs, t);
 	add_times(&r->message_bytes, op->bytes, runs, t);
-	add_times(&t->work, (op->link + s->t->network.hop_cycles) * (c->hops + 1), runs, t);
+	for (uint32_t i = 0; i <= c->hops; i++) {
+		add_times(&t->work, op->link, runs, t);
+		add_times(&t->work, s->t->network.hop_cycles, runs, t);
+	}
 }
 
 static void account(pim_sim *s, uint32_t unit, uint32_t at, int64_t runs, pim_sim_totals *t)
@@ -264,7 +273,8 @@ static void account(pim_sim *s, uint32_t unit, uint32_t at, int64_t runs, pim_si
 	add_times(&u->commands, 1, runs, t);
 	add_times(&t->commands, 1, runs, t);
 	add_times(u->busy + op->engine, op->cycles, runs, t);
-	add_times(&t->work, op->cycles + s->t->command_cycles, runs, t);
+	add_times(&t->work, op->cycles, runs, t);
+	add_times(&t->work, s->t->command_cycles, runs, t);
 	account_refs(s, c, stream->ref + c->first, runs, t);
 	if (op->kind == PIM_SIM_send)
 		account_message(s, op, runs, t);
@@ -335,8 +345,7 @@ static bool account_all(pim_sim *s)
 bool pim_sim_prepare(pim_sim *s)
 {
 	pim_sim_patterns(s);
-	if (!pim_sim_kernels(s))
-		return false;
+	pim_sim_kernels(s);
 	size_t n;
 	const uint64_t *key = list_keys(s, &n);
 	make_channels(s, key, n);
