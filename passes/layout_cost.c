@@ -2,8 +2,9 @@
 /* layout_cost.c - bytes and cycles to bring a value to the slices that read it.
  *
  * A slice gets what its own unit's homes do not hold from the slices that do. Bytes are exact from
- * the boxes, for slice s on unit s mod units. Cycles are the largest of three loads: the busiest
- * reader's link, the owners' links, and all links together at the mean distance (ours). */
+ * the boxes, for slice s on unit s mod units. A message pays the memory port at both ends. Cycles
+ * are those of the first message and the largest of three loads: the busiest reader, an
+ * owner on average, and all links together at the mean distance (ours). */
 #include <math.h>
 
 #include "passes/pass.h"
@@ -63,41 +64,51 @@ static void find_network(const pim_target *t, double *links, double *hops)
 	}
 }
 
-static double find_cycles(
-	const pim_target *t, int64_t total, int64_t reader, int64_t owners, int64_t messages)
+/* What an exchange amounts to: everything, and what the busiest reader takes. */
+typedef struct exchange {
+	int64_t bytes, messages, reader_bytes, reader_messages;
+} exchange;
+
+static double find_cycles(const pim_target *t, const exchange *x, int64_t owners)
 {
-	double links, hops;
+	double links, hops, rate = t->network.link_bytes_per_cycle;
 	find_network(t, &links, &hops);
-	double rate = t->network.link_bytes_per_cycle;
-	double cycles = fmax((double)reader, (double)total / (double)owners) / rate;
-	if (links > 0)
-		cycles = fmax(cycles, (double)total * hops / (links * rate));
-	return cycles + hops * (double)t->network.hop_cycles +
-		   2.0 * (double)messages * (double)t->command_cycles;
+	double each = (double)(t->memory.latency + t->command_cycles);
+	double reader =
+		(double)x->reader_messages * each + (double)x->reader_bytes / t->memory.bytes_per_cycle;
+	double sent = (double)x->bytes / (double)owners;
+	double owner =
+		fmax((double)x->messages / (double)owners * each + sent / t->memory.bytes_per_cycle,
+			sent / rate);
+	double carried = links > 0 ? (double)x->bytes * hops / (links * rate) : 0;
+	double first = each + hops * (double)t->network.hop_cycles;
+	return first + fmax(carried, fmax(fmax(reader, (double)x->reader_bytes / (2 * rate)), owner));
 }
 
 pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_state *from,
 	const int64_t *need, int64_t slices)
 {
-	pim_edge e = {0, 0};
 	if (type->n_parts > 0 || !need)
-		return e;
+		return (pim_edge){0, 0};
 	int rank = type->rank;
-	int64_t bytes = (int64_t)pim_dtype_bytes(type->dtype), reader = 0, messages = 0;
+	int64_t bytes = (int64_t)pim_dtype_bytes(type->dtype);
 	int64_t waves = (slices + t->units - 1) / t->units;
+	exchange x = {0};
 	for (int64_t s = 0; s < slices; s++) {
 		const int64_t *box = need + s * 2 * rank;
 		int64_t all = count_shared(rank, box, box) * from->layout.sums;
-		int64_t far = all - count_local(rank, t->units, from, s % t->units, box);
-		if (far <= 0)
+		int64_t local = all ? count_local(rank, t->units, from, s % t->units, box) : 0;
+		if (all <= local)
 			continue;
-		e.bytes += far * bytes;
-		reader = largest(reader, far * bytes * waves);
-		messages = largest(messages, count_owners(type, &from->layout, box) * waves);
+		int64_t messages = count_owners(type, &from->layout, box) - (local > 0);
+		x.bytes += (all - local) * bytes;
+		x.messages += messages;
+		x.reader_bytes = largest(x.reader_bytes, (all - local) * bytes * waves);
+		x.reader_messages = largest(x.reader_messages, messages * waves);
 	}
-	if (e.bytes > 0)
-		e.cycles = find_cycles(t, e.bytes, reader, from->slices, messages);
-	return e;
+	if (x.bytes == 0)
+		return (pim_edge){0, 0};
+	return (pim_edge){find_cycles(t, &x, from->slices), x.bytes};
 }
 
 pim_edge pim_relayout_cost(

@@ -368,6 +368,24 @@ static void find_boxes(const candidates *c, pim_state *s, pim_arena *a)
 	}
 }
 
+/* What map will find for the largest slice; leaves and moves as they were estimated. */
+static double find_nest_cycles(const candidates *c, const pim_layout *l)
+{
+	const pim_node *n = c->node;
+	if (!c->axes || moves_only(n) || n->type->n_parts > 0)
+		return find_cycles(c, l) / (double)count_waves(l, c->target);
+	pim_arena *scratch = pim_arena_new();
+	pim_plan plan;
+	pim_node *shadow = pim_arena_alloc(scratch, sizeof *n + n->n_in * sizeof *n->in);
+	*shadow = with_layout(n, &plan, l);
+	memcpy(shadow->in, n->in, n->n_in * sizeof *n->in);
+	int64_t evaluated = 0;
+	const pim_nest *nest = pim_nest_choose(c->target, shadow, PIM_NEST_greedy, scratch, &evaluated);
+	double cycles = (double)nest->cycles;
+	pim_arena_free(scratch);
+	return cycles;
+}
+
 static void fill_state(const candidates *c, int which, bool own, pim_state *s, pim_arena *a)
 {
 	s->layout = c->layout[which];
@@ -375,8 +393,8 @@ static void fill_state(const candidates *c, int which, bool own, pim_state *s, p
 	s->own = own;
 	s->seen = s->layout.sums <= 1;
 	s->slices = pim_layout_slices(&s->layout);
-	s->cycles = c->cycles[which];
 	int64_t waves = count_waves(&s->layout, c->target);
+	s->cycles = own ? (double)waves * find_nest_cycles(c, &s->layout) : c->cycles[which];
 	if (c->axes && c->node->type->n_parts == 0) {
 		int64_t extent[PIM_MAX_AXES], bytes[3];
 		find_extents(c, &s->layout, extent);
