@@ -54,7 +54,7 @@ static bool is_plain(const char *name)
 			return false;
 		digits &= digit;
 	}
-	return *name && !digits;
+	return *name && !digits && *name != ':' && name[strlen(name) - 1] != ':';
 }
 
 void pim_text_name(pim_text *t, const char *name)
@@ -65,13 +65,24 @@ void pim_text_name(pim_text *t, const char *name)
 		pim_text_quoted(t, name);
 }
 
+static void print_number(pim_text *t, uint32_t number)
+{
+	char s[12], *end = s + sizeof s, *p = end;
+	do
+		*--p = (char)('0' + number % 10);
+	while (number /= 10);
+	*--p = '%';
+	pim_text_add(t, p, (size_t)(end - p));
+}
+
 void pim_label_print(pim_text *t, const pim_node *n)
 {
+	if (!n->name) {
+		print_number(t, n->number);
+		return;
+	}
 	pim_text_add(t, "%", 1);
-	if (n->name)
-		pim_text_name(t, n->name);
-	else
-		pim_text_int(t, n->number);
+	pim_text_name(t, n->name);
 }
 
 const char *pim_node_label(const pim_node *n, pim_arena *a)

@@ -28,18 +28,25 @@ static const char *name_end(const char *p, const char *end)
 	return p;
 }
 
-static bool read_number(const char *s, const char *end, uint32_t *number)
+/* Reads %12 at once: false, with nothing read, when it is a name. */
+static bool take_number(pim_cursor *c, value_name *name)
 {
+	const char *s = c->p;
 	uint64_t v = 0;
-	if (s == end || (*s == '0' && end - s > 1) || end - s > 10)
+	while (s < c->end && is_digit(*s) && s - c->p < 11)
+		v = v * 10 + (uint64_t)(*s++ - '0');
+	size_t n = (size_t)(s - c->p);
+	if (!n || v >= PIM_NO_NUMBER || (*c->p == '0' && n > 1) ||
+		(s < c->end && is_name_char(*s) && *s != ':'))
 		return false;
-	for (; s < end; s++) {
-		if (!is_digit(*s))
-			return false;
-		v = v * 10 + (uint64_t)(*s - '0');
-	}
-	*number = (uint32_t)v;
-	return v < PIM_NO_NUMBER;
+	if (s < c->end && *s == ':' && name_end(s, c->end) > s)
+		return false;
+	name->numbered = true;
+	name->number = (uint32_t)v;
+	name->s = c->p;
+	name->n = n;
+	c->p = s;
+	return true;
 }
 
 bool parse_value_name(parser *p, value_name *name)
@@ -50,6 +57,8 @@ bool parse_value_name(parser *p, value_name *name)
 	if (c->p >= c->end || *c->p != '%')
 		return pim_cursor_expected(c, "a value, such as %x");
 	const char *s = ++c->p;
+	if (take_number(c, name))
+		return true;
 	name->numbered = false;
 	if (s < c->end && *s == '"') {
 		name->s = pim_cursor_string(c);
@@ -61,7 +70,6 @@ bool parse_value_name(parser *p, value_name *name)
 	c->p = name_end(s, c->end);
 	name->s = s;
 	name->n = (size_t)(c->p - s);
-	name->numbered = read_number(s, c->p, &name->number);
 	return true;
 }
 

@@ -119,8 +119,7 @@ static void print_node(printer *p, const pim_node *n)
 	pim_text_add(p->out, " = ", 3);
 	pim_text_str(p->out, pim_op_at((pim_op)n->op)->name);
 	for (uint32_t i = 0; i < n->n_in; i++) {
-		pim_text_add(p->out, ", ", i ? 2 : 0);
-		pim_text_add(p->out, " ", i ? 0 : 1);
+		pim_text_add(p->out, i ? ", " : " ", i ? 2 : 1);
 		if (n->in[i])
 			pim_label_print(p->out, n->in[i]);
 		else
