@@ -184,7 +184,9 @@ double onnx_float(const onnx_call *k, const char *name, double init)
 const char *onnx_string(const onnx_call *k, const char *name, const char *init)
 {
 	const Onnx__AttributeProto *a = onnx_attribute(k, name);
-	return a ? pim_intern(k->import->context, (const char *)a->s.data, a->s.len) : init;
+	return a && a->s.len ? pim_intern(k->import->context, (const char *)a->s.data, a->s.len)
+		   : a			 ? ""
+						 : init;
 }
 
 int onnx_ints(const onnx_call *k, const char *name, const int64_t **v)
