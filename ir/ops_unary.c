@@ -297,7 +297,10 @@ bool pim_eval_cast(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim
 	for (int64_t i = 0; i < n->type->elements; i += PIM_STAGE_BLOCK) {
 		int64_t k =
 			n->type->elements - i < PIM_STAGE_BLOCK ? n->type->elements - i : PIM_STAGE_BLOCK;
-		if (s == PIM_STAGE_f32) {
+		if (s == PIM_STAGE_f32 && pim_stage_of(to) == s) {
+			pim_stage_load(from, in[0].data, i, k, block);
+			pim_stage_store(to, out->data, i, k, block);
+		} else if (s == PIM_STAGE_f32) {
 			pim_stage_load(from, in[0].data, i, k, block);
 			widen_floats(k, (const void *)block, real);
 			cast_from_floats(to, out->data, i, k, real);
