@@ -9,7 +9,7 @@
 
 enum {
 	MOST = 400,
-	UNITS = 9,
+	UNITS = 12,
 	MEMORY = 2048,
 	BUFFER = 1024,
 	WORDS = (MEMORY + BUFFER) / 64 + 2,
@@ -273,17 +273,29 @@ static step *next_send(twin *t, int *unit)
 	return best;
 }
 
-/* Step by step along x, then y, on a mesh. */
+/* Which way round from a to b: 1, -1, or 0 when there; on a ring the shorter, upwards when equal.
+ */
+static int way(const pim_target *m, int a, int b, int size)
+{
+	int up = (b - a + size) % size;
+	if (m->network.topology == PIM_TOPOLOGY_torus)
+		return up == 0 ? 0 : up <= size - up ? 1 : -1;
+	return (b > a) - (b < a);
+}
+
+/* Step by step along x, then y. */
 static void travel(twin *t, step *s, int unit)
 {
 	const pim_target *m = t->p->target;
 	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0;
 	int64_t tail = up((double)bytes / m->network.link_bytes_per_cycle), head = s->start;
-	int at = unit, to = (int)s->c->unit, width = m->network.size[0], hops = 0;
+	int at = unit, to = (int)s->c->unit, hops = 0;
+	int width = m->network.size[0], height = m->network.size[1];
 	for (; at != to; hops++) {
-		int dx = to % width - at % width, dy = to / width - at / width;
+		int dx = way(m, at % width, to % width, width);
+		int dy = dx ? 0 : way(m, at / width, to / width, height);
 		int link = at * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
-		at += dx > 0 ? 1 : dx < 0 ? -1 : dy > 0 ? width : -width;
+		at = (at / width + dy + height) % height * width + (at % width + dx + width) % width;
 		if (t->link[link] > head)
 			head = t->link[link];
 		t->link[link] = head + tail;
@@ -735,7 +747,8 @@ static void add_results(pim_program *p, int64_t offset)
 
 static pim_target random_machine(void)
 {
-	pim_target t = make_machine(1 + (int)draw(3), 1 + (int)draw(3));
+	pim_target t = make_machine(1 + (int)draw(4), 1 + (int)draw(3));
+	t.network.topology = draw(3) ? PIM_TOPOLOGY_mesh : PIM_TOPOLOGY_torus;
 	t.command_cycles = draw(4);
 	t.network.hop_cycles = draw(5);
 	t.network.link_bytes_per_cycle = (double)(1 + draw(32)) / 2;
