@@ -51,7 +51,10 @@ static bool is_word(char c)
 
 bool pim_cursor_take(pim_cursor *c, const char *word)
 {
-	pim_cursor_space(c);
+	if (c->p < c->end && (*c->p <= ' ' || *c->p == '/'))
+		pim_cursor_space(c);
+	if (c->p < c->end && *c->p != *word)
+		return false;
 	size_t n = strlen(word);
 	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n))
 		return false;
