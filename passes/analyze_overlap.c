@@ -16,6 +16,7 @@
 #include "passes/overlap.h"
 #include "passes/pass.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MOST_TRACED = 1 << 14, MOST_CHECKED = 1 << 27 };
@@ -24,7 +25,8 @@ enum { MOST_TRACED = 1 << 14, MOST_CHECKED = 1 << 27 };
 typedef struct run {
 	const pim_axes *axes;
 	const pim_spaces *spaces;
-	double step, lag; /* cycles of a step; cycles between a tile of an input and its arrival */
+	double step, lag; /* cycles of a step; cycles that the messages of a step take */
+	double waves;	  /* slices that share a unit */
 	double cost;	  /* cycles alone */
 	double *done;	  /* [0..steps]: when so many steps are complete at all places */
 	double begin, waits;
@@ -180,23 +182,24 @@ static bool is_new_place(const pim_spaces *s, const need *w, int n_needs, const 
 	return true;
 }
 
-/* Runs one place through its steps. */
+/* Runs one place through its steps: inputs arrive one step after the other, as fast as messages
+ * allow; a step ends when its work is done, and no earlier than its last wave's inputs allow. */
 static void run_place(
 	const analysis *s, const pim_node *n, const need *w, int n_needs, int64_t place, int64_t *digit)
 {
 	run *r = &s->run[n->id];
-	double now = 0;
+	double now = 0, arrived = 0, others = r->lag - r->lag / r->waves;
 	set_digits(r->spaces, false, 0, digit);
 	for (int64_t step = 0; step < r->spaces->steps; step++) {
-		double ready = 0;
+		double ready = step ? arrived + others : 0;
 		for (int k = 0; k < n_needs; k++)
 			ready = later(ready, need_time(s, n, &w[k], digit, place, step));
-		ready += ready > 0 ? r->lag : 0;
+		arrived = ready + r->lag / r->waves;
 		if (step == 0)
-			r->begin = place == 0 || ready < r->begin ? ready : r->begin;
+			r->begin = place == 0 || arrived < r->begin ? arrived : r->begin;
 		else
-			r->waits = later(r->waits, ready - now);
-		now = later(now, ready) + r->step;
+			r->waits = later(r->waits, arrived - now);
+		now = later(later(now, arrived) + r->step, arrived + others + r->step / r->waves);
 		r->done[step + 1] = later(r->done[step + 1], now);
 		next_step(r->spaces, digit);
 	}
@@ -240,7 +243,8 @@ static void prepare(analysis *s, const pim_node *n)
 	r->spaces = pim_spaces_of(n, r->axes, s->j->arena);
 	double steps = (double)r->spaces->steps;
 	r->cost = (double)e.cycles;
-	r->step = later((double)e.compute, (double)e.incoming) / steps;
+	r->step = (double)e.compute / steps;
+	r->waves = (double)e.waves;
 	r->lag = (double)e.incoming / steps;
 	r->done = PIM_NEW(s->j->arena, double, r->spaces->steps + 1);
 }
@@ -332,7 +336,7 @@ bool pim_pass_analyze_overlap(pim_graph *g, pim_job *j)
 		overlapped = later(overlapped, finish_of(&s, n));
 	}
 	pim_job_count(j, "sequential", sequential);
-	pim_job_count(j, "overlapped", overlapped);
+	pim_job_count(j, "overlapped", ceil(overlapped));
 	pim_job_count(j, "pairs", (double)s.pairs);
 	pim_job_count(j, "traced", (double)s.traced);
 	pim_job_count(j, "barriers", (double)s.barriers);
