@@ -99,7 +99,8 @@ static void map_bias(const pim_node *n, pim_axes *x, int group, int channel, int
 	pim_axes_term(x, 2, 0, channel, 1);
 }
 
-/* Some channels of each of several groups are no box of the input: then a slice takes all of a group's. */
+/* Some channels of each of several groups are no box of the input: then a slice takes all of a
+ * group's. */
 static pim_axis_kind sum_kind(int64_t groups)
 {
 	return groups > 1 ? PIM_AXIS_coupled : PIM_AXIS_summed;
@@ -422,7 +423,7 @@ static void convolve_group(const conv_shape *s, const float *x, const float *k, 
 		return;
 	}
 	conv_block b = {0};
-	while (next_block(w, COLUMN_FLOATS / g.k, &b)) {
+	while (g.k > 0 && next_block(w, COLUMN_FLOATS / g.k, &b)) {
 		fill_columns(w, x, s->in_channels, &b, columns);
 		g.n = g.ldb = b.lines * b.columns;
 		pim_gemm_f32(e, &g, k, columns, 1, y + b.line * w->out[2] + b.column);

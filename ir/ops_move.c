@@ -120,8 +120,9 @@ const pim_type *pim_infer_pad(const pim_node *n)
 	int64_t dims[PIM_MAX_RANK];
 	if (!pads)
 		return NULL;
-	if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect")) {
-		pim_node_error(n, "mode of pad is \"%s\", expected constant, edge or reflect", mode);
+	if (!mode || (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect"))) {
+		pim_node_error(
+			n, "mode of pad is \"%s\", expected constant, edge or reflect", mode ? mode : "");
 		return NULL;
 	}
 	for (int d = 0; d < t->rank; d++) {

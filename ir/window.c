@@ -95,7 +95,7 @@ bool pim_window_read_transposed(
 	for (int d = 0; d < 3; d++) {
 		int s = d - (3 - spatial);
 		int64_t reach = w->dilation[d] * (w->kernel[d] - 1) + 1, size;
-		if (!pim_mul(w->in[d] - 1, w->stride[d], &size) ||
+		if (w->in[d] < 1 || !pim_mul(w->in[d] - 1, w->stride[d], &size) ||
 			!pim_add(size, reach - w->lo[d] - w->hi[d] + (s < 0 ? 0 : more[s]), &size) || size < 1)
 			return pim_node_error(n,
 				"spatial dim %d of %s: input %lld, stride %lld, kernel reach %lld and pads %lld "
