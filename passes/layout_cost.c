@@ -36,6 +36,8 @@ static int64_t count_owners(const pim_type *t, const pim_layout *from, const int
 {
 	int64_t owners = from->sums;
 	for (int d = 0; d < t->rank; d++) {
+		if (from->parts[d] == 1)
+			continue;
 		int64_t first = piece_with(need[d], t->dims[d], from->parts[d]);
 		owners *= piece_with(need[t->rank + d] - 1, t->dims[d], from->parts[d]) - first + 1;
 	}
@@ -85,10 +87,16 @@ static double find_cycles(const pim_target *t, const exchange *x, int64_t owners
 	return first + fmax(carried, fmax(fmax(reader, (double)x->reader_bytes / (2 * rate)), owner));
 }
 
+/* Does every unit hold all of it? */
+static bool is_everywhere(const pim_target *t, const pim_state *from)
+{
+	return from->layout.copies >= t->units && from->layout.copies == from->slices;
+}
+
 pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_state *from,
 	const int64_t *need, int64_t slices)
 {
-	if (type->n_parts > 0 || !need)
+	if (type->n_parts > 0 || !need || is_everywhere(t, from))
 		return (pim_edge){0, 0};
 	int rank = type->rank;
 	int64_t bytes = (int64_t)pim_dtype_bytes(type->dtype);

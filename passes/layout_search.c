@@ -17,8 +17,17 @@
 
 enum { MAX_DIGITS = 63 }; /* each at least doubles the combinations */
 
-/* Costs from each seen state of a producer (row) to each own state of a reader. */
+/* What an edge joins; input -1: a relayout of the value itself. */
+typedef struct pair {
+	const pim_states *from, *to;
+	int64_t input;
+} pair;
+
+/* Costs from each seen state of a producer (row) to each own state of a reader, or for a relayout
+ * from each own state to each seen one; worked out when first asked for. */
 typedef struct edge_table {
+	pair of;
+	bool known[PIM_MAX_STATES][PIM_MAX_STATES];
 	pim_edge at[PIM_MAX_STATES][PIM_MAX_STATES];
 } edge_table;
 
@@ -28,8 +37,8 @@ struct pim_layout_search {
 	pim_arena *arena;
 	int n_ids;
 	const pim_states **states; /* by id */
-	const edge_table ***edge;  /* by id, then input; NULL where nothing is fetched */
-	const edge_table **move;   /* by id: relayout of own result */
+	edge_table ***edge;		   /* by id, then input; NULL where nothing is fetched */
+	edge_table **move;		   /* by id: relayout of own result */
 	int *last;				   /* by id: position of the last user */
 };
 
@@ -126,42 +135,29 @@ static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
 	free(key.s);
 }
 
-static const edge_table *make_edges(
-	const pim_layout_search *s, const pim_states *from, const pim_states *to, int input)
-{
-	edge_table *e = PIM_NEW(s->arena, edge_table, 1);
-	for (int i = 0; i < from->n; i++)
-		for (int k = 0; k < to->n; k++)
-			if (from->state[i].seen && to->state[k].own && to->state[k].need[input])
-				e->at[i][k] = pim_edge_cost(s->target, from->type, &from->state[i],
-					to->state[k].need[input], to->state[k].slices);
-	return e;
-}
-
-static const edge_table *make_moves(const pim_layout_search *s, const pim_states *r)
-{
-	edge_table *e = PIM_NEW(s->arena, edge_table, 1);
-	for (int i = 0; i < r->n; i++)
-		for (int k = 0; k < r->n; k++)
-			if (r->state[i].own && r->state[k].seen)
-				e->at[i][k] = pim_relayout_cost(s->target, r->type, &r->state[i], &r->state[k]);
-	return e;
-}
-
-typedef struct pair {
-	const pim_states *from, *to;
-	int64_t input; /* -1: relayout */
-} pair;
-
-static const edge_table *find_table(pim_layout_search *s, pim_map *known, pair key)
+static edge_table *find_table(pim_layout_search *s, pim_map *known, pair key)
 {
 	edge_table *e = pim_map_get(known, &key, sizeof key);
 	if (e)
 		return e;
-	const edge_table *made =
-		key.input < 0 ? make_moves(s, key.from) : make_edges(s, key.from, key.to, (int)key.input);
-	pim_map_put(known, &key, sizeof key, (void *)(uintptr_t)made);
-	return made;
+	e = PIM_NEW(s->arena, edge_table, 1);
+	e->of = key;
+	pim_map_put(known, &key, sizeof key, e);
+	return e;
+}
+
+static const pim_edge *find_edge(const pim_layout_search *s, edge_table *e, int i, int k)
+{
+	pim_edge *edge = &e->at[i][k];
+	if (e->known[i][k])
+		return edge;
+	e->known[i][k] = true;
+	const pim_state *from = &e->of.from->state[i], *to = &e->of.to->state[k];
+	if (e->of.input < 0)
+		*edge = pim_relayout_cost(s->target, e->of.from->type, from, to);
+	else if (to->need[e->of.input])
+		*edge = pim_edge_cost(s->target, e->of.from->type, from, to->need[e->of.input], to->slices);
+	return edge;
 }
 
 static void find_tables(pim_layout_search *s)
@@ -176,7 +172,7 @@ static void find_tables(pim_layout_search *s)
 		const pim_states *own = s->states[n->id];
 		s->last[n->id] = at;
 		s->move[n->id] = find_table(s, known, (pair){own, own, -1});
-		s->edge[n->id] = PIM_NEW(s->arena, const edge_table *, n->n_in + 1);
+		s->edge[n->id] = PIM_NEW(s->arena, edge_table *, n->n_in + 1);
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (is_value(n->in[i])) {
 				s->last[n->in[i]->id] = at;
@@ -194,8 +190,8 @@ pim_layout_search *pim_layout_search_new(
 	s->arena = a;
 	s->n_ids = (int)g->n_ids;
 	s->states = PIM_NEW(a, const pim_states *, s->n_ids + 1);
-	s->edge = PIM_NEW(a, const edge_table **, s->n_ids + 1);
-	s->move = PIM_NEW(a, const edge_table *, s->n_ids + 1);
+	s->edge = PIM_NEW(a, edge_table **, s->n_ids + 1);
+	s->move = PIM_NEW(a, edge_table *, s->n_ids + 1);
 	s->last = PIM_NEW(a, int, s->n_ids + 1);
 	find_states(s, base);
 	find_tables(s);
@@ -246,20 +242,27 @@ static int64_t stride_of(const front *f, int v)
 	return stride;
 }
 
-/* Where the digits of some live values stand: their strides in one numbering and in another. Values
- * with one state have no digit. */
-typedef struct digits {
+/* Walks all combinations in order, with what number each has among the next front's combinations
+ * (the new value in its first state) and among those of the node's inputs alone. Values with one
+ * state are left out. */
+typedef struct walker {
 	int n;
-	int count[MAX_DIGITS];
-	int64_t from[MAX_DIGITS], to[MAX_DIGITS];
-} digits;
+	int count[MAX_DIGITS], at[MAX_DIGITS];
+	int64_t next_stride[MAX_DIGITS], input_stride[MAX_DIGITS];
+	int64_t next, input;
+} walker;
 
-static int64_t renumber(const digits *d, int64_t t)
+static void advance(walker *w)
 {
-	int64_t r = 0;
-	for (int k = 0; k < d->n; k++)
-		r += t / d->from[k] % d->count[k] * d->to[k];
-	return r;
+	for (int k = w->n - 1; k >= 0; k--) {
+		w->next += w->next_stride[k];
+		w->input += w->input_stride[k];
+		if (++w->at[k] < w->count[k])
+			return;
+		w->at[k] = 0;
+		w->next -= w->next_stride[k] * w->count[k];
+		w->input -= w->input_stride[k] * w->count[k];
+	}
 }
 
 /* The best own state and cost for each seen state of a node, given how its inputs are seen. */
@@ -282,10 +285,12 @@ static void fill_row(run *r, const pim_node *n, const int *seen, best_row *row)
 		double cost = state_cost(r, &own->state[a]);
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (s->edge[n->id][i])
-				cost += s->edge[n->id][i]->at[seen[i]][a].cycles;
+				cost += find_edge(s, s->edge[n->id][i], seen[i], a)->cycles;
 		for (int b = 0; b < own->n; b++) {
-			double all = cost + s->move[n->id]->at[a][b].cycles;
-			if (own->state[b].seen && all < row->cost[b]) {
+			if (!own->state[b].seen)
+				continue;
+			double all = cost + find_edge(s, s->move[n->id], a, b)->cycles;
+			if (all < row->cost[b]) {
 				row->cost[b] = all;
 				row->own[b] = (uint8_t)a;
 			}
@@ -331,69 +336,72 @@ static front next_front(const run *r, const pim_node *n, int at)
 	return g;
 }
 
-static void find_digits(const front *f, const front *g, const pim_node *n, digits *keep)
+static bool reads(const pim_node *n, const pim_node *value)
 {
-	keep->n = 0;
-	for (int v = 0; v < g->n; v++)
-		if (g->value[v] != n && g->count[v] > 1) {
-			int old = find_live(f, g->value[v]);
-			keep->count[keep->n] = f->count[old];
-			keep->from[keep->n] = stride_of(f, old);
-			keep->to[keep->n++] = stride_of(g, v);
-		}
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] == value)
+			return true;
+	return false;
 }
 
-/* Numbers the combinations of n's inputs alone; their count. */
-static int64_t find_input_digits(const front *f, const pim_node *n, digits *in)
+/* A walker over f, whose next front is g; how many combinations n's inputs have. */
+static int64_t start_walk(const front *f, const front *g, const pim_node *n, walker *w)
 {
-	int64_t size = 1;
-	in->n = 0;
-	for (int v = 0; v < f->n; v++) {
-		bool read = false;
-		for (int i = 0; i < (int)n->n_in; i++)
-			read = read || n->in[i] == f->value[v];
-		if (!read || f->count[v] == 1)
+	int64_t inputs = 1;
+	w->n = 0;
+	w->next = w->input = 0;
+	for (int v = 0, kept = 0; v < f->n; v++) {
+		bool stays = kept < g->n && g->value[kept] == f->value[v];
+		int64_t next = stays ? stride_of(g, kept++) : 0;
+		if (f->count[v] == 1)
 			continue;
-		in->count[in->n] = f->count[v];
-		in->from[in->n] = stride_of(f, v);
-		in->to[in->n++] = size;
-		size *= f->count[v];
+		bool read = reads(n, f->value[v]);
+		w->count[w->n] = f->count[v];
+		w->at[w->n] = 0;
+		w->next_stride[w->n] = next;
+		w->input_stride[w->n++] = read ? inputs : 0;
+		inputs *= read ? f->count[v] : 1;
 	}
-	return size;
+	return inputs;
+}
+
+/* Goes from combination t of the old front to those of the next that differ in n's state. */
+static void extend(const run *r, const pim_node *n, int64_t t, const best_row *row, bool live,
+	int64_t to, const front *g, step *steps)
+{
+	const pim_states *own = r->s->states[n->id];
+	for (int b = 0; b < own->n; b++) {
+		if (!own->state[b].seen)
+			continue;
+		double cost = r->f.cost[t] + row->cost[b];
+		if (cost < g->cost[to]) {
+			g->cost[to] = cost;
+			steps[to] = (step){(uint32_t)t, row->own[b], (uint8_t)b};
+		}
+		to += live;
+	}
 }
 
 static void take_step(run *r, const pim_node *n, int at)
 {
 	front *f = &r->f, g = next_front(r, n, at);
-	digits keep, in;
-	find_digits(f, &g, n, &keep);
-	best_row *rows = PIM_NEW(r->arena, best_row, find_input_digits(f, n, &in));
+	walker w;
+	best_row *rows = PIM_NEW(r->arena, best_row, start_walk(f, &g, n, &w));
 	int *seen = PIM_NEW(r->arena, int, n->n_in + 1);
 	bool live = g.n > 0 && g.value[g.n - 1] == n;
-	int own = r->s->states[n->id]->n;
 	g.cost = pim_arena_raw(r->arena, sizeof *g.cost * (size_t)g.size);
 	step *steps = PIM_NEW(r->arena, step, g.size);
 	for (int64_t t = 0; t < g.size; t++)
 		g.cost[t] = INFINITY;
-	for (int64_t t = 0; t < f->size; t++) {
-		best_row *row = &rows[renumber(&in, t)];
+	for (int64_t t = 0; t < f->size; t++, advance(&w)) {
+		best_row *row = &rows[w.input];
 		if (!row->known) {
 			find_seen(f, n, t, seen);
 			fill_row(r, n, seen, row);
 		}
-		int64_t to = renumber(&keep, t);
-		for (int b = 0, k = 0; b < own; b++) {
-			if (!r->s->states[n->id]->state[b].seen)
-				continue;
-			int64_t u = live ? to + k++ : to;
-			double cost = f->cost[t] + row->cost[b];
-			if (cost < g.cost[u]) {
-				g.cost[u] = cost;
-				steps[u] = (step){(uint32_t)t, row->own[b], (uint8_t)b};
-			}
-		}
+		extend(r, n, t, row, live, w.next, &g, steps);
 	}
-	r->plan->steps += f->size * own;
+	r->plan->steps += f->size * r->s->states[n->id]->n;
 	r->stage[r->n_stages++] = (stage){n, steps};
 	*f = g;
 }
@@ -456,12 +464,12 @@ static void add_up(const pim_layout_search *s, pim_layout_plan *p)
 		if (!is_value(n))
 			continue;
 		int own = p->own[n->id];
-		const pim_edge *move = &s->move[n->id]->at[own][p->seen[n->id]];
+		const pim_edge *move = find_edge(s, s->move[n->id], own, p->seen[n->id]);
 		p->cycles += s->states[n->id]->state[own].cycles + move->cycles;
 		p->bytes += move->bytes;
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (s->edge[n->id][i]) {
-				const pim_edge *e = &s->edge[n->id][i]->at[p->seen[n->in[i]->id]][own];
+				const pim_edge *e = find_edge(s, s->edge[n->id][i], p->seen[n->in[i]->id], own);
 				p->cycles += e->cycles;
 				p->bytes += e->bytes;
 			}
