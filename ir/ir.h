@@ -275,7 +275,8 @@ typedef struct pim_index {
  * of the result. A dimension whose index may leave 0..size-1 (padding, concat, slice) is clipped there:
  * elements outside are not read. Result dimensions have positive coefficients only, outer term first;
  * together their terms enumerate each element once. `whole[i]`: input i is needed in full, always
- * (indices of a gather table, for instance); its map is then unused. */
+ * (indices of a gather table, for instance); its map is then unused. An input that a summed axis is not
+ * on (the bias of a conv) belongs to one of the partial results only. */
 #define PIM_MAX_AXES 24
 struct pim_axes {
 	int n_axes;
