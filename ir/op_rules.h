@@ -130,7 +130,8 @@ void pim_axes_of_result(const pim_node *n, pim_axes *x);
 void pim_axes_broadcast(const pim_node *n, pim_axes *x, int input);
 void pim_axes_elementwise(const pim_node *n, pim_axes *x);
 
-/* ---- rule_nodes.c: for fold and decompose rules; all make nodes before `like`, at its place ---- */
+/* ---- rule_nodes.c: for fold and decompose rules; all make nodes before `like`, at its place ----
+ */
 
 /* op of inputs, not yet inferred: give attributes, then pim_rule_done. */
 pim_node *pim_rule_node(pim_node *like, pim_op op, int n, pim_node *const *in);
