@@ -67,38 +67,47 @@ static void copy_answer(const pim_region *from, pim_region *to)
 	}
 }
 
-/* Regions that the list schedule has not already settled, equal ones once: those that share the
- * time limit. */
-static int count_open(const pim_regions *all, const int64_t *bound)
+/* What is known of each region: a proved bound, and whether nothing more is to be found. */
+typedef struct proof {
+	int64_t bound;
+	bool settled;
+} proof;
+
+static int count_open(const pim_regions *all, const proof *p)
 {
 	int open = 0;
 	for (int i = 0; i < all->n; i++)
-		open += pim_region_cycles(&all->region[i]) > bound[i] && !find_same(all, i);
+		open += !p[i].settled && !find_same(all, i);
 	return open;
 }
 
-/* Improves region after region; bound[i] becomes what was proved. False when some proof is missing.
- */
-static bool improve(pim_regions *all, int64_t *bound, double end, pim_outcome *o, pim_arena *a)
+/* One walk over the open regions, which share what is left of the time. */
+static void improve(pim_regions *all, proof *p, double end, int64_t *nodes, pim_arena *a)
 {
-	int open = count_open(all, bound);
-	bool proved = true;
+	int open = count_open(all, p);
 	for (int i = 0; i < all->n; i++) {
 		pim_region *r = &all->region[i];
 		const pim_region *same = find_same(all, i);
 		if (same) {
 			copy_answer(same, r);
-			bound[i] = bound[same - all->region];
+			p[i] = p[same - all->region];
 		}
-		if (same || pim_region_cycles(r) <= bound[i])
+		if (same || p[i].settled)
 			continue;
 		double left = end - clock_seconds();
-		bool done = false;
-		bound[i] = pim_region_ilp(r, left > 0 ? left / open : 0, &o->nodes, &done, a);
-		proved = proved && done;
+		int64_t bound = pim_region_ilp(r, left > 0 ? left / open : 0, nodes, &p[i].settled, a);
+		p[i].bound = bound > p[i].bound ? bound : p[i].bound;
 		open--;
 	}
-	return proved;
+}
+
+/* Walks again, with larger shares, while regions are open and much of the time is left. */
+static void improve_all(
+	pim_regions *all, proof *p, double begin, double limit, int64_t *nodes, pim_arena *a)
+{
+	for (int round = 0; round < 3 && count_open(all, p); round++)
+		if (clock_seconds() - begin < 0.9 * limit || !round)
+			improve(all, p, begin + limit, nodes, a);
 }
 
 static int64_t write_regions(const pim_regions *all, const pim_target *t)
@@ -126,23 +135,22 @@ bool pim_pass_schedule(pim_graph *g, pim_job *j)
 		return pim_error(g->module->context, g->loc,
 			"schedule has no solver '%s', expected list or ilp", pim_job_string(j, "solver"));
 	pim_regions all = pim_regions_of(g, j->target, j->arena);
-	int64_t *bound = PIM_NEW(j->arena, int64_t, all.n);
+	proof *p = PIM_NEW(j->arena, proof, all.n);
 	for (int i = 0; i < all.n; i++) {
-		int64_t cycles = pim_region_list(&all.region[i], j->arena),
-				least = pim_region_bound(&all.region[i], j->arena);
-		bound[i] = least < cycles ? least : cycles;
+		int64_t cycles = pim_region_list(&all.region[i], j->arena);
+		int64_t least = pim_region_bound(&all.region[i], j->arena);
+		p[i] = (proof){.bound = least < cycles ? least : cycles, .settled = cycles <= least};
 	}
-	pim_outcome o = {.status = "feasible"};
-	bool proved =
-		wants_ilp(j) && improve(&all, bound, begin + pim_job_float(j, "limit"), &o, j->arena);
+	double limit = pim_job_float(j, "limit");
+	pim_outcome o = {.status = "optimal"};
+	if (wants_ilp(j))
+		improve_all(&all, p, begin, limit, &o.nodes, j->arena);
 	write_leaves(g, j->target);
 	o.value = (double)write_regions(&all, j->target);
 	for (int i = 0; i < all.n; i++)
-		o.bound += (double)bound[i];
-	if (proved || o.bound >= o.value)
-		o.status = "optimal";
-	else if (clock_seconds() - begin >= pim_job_float(j, "limit"))
-		o.status = "limit";
+		o.bound += (double)p[i].bound;
+	if (count_open(&all, p))
+		o.status = wants_ilp(j) && clock_seconds() - begin >= 0.9 * limit ? "limit" : "feasible";
 	o.seconds = clock_seconds() - begin;
 	pim_job_count(j, "latency", o.value);
 	pim_job_report(j, &o);
