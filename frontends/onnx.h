@@ -189,6 +189,8 @@ pim_attr onnx_attr_ints(const char *name, int n, const int64_t *v);
 bool onnx_give(onnx_call *k, pim_node *n);
 /* An axis counted from the end made positive; false after a diagnostic unless 0 <= axis < limit. */
 bool onnx_axis(const onnx_call *k, int64_t *axis, int limit);
+/* Is it a constant with elements? */
+bool onnx_is_known(const pim_node *n);
 /* The integers of input i, which must be known at import: at most `room`. -1 after a diagnostic. */
 int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v);
 /* The one number of input i; false after a diagnostic. */

@@ -52,7 +52,7 @@ static void set_attribute(pim_node *n, const pim_attr *a)
 	}
 }
 
-static bool is_known(const pim_node *n)
+bool onnx_is_known(const pim_node *n)
 {
 	return n->op == PIM_OP_constant && pim_constant_data(n)->kind != PIM_DATA_absent;
 }
@@ -62,7 +62,7 @@ static pim_node *fold(pim_node *n)
 {
 	pim_node *by;
 	for (uint32_t i = 0; i < n->n_in; i++)
-		if (n->in[i] && !is_known(n->in[i]))
+		if (n->in[i] && !onnx_is_known(n->in[i]))
 			return n;
 	if (n->n_in == 0)
 		return n;
@@ -266,7 +266,7 @@ bool onnx_input_number(const onnx_call *k, int i, double *v)
 	if (in->type->n_parts || in->type->elements != 1)
 		return onnx_fail(k, "input %d ('%s') is %s, expected one number", i, k->node->input[i],
 			pim_type_text(in->type, k->import->scratch));
-	if (is_known(in))
+	if (onnx_is_known(in))
 		*v = pim_element_get(in->type->dtype, pim_constant_data(in)->bytes, 0);
 	else if (known_elements(k, in, &t))
 		*v = pim_element_get(in->type->dtype, t.data, 0);

@@ -131,17 +131,12 @@ bool onnx_convert_clip_attributes(onnx_call *k)
 	return clip_between(k, onnx_float(k, "min", -INFINITY), onnx_float(k, "max", INFINITY));
 }
 
-static bool known_scalar(const pim_node *n)
-{
-	return !n || (n->op == PIM_OP_constant && pim_constant_data(n)->kind != PIM_DATA_absent);
-}
-
 bool onnx_convert_clip_inputs(onnx_call *k)
 {
 	pim_node *low = k->n_in > 1 ? k->in[1] : NULL, *high = k->n_in > 2 ? k->in[2] : NULL,
 			 *y = k->in[0];
 	double bounds[2] = {-INFINITY, INFINITY};
-	if (known_scalar(low) && known_scalar(high)) {
+	if ((!low || onnx_is_known(low)) && (!high || onnx_is_known(high))) {
 		if ((low && !onnx_input_number(k, 1, &bounds[0])) ||
 			(high && !onnx_input_number(k, 2, &bounds[1])))
 			return false;

@@ -18,6 +18,10 @@ bool pim_knows_pim(const char *path, const void *bytes, size_t n)
 pim_module *pim_read_pim(
 	pim_context *c, const char *path, const void *bytes, size_t n, const pim_read_options *o)
 {
-	(void)o;
+	if (o->n_dims) {
+		pim_file_error(c, path, "--dim %s=%lld: the text form has no open sizes", o->dims[0].name,
+			(long long)o->dims[0].size);
+		return NULL;
+	}
 	return pim_module_parse_source(c, pim_source_text(c, path, bytes, n), 0, n);
 }
