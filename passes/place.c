@@ -52,12 +52,12 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 	pim_place_structured(p);
 	if (m >= METHOD_greedy)
 		pim_place_greedy(p, j->arena);
-	if (m >= METHOD_search)
+	o.bound = pim_placement_bound(p, j->arena);
+	if (m >= METHOD_search && pim_placement_cost(p) > o.bound)
 		pim_place_search(
 			p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), &o.nodes, j->arena);
 	write_units(p, g);
 	o.value = pim_placement_cost(p);
-	o.bound = pim_placement_bound(p, j->arena);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = clock_seconds() - begin;
 	pim_job_count(j, "byte_hops", o.value);
