@@ -3,9 +3,10 @@
  *
  * A class gets its role from the products it takes part in. The leading dimensions of a product of
  * two computed values are heads when the weights of other products carry that class too (as a
- * factor of their columns), the batch when a graph input has it outermost, windows otherwise.
- * Places of images and rows of products are rows; columns of weights are channels. Classes that no
- * product knows are named from the values that have them. Of several claims the strongest counts.
+ * factor of their columns), or the features of a graph input do, the batch when a graph input has
+ * it outermost, windows otherwise. Places of images and rows of products are rows; columns of
+ * weights are channels. Classes that no product knows are named from the values that have them. Of
+ * several claims the strongest counts.
  */
 #include "passes/pass.h"
 
@@ -19,7 +20,7 @@ const char *pim_role_name(pim_role r)
 typedef struct naming {
 	const pim_classes *classes;
 	pim_role *role;
-	bool *in_weights, *in_batch; /* by class */
+	bool *in_features, *in_batch; /* by class */
 } naming;
 
 static void claim(naming *s, const pim_node *n, int d, pim_role r)
@@ -36,9 +37,9 @@ static void claim_factors(naming *s, const pim_node *n, int d)
 	const pim_factor *f;
 	int count = pim_classes_dim(s->classes, n, d, &f);
 	for (int k = 0; k < count; k++) {
-		pim_role r = s->in_weights[f[k].class] ? PIM_ROLE_head
-					 : s->in_batch[f[k].class] ? PIM_ROLE_batch
-											   : PIM_ROLE_window;
+		pim_role r = s->in_features[f[k].class] ? PIM_ROLE_head
+					 : s->in_batch[f[k].class]	? PIM_ROLE_batch
+												: PIM_ROLE_window;
 		if (f[k].size > 1 && s->role[f[k].class] < r)
 			s->role[f[k].class] = r;
 	}
@@ -61,12 +62,15 @@ static void mark_origins(naming *s, pim_graph *g)
 {
 	PIM_EACH_NODE(n, g)
 	{
-		if (n->op == PIM_OP_input && n->type->n_parts == 0 && n->type->rank > 1)
+		if (n->op == PIM_OP_input && n->type->n_parts == 0 && n->type->rank > 1) {
 			mark(s, n, 0, s->in_batch);
+			if (n->type->rank <= 3)
+				mark(s, n, n->type->rank - 1, s->in_features);
+		}
 		for (int i = 0; is_product(n) && i < (int)n->n_in; i++)
 			for (int d = 0; n->in[i] && n->in[i]->op == PIM_OP_constant && d < n->in[i]->type->rank;
 				 d++)
-				mark(s, n->in[i], d, s->in_weights);
+				mark(s, n->in[i], d, s->in_features);
 	}
 }
 

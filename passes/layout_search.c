@@ -540,15 +540,21 @@ pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64
 	return r.plan;
 }
 
-static int find_kind(const pim_states *r, pim_layout_kind kind)
+/* The states of a value under a uniform layout: of that kind, or else the first there is. */
+static void find_kind(const pim_states *r, pim_layout_kind kind, uint8_t *own, uint8_t *seen)
 {
-	for (int a = 0; a < r->n; a++)
-		if (r->state[a].own && r->state[a].kind == kind)
-			return a;
-	for (int a = 0; a < r->n; a++)
-		if (r->state[a].own && r->state[a].seen)
-			return a;
-	PIM_BUG("a value has no layout that its users can see");
+	int first_own = -1, first_seen = -1;
+	for (int a = 0; a < r->n; a++) {
+		const pim_state *s = &r->state[a];
+		if (s->own && s->seen && s->kind == kind) {
+			*own = *seen = (uint8_t)a;
+			return;
+		}
+		first_own = first_own < 0 && s->own ? a : first_own;
+		first_seen = first_seen < 0 && s->seen ? a : first_seen;
+	}
+	*own = (uint8_t)first_own;
+	*seen = (uint8_t)(r->state[first_own].seen ? first_own : first_seen);
 }
 
 pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind)
@@ -557,7 +563,7 @@ pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind
 	PIM_EACH_NODE(n, s->graph)
 	{
 		if (is_value(n))
-			p->own[n->id] = p->seen[n->id] = (uint8_t)find_kind(s->states[n->id], kind);
+			find_kind(s->states[n->id], kind, &p->own[n->id], &p->seen[n->id]);
 	}
 	add_up(s, p);
 	p->value = p->cycles;

@@ -446,27 +446,27 @@ static void keep_candidates(
 	}
 }
 
-static int64_t least_need(const pim_states *r)
+static int64_t find_need(const pim_state *s)
 {
-	int64_t least = INT64_MAX;
-	for (int i = 0; i < r->n; i++) {
-		const pim_state *s = &r->state[i];
-		int64_t need = s->weight_bytes + s->staging_bytes + s->home_bytes;
-		if (s->own && need < least)
-			least = need;
-	}
-	return least;
+	return s->weight_bytes + s->staging_bytes + s->home_bytes;
 }
 
 /* A state that no unit's memory can hold is never chosen, unless all are so; the smallest stays. */
 static void drop_oversize(pim_states *r, const pim_target *t)
 {
-	int64_t least = least_need(r), room = least > t->memory.bytes ? least : t->memory.bytes;
+	int64_t own = INT64_MAX, seen = INT64_MAX;
 	for (int i = 0; i < r->n; i++) {
-		pim_state *s = &r->state[i];
-		bool small = s->weight_bytes + s->staging_bytes + s->home_bytes <= room;
-		s->own = s->own && small;
-		s->seen = s->seen && s->home_bytes <= room;
+		const pim_state *s = &r->state[i];
+		if (s->own && find_need(s) < own)
+			own = find_need(s);
+		if (s->seen && s->home_bytes < seen)
+			seen = s->home_bytes;
+	}
+	own = own > t->memory.bytes ? own : t->memory.bytes;
+	seen = seen > t->memory.bytes ? seen : t->memory.bytes;
+	for (int i = 0; i < r->n; i++) {
+		r->state[i].own = r->state[i].own && find_need(&r->state[i]) <= own;
+		r->state[i].seen = r->state[i].seen && r->state[i].home_bytes <= seen;
 	}
 }
 

@@ -16,8 +16,6 @@
 
 #include "passes/pass.h"
 
-enum { USUAL_UNITS = 64 };
-
 typedef struct splitting {
 	pim_graph *graph;
 	pim_job *job;
@@ -172,8 +170,7 @@ static bool choose_cuts(splitting *s)
 	const char *grain = pim_job_string(s->job, "grain");
 	if (!strcmp(grain, "cost")) {
 		cut_naturally(s);
-		if (s->job->target)
-			cut_by_cost(s);
+		cut_by_cost(s);
 		return true;
 	}
 	for (int r = PIM_ROLE_none + 1; r < PIM_ROLE_COUNT; r++) {
@@ -260,7 +257,7 @@ static void describe_set(const splitting *s, const pim_cuts *cuts, int number, p
 		set->axis[k] = (struct pim_branch_axis){
 			pim_role_name(s->roles[cuts->cut[k].class]), cuts->cut[k].count};
 	int64_t branches = count_branches(cuts);
-	int64_t units = s->job->target ? s->job->target->units : USUAL_UNITS;
+	int64_t units = s->job->target->units;
 	set->degree = (int32_t)(branches < units ? units / branches : 1);
 }
 
@@ -295,7 +292,7 @@ bool pim_pass_split_branches(pim_graph *g, pim_job *j)
 		return pim_error(g->module->context, g->loc, "most = %lld branches; expected 0 or more",
 			(long long)s.most);
 	if (s.most == 0)
-		s.most = j->target ? j->target->units : USUAL_UNITS;
+		s.most = j->target->units;
 	s.cuts = PIM_NEW(a, pim_cuts, g->n_ids + 1);
 	s.fixed = PIM_NEW(a, bool, g->n_ids + 1);
 	s.path = PIM_NEW(a, int, g->n_ids + 1);
