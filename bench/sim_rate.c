@@ -102,6 +102,8 @@ static pim_program *make_program(
 		pim_program_home(p, &h);
 		make_stream(p, u, pattern, kernel, commands / (UNITS * BODY), unrolled);
 	}
+	if (!pim_program_measure(p))
+		exit(1);
 	return p;
 }
 

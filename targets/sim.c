@@ -306,11 +306,8 @@ static pim_sim_report *new_report(const pim_program *p, bool values, pim_arena *
 	return r;
 }
 
-pim_sim_report *pim_sim_run(pim_program *p, const pim_sim_options *o, pim_arena *a)
+pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_arena *a)
 {
-	if (!pim_program_verify(p))
-		return NULL;
-	pim_program_measure(p);
 	pim_sim s = {.p = p, .t = p->target, .context = p->context, .o = o, .n_units = p->n_streams};
 	s.arena = pim_arena_new();
 	s.observed = o->values || o->check || o->watch;

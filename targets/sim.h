@@ -69,8 +69,9 @@ typedef struct pim_sim_report {
 	pim_tensor *result; /* with values: one for each result of the program */
 } pim_sim_report;
 
-/* Verifies a program and runs it to its end; the report is in `a`. NULL after diagnostics. */
-pim_sim_report *pim_sim_run(pim_program *p, const pim_sim_options *o, pim_arena *a);
+/* Runs a program that is verified and measured, as pim_program_read gives it, to its end; the report
+ * is in `a`. NULL after diagnostics. */
+pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_arena *a);
 
 /* ---- sim_report.c ---- */
 

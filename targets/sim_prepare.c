@@ -101,19 +101,34 @@ static int compare_keys(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Appends the pairs that the commands of one unit name, each once. seen: per partner, unit + 1 as
+ * receiver and as sender. */
+static size_t add_keys(
+	const pim_sim *s, uint32_t unit, uint32_t (*seen)[2], uint64_t *key, size_t n)
+{
+	const pim_stream *stream = s->p->stream + unit;
+	for (int64_t i = 0; i < stream->n_commands; i++) {
+		const pim_command *c = stream->command + i;
+		if (!is_message(c) || seen[c->unit][is_post(c)] == unit + 1)
+			continue;
+		seen[c->unit][is_post(c)] = unit + 1;
+		key[n++] = channel_key(unit, c);
+	}
+	return n;
+}
+
 /* The pairs of units that exchange messages, ascending. */
 static uint64_t *list_keys(const pim_sim *s, size_t *count)
 {
-	size_t n = 0, unique = 0;
+	size_t n = 0, room = 0, unique = 0;
+	for (int u = 0; u < s->n_units; u++) {
+		int64_t most = 2 * (int64_t)s->n_units, has = s->p->stream[u].n_commands;
+		room += (size_t)(has < most ? has : most);
+	}
+	uint32_t(*seen)[2] = pim_arena_alloc(s->arena, sizeof *seen * (size_t)(s->n_units + 1));
+	uint64_t *key = PIM_NEW(s->arena, uint64_t, room + 1);
 	for (int u = 0; u < s->n_units; u++)
-		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++)
-			n += is_message(s->p->stream[u].command + i);
-	uint64_t *key = PIM_NEW(s->arena, uint64_t, n + 1);
-	n = 0;
-	for (int u = 0; u < s->n_units; u++)
-		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++)
-			if (is_message(s->p->stream[u].command + i))
-				key[n++] = channel_key((uint32_t)u, s->p->stream[u].command + i);
+		n = add_keys(s, (uint32_t)u, seen, key, n);
 	qsort(key, n, sizeof *key, compare_keys);
 	for (size_t i = 0; i < n; i++)
 		if (unique == 0 || key[unique - 1] != key[i])

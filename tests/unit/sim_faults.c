@@ -32,7 +32,7 @@ static pim_sim_report *run_plant(plant *k)
 	for (int64_t i = 0; i < in->type->elements; i++)
 		((float *)in->data)[i] = (float)i;
 	k->options.input = in;
-	return pim_sim_run(k->p, &k->options, k->arena);
+	return run_program(k->p, &k->options, k->arena);
 }
 
 static void close_plant(plant *k)

@@ -101,4 +101,12 @@ static inline void add_input(pim_program *p, int64_t n, int64_t address)
 	}
 }
 
+/* As a program from a file: verified, measured, run. */
+static inline pim_sim_report *run_program(pim_program *p, const pim_sim_options *o, pim_arena *a)
+{
+	if (!pim_program_measure(p))
+		return NULL;
+	return pim_sim_run(p, o, a);
+}
+
 #endif

@@ -819,7 +819,7 @@ static void run_one(twin *t, uint64_t seed, bool forget, tally *sum)
 	seen watched = {.t = t, .same = true};
 	pim_sim_options o = {
 		.values = true, .check = true, .input = &in, .watch = compare_event, .user = &watched};
-	pim_sim_report *r = pim_sim_run(k.p, &o, a);
+	pim_sim_report *r = run_program(k.p, &o, a);
 	int faults = 0;
 	CHECK(watched.same);
 	CHECK(same_faults(t, &said, k.offset, k.offset + MEMORY, &faults));
@@ -830,7 +830,7 @@ static void run_one(twin *t, uint64_t seed, bool forget, tally *sum)
 	if (r)
 		compare_values(t, r, k.offset);
 	pim_sim_options timing = {0};
-	r = pim_sim_run(k.p, &timing, a);
+	r = run_program(k.p, &timing, a);
 	CHECK(r != NULL);
 	if (r) {
 		compare_report(t, r);
