@@ -31,7 +31,7 @@ static const pim_type *infer_reduce(const pim_node *n)
 	const pim_type *t = pim_rule_operand(n, 0);
 	if (!t || !read_reduced(n, t, reduced))
 		return NULL;
-	if (t->dtype == PIM_DTYPE_bool) {
+	if (t->dtype == PIM_DTYPE_bool && n->op != PIM_OP_reduce_max && n->op != PIM_OP_reduce_min) {
 		pim_node_error(n, "input of %s is bool, expected a float or integer type", pim_node_op(n));
 		return NULL;
 	}
@@ -102,7 +102,8 @@ typedef void reduce_row(const void *x, int64_t n, void *gathered, int64_t step);
 	REDUCE_ROW(name, f32, float, double, real)                                                     \
 	REDUCE_ROW(name, f64, double, double, real)                                                    \
 	REDUCE_ROW(name, i64, int64_t, int64_t, integer)                                               \
-	REDUCE_ROW(name, u64, uint64_t, uint64_t, integer)
+	REDUCE_ROW(name, u64, uint64_t, uint64_t, integer)                                             \
+	REDUCE_ROW(name, bool, uint8_t, uint64_t, integer)
 REDUCTIONS(REDUCE_ROWS)
 #undef REDUCE_ROWS
 #undef REDUCE_ROW
@@ -119,7 +120,8 @@ static const reduction reductions[PIM_OP_COUNT] = {
 	[PIM_OP_reduce_##name] = {{[PIM_STAGE_f32] = name##_f32,                                       \
 								  [PIM_STAGE_f64] = name##_f64,                                    \
 								  [PIM_STAGE_i64] = name##_i64,                                    \
-								  [PIM_STAGE_u64] = name##_u64},                                   \
+								  [PIM_STAGE_u64] = name##_u64,                                    \
+								  [PIM_STAGE_bool] = name##_bool},                                 \
 		real_start, signed_start, unsigned_start},
 	REDUCTIONS(REDUCTION)
 #undef REDUCTION
@@ -131,7 +133,7 @@ static void start_gathering(const reduction *r, pim_stage s, int64_t n, void *ga
 	for (int64_t i = 0; i < n; i++)
 		if (s == PIM_STAGE_i64)
 			((int64_t *)gathered)[i] = r->signed0;
-		else if (s == PIM_STAGE_u64)
+		else if (s == PIM_STAGE_u64 || s == PIM_STAGE_bool)
 			((uint64_t *)gathered)[i] = r->unsigned0;
 		else
 			((double *)gathered)[i] = r->real0;
@@ -176,6 +178,8 @@ static void store_gathered(pim_tensor *out, pim_stage s, void *gathered, int64_t
 			((int64_t *)gathered)[i] /= count;
 		else if (s == PIM_STAGE_u64)
 			((uint64_t *)gathered)[i] /= (uint64_t)count;
+		else if (s == PIM_STAGE_bool)
+			((uint8_t *)out->data)[i] = ((uint64_t *)gathered)[i] != 0;
 		else
 			pim_element_set(
 				out->type->dtype, out->data, i, ((double *)gathered)[i] / (double)count);

@@ -94,6 +94,9 @@ static const char *const value_cases[] = {
 	"%a = constant {value = [1, 2, 4]} : i32[3]\n%y = reduce_mean %a {axes = [0], keepdims = 0} : "
 	"i32[]\n"
 	"%z = constant {value = 2} : i32[]\nreturn %y, %z",
+	"%a = constant {value = [1, 0, 1, 1]} : bool[2,2]\n%y = reduce_min %a {axes = [1]} : "
+	"bool[2,1]\n"
+	"%z = constant {value = [0, 1]} : bool[2,1]\nreturn %y, %z",
 	"%a = constant {value = [100, 100]} : i8[2]\n%y = reduce_sum %a {axes = [0]} : i8[1]\n"
 	"%z = constant {value = [-56]} : i8[1]\nreturn %y, %z",
 	"%a = constant {value = [1, 2, 3, 4, 5, 6]} : u8[2,3]\n%i = constant {value = [-1, 0]} : "
