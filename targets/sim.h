@@ -21,7 +21,7 @@ typedef enum pim_sim_energy {
 #define PIM_SIM_ENERGY_ENUM(name) PIM_SIM_ENERGY_##name,
 	PIM_SIM_ENERGIES(PIM_SIM_ENERGY_ENUM)
 #undef PIM_SIM_ENERGY_ENUM
-	PIM_SIM_ENERGY_COUNT
+		PIM_SIM_ENERGY_COUNT
 } pim_sim_energy;
 const char *pim_sim_energy_name(int i);
 
@@ -36,20 +36,20 @@ typedef struct pim_sim_event {
 typedef void pim_sim_watch(void *user, const pim_sim_event *e);
 
 typedef struct pim_sim_options {
-	const char *path;        /* the program's file, for messages; may be NULL */
-	bool values;             /* move and compute real bytes */
-	bool check;              /* races and reads of bytes nobody wrote */
+	const char *path;		 /* the program's file, for messages; may be NULL */
+	bool values;			 /* move and compute real bytes */
+	bool check;				 /* races and reads of bytes nobody wrote */
 	const pim_tensor *input; /* with values: one for each input of the program */
-	pim_sim_watch *watch;    /* may be NULL; per unit in program order */
+	pim_sim_watch *watch;	 /* may be NULL; per unit in program order */
 	void *user;
 } pim_sim_options;
 
 typedef struct pim_sim_unit_report {
-	int64_t commands, end;           /* end: completion of its last command */
-	int64_t busy[PIM_ENGINE_COUNT];  /* cycles */
-	int64_t waited;                  /* cycles in which recv and wait had no message */
+	int64_t commands, end;				/* end: completion of its last command */
+	int64_t busy[PIM_ENGINE_COUNT];		/* cycles */
+	int64_t waited;						/* cycles in which recv and wait had no message */
 	int64_t memory_bytes, buffer_bytes; /* highest address used + 1 */
-	int64_t arrived_bytes;           /* most bytes of messages that waited to be received */
+	int64_t arrived_bytes;				/* most bytes of messages that waited to be received */
 } pim_sim_unit_report;
 
 typedef struct pim_sim_task_report {
@@ -69,8 +69,8 @@ typedef struct pim_sim_report {
 	pim_tensor *result; /* with values: one for each result of the program */
 } pim_sim_report;
 
-/* Runs a program that is verified and measured, as pim_program_read gives it, to its end; the report
- * is in `a`. NULL after diagnostics. */
+/* Runs a program that is verified and measured, as pim_program_read gives it, to its end; the
+ * report is in `a`. NULL after diagnostics. */
 pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_arena *a);
 
 /* ---- sim_report.c ---- */
@@ -78,11 +78,12 @@ pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_
 /* What passes estimated against what was counted, over tasks that have an estimate. */
 typedef struct pim_sim_estimate {
 	int64_t estimated, simulated; /* end of the last task */
-	double percent;               /* (simulated - estimated) / estimated * 100; 0 when nothing is estimated */
-	int n_worst, worst[10];       /* tasks whose cycles differ most */
+	double percent; /* (simulated - estimated) / estimated * 100; 0 when nothing is estimated */
+	int n_worst, worst[10]; /* tasks whose cycles differ most */
 } pim_sim_estimate;
 pim_sim_estimate pim_sim_estimate_of(const pim_sim_report *r);
-void pim_sim_report_text(const pim_sim_report *r, int links, pim_text *out); /* links: how many of the busiest */
+void pim_sim_report_text(
+	const pim_sim_report *r, int links, pim_text *out); /* links: how many of the busiest */
 /* The members of a JSON object, without its braces. */
 void pim_sim_report_json(const pim_sim_report *r, pim_text *out);
 
@@ -99,14 +100,21 @@ void pim_timeline_write(const pim_timeline *t, pim_text *out);
 
 /* ==== inside the simulator ==== */
 
-typedef enum pim_sim_kind { PIM_SIM_run, PIM_SIM_send, PIM_SIM_recv, PIM_SIM_repeat, PIM_SIM_end, PIM_SIM_stop } pim_sim_kind;
+typedef enum pim_sim_kind {
+	PIM_SIM_run,
+	PIM_SIM_send,
+	PIM_SIM_recv,
+	PIM_SIM_repeat,
+	PIM_SIM_end,
+	PIM_SIM_stop
+} pim_sim_kind;
 
 /* One command as the event loop wants it: all that does not change from round to round. */
 typedef struct pim_sim_op {
-	int64_t cycles;  /* that its engine works */
-	int64_t link;    /* send: cycles a link is taken; repeat, end: rounds */
-	int64_t bytes;   /* of the message */
-	uint32_t other;  /* send, recv: channel; repeat, end: index of the partner */
+	int64_t cycles; /* that its engine works */
+	int64_t link;	/* send: cycles a link is taken; repeat, end: rounds */
+	int64_t bytes;	/* of the message */
+	uint32_t other; /* send, recv: channel; repeat, end: index of the partner */
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
 	uint8_t kind, engine, n_after;
@@ -114,17 +122,17 @@ typedef struct pim_sim_op {
 
 typedef struct pim_sim_message {
 	int64_t arrival, bytes;
-	uint32_t next;   /* in its channel, or the free list; 0: none */
+	uint32_t next;	  /* in its channel, or the free list; 0: none */
 	uint32_t command; /* index of the send */
-	void *payload;   /* packed elements, from malloc; NULL without values */
+	void *payload;	  /* packed elements, from malloc; NULL without values */
 } pim_sim_message;
 
 /* Messages from one unit to another. */
 typedef struct pim_sim_channel {
 	uint32_t from, to;
-	uint32_t head, tail; /* messages; 0: none */
-	uint32_t hops, route; /* first link in sim->route */
-	bool asleep;         /* `to` waits for its next message */
+	uint32_t head, tail;   /* messages; 0: none */
+	uint32_t hops, route;  /* first link in sim->route */
+	bool asleep;		   /* `to` waits for its next message */
 	int64_t posted, bytes; /* totals, known before the run */
 } pim_sim_channel;
 
@@ -149,7 +157,7 @@ typedef struct pim_sim_unit {
 	int depth;
 	pim_sim_state state;
 	pim_sim_arrivals *arrivals;
-	uint8_t *memory[PIM_SPACE_buffer + 1]; /* with values */
+	uint8_t *memory[PIM_SPACE_buffer + 1];				 /* with values */
 	struct pim_sim_shadow *shadow[PIM_SPACE_buffer + 1]; /* with check */
 } pim_sim_unit;
 
@@ -166,7 +174,7 @@ typedef struct pim_sim_pattern {
 
 typedef struct pim_sim_kernel {
 	int n_operands;
-	int *source;    /* per operand: number of the source, -1: absent */
+	int *source;	/* per operand: number of the source, -1: absent */
 	int64_t *bytes; /* per source */
 	int64_t result_bytes;
 } pim_sim_kernel;
@@ -178,8 +186,8 @@ typedef struct pim_sim {
 	const pim_sim_options *o;
 	pim_arena *arena; /* of the run */
 	pim_sim_report *report;
-	bool failed;   /* stop */
-	bool faulty;   /* a race or so was reported: go on, but there is no report */
+	bool failed; /* stop */
+	bool faulty; /* a race or so was reported: go on, but there is no report */
 	bool observed;
 	int n_units;
 	uint32_t n_channels;
@@ -195,7 +203,7 @@ typedef struct pim_sim {
 	pim_sim_pattern *pattern;
 	pim_sim_kernel *kernel;
 	pim_arena *scratch; /* of kernels */
-	uint8_t **raced;    /* per unit and command: already reported */
+	uint8_t **raced;	/* per unit and command: already reported */
 } pim_sim;
 
 /* sim_prepare.c: false after diagnostics. */
@@ -225,7 +233,8 @@ void pim_sim_check_start(pim_sim *s);
 void pim_sim_check_command(pim_sim *s, pim_sim_unit *u, int64_t start, int64_t end);
 void pim_sim_check_results(pim_sim *s);
 void pim_sim_check_end(pim_sim *s); /* deadlock, messages nobody took */
-bool pim_sim_error(pim_sim *s, const pim_sim_unit *u, uint32_t command, const char *format, ...) PIM_PRINTF(4, 5);
+bool pim_sim_error(pim_sim *s, const pim_sim_unit *u, uint32_t command, const char *format, ...)
+	PIM_PRINTF(4, 5);
 const char *pim_sim_command_name(const pim_sim *s, uint32_t unit, uint32_t command);
 
 /* sim_shadow.c: who last wrote and read each byte of a memory. */
@@ -236,19 +245,24 @@ typedef struct pim_sim_access {
 	uint32_t command;
 	bool writes;
 } pim_sim_access;
-typedef enum pim_sim_fault_kind { PIM_SIM_clean, PIM_SIM_race, PIM_SIM_unwritten } pim_sim_fault_kind;
+typedef enum pim_sim_fault_kind {
+	PIM_SIM_clean,
+	PIM_SIM_race,
+	PIM_SIM_unwritten
+} pim_sim_fault_kind;
 typedef struct pim_sim_fault {
 	pim_sim_fault_kind kind;
-	int64_t lo, hi;    /* bytes */
-	uint32_t command;  /* the earlier one */
-	bool wrote;        /* what the earlier one did */
+	int64_t lo, hi;	  /* bytes */
+	uint32_t command; /* the earlier one */
+	bool wrote;		  /* what the earlier one did */
 	int64_t until;
 } pim_sim_fault;
 typedef struct pim_sim_shadow pim_sim_shadow;
 pim_sim_shadow *pim_sim_shadow_new(int64_t bytes);
 void pim_sim_shadow_free(pim_sim_shadow *s);
 /* Does this access fit to the earlier ones? The first byte range where it does not. */
-pim_sim_fault pim_sim_shadow_test(const pim_sim_shadow *s, int64_t lo, int64_t hi, const pim_sim_access *a);
+pim_sim_fault pim_sim_shadow_test(
+	const pim_sim_shadow *s, int64_t lo, int64_t hi, const pim_sim_access *a);
 void pim_sim_shadow_note(pim_sim_shadow *s, int64_t lo, int64_t hi, const pim_sim_access *a);
 
 #endif
