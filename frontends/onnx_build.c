@@ -130,6 +130,14 @@ pim_node *onnx_expand(onnx_call *k, pim_node *a, int rank, const int64_t *dims)
 	return onnx_make(k, PIM_OP_expand, 1, &a, 1, &shape);
 }
 
+static bool all_ones(int n, const int64_t *v)
+{
+	for (int i = 0; i < n; i++)
+		if (v[i] != 1)
+			return false;
+	return true;
+}
+
 pim_node *onnx_slice(
 	onnx_call *k, pim_node *a, const int64_t *starts, const int64_t *sizes, const int64_t *steps)
 {
@@ -138,6 +146,8 @@ pim_node *onnx_slice(
 	if (!a)
 		return NULL;
 	rank = a->type->rank;
+	if (steps && all_ones(rank, steps))
+		steps = NULL;
 	attrs[0] = onnx_attr_ints("starts", rank, starts);
 	attrs[1] = onnx_attr_ints("sizes", rank, sizes);
 	if (steps)
@@ -149,7 +159,7 @@ pim_node *onnx_reduce(
 	onnx_call *k, pim_op op, pim_node *a, int n, const int64_t *axes, int64_t keepdims)
 {
 	pim_attr attrs[2] = {onnx_attr_ints("axes", n, axes), onnx_attr_int("keepdims", keepdims)};
-	return a && n == 0 ? a : onnx_make(k, op, 1, &a, 2, attrs);
+	return a && n == 0 ? a : onnx_make(k, op, 1, &a, keepdims == 1 ? 1 : 2, attrs);
 }
 
 pim_node *onnx_cast(onnx_call *k, pim_node *a, pim_dtype to)

@@ -122,8 +122,13 @@ bool onnx_convert_prelu(onnx_call *k)
 
 static bool clip_between(onnx_call *k, double low, double high)
 {
-	pim_attr attrs[2] = {onnx_attr_float("min", low), onnx_attr_float("max", high)};
-	return give_with(k, 2, attrs);
+	pim_attr attrs[2];
+	int n = 0;
+	if (low != -INFINITY)
+		attrs[n++] = onnx_attr_float("min", low);
+	if (high != INFINITY)
+		attrs[n++] = onnx_attr_float("max", high);
+	return give_with(k, n, attrs);
 }
 
 bool onnx_convert_clip_attributes(onnx_call *k)
@@ -274,13 +279,17 @@ bool onnx_convert_gemm(onnx_call *k)
 {
 	pim_node *y, *c = k->n_in > 2 ? k->in[2] : NULL;
 	const pim_type *shape;
-	pim_attr attrs[2] = {onnx_attr_int("transpose_a", onnx_int(k, "transA", 0) != 0),
-		onnx_attr_int("transpose_b", onnx_int(k, "transB", 0) != 0)};
+	pim_attr attrs[2];
+	int n = 0;
+	if (onnx_int(k, "transA", 0))
+		attrs[n++] = onnx_attr_int("transpose_a", 1);
+	if (onnx_int(k, "transB", 0))
+		attrs[n++] = onnx_attr_int("transpose_b", 1);
 	for (int i = 0; i < 2; i++)
 		if (k->in[i]->type->rank != 2)
 			return onnx_fail(k, "input %d ('%s') is %s, expected two dims", i, k->node->input[i],
 				pim_type_text(k->in[i]->type, k->import->scratch));
-	y = scale(k, onnx_make(k, PIM_OP_matmul, 2, k->in, 2, attrs), onnx_float(k, "alpha", 1));
+	y = scale(k, onnx_make(k, PIM_OP_matmul, 2, k->in, n, attrs), onnx_float(k, "alpha", 1));
 	if (!y || !c)
 		return onnx_give(k, y);
 	shape = y->type;

@@ -366,14 +366,17 @@ bool onnx_convert_pad(onnx_call *k)
 	double value = onnx_float(k, "value", 0);
 	const char *mode = onnx_string(k, "mode", "constant");
 	pim_attr attrs[3];
+	int n = 0;
 	if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect"))
 		return onnx_fail(k, "mode is '%s', expected constant, edge or reflect", mode);
 	if (!spread_pads(k, pads) || (k->n_in > 2 && k->in[2] && !onnx_input_number(k, 2, &value)))
 		return false;
-	attrs[0] = onnx_attr_ints("pads", 2 * k->in[0]->type->rank, pads);
-	attrs[1] = onnx_attr_string("mode", mode);
-	attrs[2] = onnx_attr_float("value", value);
-	return onnx_give(k, onnx_make(k, PIM_OP_pad, 1, k->in, 3, attrs));
+	attrs[n++] = onnx_attr_ints("pads", 2 * k->in[0]->type->rank, pads);
+	if (strcmp(mode, "constant"))
+		attrs[n++] = onnx_attr_string("mode", mode);
+	else if (value != 0)
+		attrs[n++] = onnx_attr_float("value", value);
+	return onnx_give(k, onnx_make(k, PIM_OP_pad, 1, k->in, n, attrs));
 }
 
 /* Indices counted from the end made positive. */
