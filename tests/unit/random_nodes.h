@@ -72,11 +72,10 @@ static inline pim_node *make_matmul(pim_graph *g, random_source *r)
 	return made;
 }
 
-/* Strides, dilations and pads for `spatial` dims; sizes of x that fit them. */
-static inline void pick_window(random_source *r, int spatial, pim_node *n, const int64_t *kernel)
+/* Strides, dilations and pads for `spatial` dims, which may not fit x. */
+static inline void pick_window(random_source *r, int spatial, pim_node *n)
 {
 	int64_t strides[3], dilations[3], pads[6];
-	(void)kernel;
 	for (int d = 0; d < spatial; d++) {
 		strides[d] = pick_in(r, 1, 3);
 		dilations[d] = pick_in(r, 1, 2);
@@ -111,7 +110,7 @@ static inline pim_node *make_conv(pim_graph *g, random_source *r, bool transpose
 	pim_node *n =
 		pim_node_new(g, transposed ? "conv_transpose" : "conv", (int)pick_in(r, 2, 3), in, NULL);
 	pim_node_set_int(n, "groups", groups);
-	pick_window(r, spatial, n, w + 2);
+	pick_window(r, spatial, n);
 	return n;
 }
 
@@ -127,7 +126,7 @@ static inline pim_node *make_pool(pim_graph *g, random_source *r, pim_op op)
 	pim_node *in = give_input(g, PIM_DTYPE_f32, spatial + 2, x);
 	pim_node *n = pim_node_new(g, pim_op_at(op)->name, 1, &in, NULL);
 	pim_node_set_ints(n, "kernel", spatial, kernel);
-	pick_window(r, spatial, n, kernel);
+	pick_window(r, spatial, n);
 	if (op == PIM_OP_average_pool && pim_node_ints(n, "pads", &pads)) {
 		for (int i = 0; i < 2 * spatial; i++)
 			counted[i] = pick_in(r, 0, pads[i]);
