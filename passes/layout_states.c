@@ -70,7 +70,7 @@ static int outer_term(const pim_axes *x, const pim_index *m)
 int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want)
 {
 	int64_t size = n->type->dims[d];
-	if (size <= 1 || want <= 1)
+	if (size <= 1 || want <= 1 || n->type->elements == 0)
 		return 1;
 	if (!x)
 		return size < want ? size : want;

@@ -32,6 +32,12 @@ static bool is_leaf(const pim_node *n)
 	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
 }
 
+/* A value without elements has no branches, and is in no set. */
+static bool is_empty(const pim_node *n)
+{
+	return n->type->n_parts == 0 && n->type->elements == 0;
+}
+
 static bool has_fixed_weights(const pim_node *n)
 {
 	bool fixed = false;
@@ -129,7 +135,7 @@ static void cut_by_cost(splitting *s)
 	pim_layout_plan *p = pim_layout_search_fit(pim_layout_search_new(g, s->job->target, base, a));
 	PIM_EACH_NODE(n, g)
 	{
-		if (is_leaf(n) || s->fixed[n->id] || n->type->n_parts > 0)
+		if (is_leaf(n) || s->fixed[n->id] || n->type->n_parts > 0 || is_empty(n))
 			continue;
 		pim_cuts cuts = pim_cuts_of(s->classes, n, &p->states[n->id]->state[p->own[n->id]].layout);
 		if (count_branches(&cuts) <= s->most)
@@ -178,7 +184,7 @@ static bool choose_cuts(splitting *s)
 			continue;
 		PIM_EACH_NODE(n, s->graph)
 		{
-			if (!is_leaf(n))
+			if (!is_leaf(n) && !is_empty(n))
 				cut_along(s, n, (pim_role)r);
 		}
 		return true;
@@ -269,7 +275,7 @@ static void make_sets(splitting *s)
 	g->n_sets = 0;
 	PIM_EACH_NODE(n, g)
 	{
-		if (is_leaf(n))
+		if (is_leaf(n) || is_empty(n))
 			continue;
 		int root = find_root(up, (int)n->id);
 		if (!set[root]) {
