@@ -8,6 +8,7 @@
 #define PIM_PASSES_OVERLAP_H
 
 #include "ir/ir.h"
+#include "targets/target.h"
 
 /* One loop of the nest as a digit of its axis: index = start of the piece + sum of digit * inner.
  */
@@ -64,5 +65,29 @@ pim_handoff pim_handoff_new(const pim_node *n, int input, const pim_axes *x,
 	pim_arena *a);
 /* Ready step of the space whose digits (of the consumer's nest) are given. */
 int64_t pim_handoff_ready(const pim_handoff *e, const pim_spaces *consumer, const int64_t *digit);
+
+/* ---- overlap_graph.c: a whole graph, each op on units of its own ---- */
+
+typedef struct pim_overlap pim_overlap;
+
+/* One op: cycles from the start of the graph; cost: cycles alone. */
+typedef struct pim_overlap_run {
+	int64_t steps, places;
+	double cost, begin, end;
+	double waits;		  /* longest pause between two of its tiles */
+	const pim_node *last; /* the input that a tile waited for last; NULL: none */
+} pim_overlap_run;
+
+typedef struct pim_overlap_total {
+	double sequential, overlapped;	 /* cycles */
+	int64_t pairs, traced, barriers; /* edges: all; followed box by box; waited for in full */
+} pim_overlap_total;
+
+pim_overlap *pim_overlap_new(pim_graph *g, const pim_target *t, pim_arena *a);
+const pim_overlap_run *pim_overlap_at(const pim_overlap *s, const pim_node *n);
+const pim_overlap_total *pim_overlap_totals(const pim_overlap *s);
+/* Compares the closed form of all edges into n with the exhaustive analysis; false after a
+ * diagnostic. */
+bool pim_overlap_check(const pim_overlap *s, const pim_node *n);
 
 #endif
