@@ -4,11 +4,11 @@
  * Idea: a result may be whole on one unit, copied to all, cut along one dimension, along two
  * when one is too short for all units or a square cut saves operands, or be partial sums of a
  * summed axis (each also under a given cut into branches). Which dimensions can be cut is read from
- * the axes: the outermost factor of the dimension must be free or windowed, and a cut must fall
- * between outer factors, so that a slice is a box of every value. Of many candidates those
- * that compute fastest are kept. States follow those of the first input of equal shape, so that
- * element-wise ops never force a change of layout.
- * Source: layouts R, C, F and P of Allspark's interleaved dataflow, as derived for any op (ours).
+ * the axes: factors of the dimension, outer first, as long as they are free or windowed; a cut
+ * falls between whole inner factors, so that a slice is a box of every value. Of many candidates
+ * those that compute fastest are kept. States follow those of the first input of equal shape, so
+ * that element-wise ops never force a change of layout. Source: layouts R, C, F and P of Allspark's
+ * interleaved dataflow, as derived for any op (ours).
  */
 #include <math.h>
 #include <string.h>
@@ -34,9 +34,9 @@ static bool moves_only(const pim_node *n)
 	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_move;
 }
 
-/* Does cutting this axis leave a box of every input? Of moved elements only where it is outermost.
- */
-static bool leaves_boxes(const pim_node *n, const pim_axes *x, int axis)
+/* Does cutting this axis leave a box of every input? Of moved elements only where it is outermost
+ * but for axes that are cut in full. */
+static bool leaves_boxes(const pim_node *n, const pim_axes *x, int axis, const bool *full)
 {
 	for (int i = 0; i < x->n_inputs; i++) {
 		if (!n->in[i] || (x->whole && x->whole[i]))
@@ -48,7 +48,7 @@ static bool leaves_boxes(const pim_node *n, const pim_axes *x, int axis)
 				int64_t coef = m->term[t].coef < 0 ? -m->term[t].coef : m->term[t].coef;
 				if (m->term[t].axis == axis)
 					own = coef;
-				if (coef > most && x->axis[m->term[t].axis].size > 1)
+				if (coef > most && x->axis[m->term[t].axis].size > 1 && !full[m->term[t].axis])
 					most = coef;
 			}
 			if (own > 0 && own < most)
@@ -58,37 +58,40 @@ static bool leaves_boxes(const pim_node *n, const pim_axes *x, int axis)
 	return true;
 }
 
-/* The outermost term of a dimension whose axis is not of size 1; -1 for none. */
-static int outer_term(const pim_axes *x, const pim_index *m)
+static bool can_cut(const pim_node *n, const pim_axes *x, int axis, const bool *full)
 {
-	for (int t = 0; t < m->n; t++)
-		if (x->axis[m->term[t].axis].size > 1)
-			return t;
-	return -1;
+	pim_axis_kind kind = x->axis[axis].kind;
+	if (kind != PIM_AXIS_free && kind != PIM_AXIS_windowed)
+		return false;
+	return !moves_only(n) || leaves_boxes(n, x, axis, full);
 }
 
 int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want)
 {
-	int64_t size = n->type->dims[d];
+	int64_t size = n->type->dims[d], inner = size, parts = 1;
 	if (size <= 1 || want <= 1 || n->type->elements == 0)
 		return 1;
 	if (!x)
 		return size < want ? size : want;
 	const pim_index *m = &x->map[x->n_inputs][d];
-	int t = outer_term(x, m);
-	if (t < 0)
-		return 1;
-	const pim_axis *a = &x->axis[m->term[t].axis];
-	if (a->kind != PIM_AXIS_free && a->kind != PIM_AXIS_windowed)
-		return 1;
-	if (moves_only(n) && !leaves_boxes(n, x, m->term[t].axis))
-		return 1;
-	int64_t k = a->size < want ? a->size : want;
-	if (a->size == size)
-		return k;
-	while (a->size % k != 0)
-		k--;
-	return k;
+	bool full[PIM_MAX_AXES] = {false};
+	for (int t = 0; t < m->n && parts < want; t++) {
+		int axis = m->term[t].axis;
+		int64_t extent = x->axis[axis].size, k = want / parts;
+		if (extent == 1)
+			continue;
+		if (!can_cut(n, x, axis, full))
+			return parts;
+		inner /= extent;
+		k = k < extent ? k : extent;
+		while (inner > 1 && extent % k != 0)
+			k--;
+		parts *= k;
+		full[axis] = true;
+		if (k < extent)
+			return parts;
+	}
+	return parts;
 }
 
 static pim_layout whole_layout(const pim_type *t)

@@ -5,13 +5,13 @@
  * Idea: an axis class that is free in neighbouring ops splits them all at once, and what flows
  * between them stays on one unit. Products of two computed values (scores and context of
  * attention) are seeds: they are cut along all of their heads, windows and images, and the cut
- * grows along edges through ops that carry the same classes, but not into products with weights.
- * Everything else is cut as the cheapest layout of the whole graph cuts it (rows, channels, both or
- * not at all), so the later choice of layouts finds the same optimum within the sets. A named grain
- * cuts every op along that axis instead, where it can. Neighbours with equal cuts are one set,
- * unless they lie on different structural branches.
- * Cost: one search for layouts, and the nodes times the depth of post-dominators for the paths.
- * Source: branches of Allspark, found from axes instead of patterns (ours). */
+ * grows along edges through ops that carry the same classes, but into products with weights only
+ * when all cuts are windows. Everything else is cut as the cheapest layout of the whole graph cuts
+ * it (rows, channels, both or not at all), so the later choice of layouts finds the same optimum
+ * within the sets. A named grain cuts every op along that axis instead, where it can. Neighbours
+ * with equal cuts are one set, unless they lie on different structural branches. Cost: one search
+ * for layouts, and the nodes times the depth of post-dominators for the paths. Source: branches of
+ * Allspark, found from axes instead of patterns (ours). */
 #include <string.h>
 
 #include "passes/pass.h"
@@ -87,13 +87,21 @@ static pim_cuts find_natural_cuts(const splitting *s, const pim_node *n)
 	return cuts;
 }
 
+static bool are_windows(const splitting *s, const pim_cuts *cuts)
+{
+	for (int k = 0; k < cuts->n; k++)
+		if (s->roles[cuts->cut[k].class] != PIM_ROLE_window)
+			return false;
+	return true;
+}
+
 /* Takes over a neighbour's cuts where the op can be cut so. */
 static bool grow(splitting *s, const pim_node *n, const pim_node *from)
 {
 	int32_t parts[PIM_MAX_RANK];
 	if (!from || is_leaf(n) || s->fixed[n->id] || !s->fixed[from->id])
 		return false;
-	if (is_product(n) && has_fixed_weights(n))
+	if (is_product(n) && has_fixed_weights(n) && !are_windows(s, &s->cuts[from->id]))
 		return false;
 	if (!pim_cuts_apply(s->classes, n, &s->cuts[from->id], parts))
 		return false;
