@@ -5,10 +5,11 @@
   gen_pim.py encoder --blocks N [--noise]      a Transformer encoder, 30 ops a block (35 with noise)
   gen_pim.py flat --ops N [--dup P] [--hub]    element-wise ops in one line, every value used
 
-A block is 12 constants and 18 ops: two of its matrix products and their transposes are exact
-repeats of nothing, so an optimiser finds work only with --noise (two repeats, one op that joins them,
-two dead ops) or --dup (that many percent of the ops repeat the one before). Equal arguments give
-equal bytes. --hub lets every op use the first input.
+A block is 12 constants and 18 ops. An optimiser finds work only with --noise (two repeats, one op that
+joins them, two dead ops) or --dup (that many percent of the ops repeat the one before); in the encoder
+a product with a transpose is one op in the end. --hub lets every op use the first input.
+--blocks-per-graph K puts every K blocks in a graph of their own. Equal arguments give equal bytes.
+Prints the number of ops, the returns counted, on standard error.
 """
 import argparse
 import sys
@@ -20,7 +21,7 @@ class Random:
     """A 64-bit linear congruential generator; the high bits are used."""
 
     def __init__(self, seed):
-        self.state = seed * 2 + 1
+        self.state = (seed * 2654435761 + 1) % 2**64
 
     def below(self, n):
         self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
@@ -28,10 +29,19 @@ class Random:
 
 
 class Writer:
-    """Numbers values and writes statements."""
+    """Numbers values, writes and counts statements."""
 
     def __init__(self, out):
-        self.out, self.next = out, 0
+        self.out, self.next, self.ops = out, 0, 0
+
+    def open_graph(self, name, inputs):
+        self.next = 0
+        listed = ", ".join(f"%{i}: f32[{','.join(map(str, dims))}]" for i, dims in inputs)
+        self.out.write(f"  graph @{name}({listed}) {{\n")
+
+    def close_graph(self, result):
+        self.ops += 1
+        self.out.write(f"    return {result}\n  }}\n")
 
     def op(self, op, inputs, dims, attrs=""):
         name = f"%{self.next}"
@@ -40,6 +50,7 @@ class Writer:
         return name
 
     def line(self, name, op, inputs, dims, attrs):
+        self.ops += 1
         operands = " " + ", ".join(inputs) if inputs else ""
         shape = ",".join(map(str, dims))
         braces = " {" + attrs + "}" if attrs else ""
@@ -47,8 +58,8 @@ class Writer:
 
 
 class Encoder:
-    def __init__(self, out, noise):
-        self.w, self.noise, self.seeds = Writer(out), noise, 0
+    def __init__(self, writer, noise):
+        self.w, self.noise, self.seeds = writer, noise, 0
 
     def weight(self, block, name, *dims):
         self.seeds += 1
@@ -61,19 +72,21 @@ class Encoder:
         bias = self.weight(block, f"b{which}", WIDTH)
         return self.w.op("layer_norm", [x, scale, bias], (ROWS, WIDTH), "axis = 1")
 
+    def scores(self, q, k):
+        transposed = self.w.op("transpose", [k], (WIDTH, ROWS), "perm = [1, 0]")
+        return self.w.op("matmul", [q, transposed], (ROWS, ROWS))
+
     def attention(self, block, x):
         square, rows, op = (ROWS, ROWS), (ROWS, WIDTH), self.w.op
         wq, wk, wv, wo = (self.weight(block, n, WIDTH, WIDTH) for n in ("wq", "wk", "wv", "wo"))
         q, k, v = (op("matmul", [x, w], rows) for w in (wq, wk, wv))
+        scores = self.scores(q, k)
         if self.noise:
-            again = [op("matmul", [x, w], rows) for w in (wq, wk)]
-            k = op("max", [k, again[1]], rows)
-            op("exp", [op("neg", [again[0]], rows)], rows)
-        transposed = op("transpose", [k], (WIDTH, ROWS), "perm = [1, 0]")
-        scores = op("matmul", [q, transposed], square)
-        scale = self.weight(block, "scale", 1)
-        weights = op("softmax", [op("mul", [scores, scale], square)], square, "axis = 1")
+            scores = op("max", [scores, self.scores(q, k)], square)
+        weights = op("softmax", [op("mul", [scores, "%scale"], square)], square, "axis = 1")
         context = op("matmul", [weights, v], rows)
+        if self.noise:
+            op("max", [op("matmul", [v, wo], rows), x], rows)
         return op("add", [x, op("matmul", [context, wo], rows)], rows)
 
     def mlp(self, block, x):
@@ -88,41 +101,38 @@ class Encoder:
         return self.norm(block, 2, self.mlp(block, x))
 
 
-def write_encoder(out, args):
-    program, x = Encoder(out, args.noise), "%x"
-    out.write(f"module {{\n  graph @main(%x: f32[{ROWS},{WIDTH}]) {{\n")
-    for block in range(args.blocks):
-        x = program.block(block, x)
-    out.write(f"    return {x}\n  }}\n}}\n")
+def write_encoder(w, args):
+    program, each = Encoder(w, args.noise), args.blocks_per_graph or args.blocks
+    for first in range(0, args.blocks, each):
+        name = f"block_{first}" if args.blocks_per_graph else "main"
+        w.open_graph(name, [("x", (ROWS, WIDTH)), ("scale", (1,))])
+        x = "%x"
+        for block in range(first, min(first + each, args.blocks)):
+            x = program.block(block, x)
+        w.close_graph(x)
 
 
-def choose_other(random, n, hub):
-    """Another input of op n: among the last 8 values (7 of 10) or any before."""
-    if hub:
-        return "%x"
-    back = random.below(8) if random.below(10) < 7 else random.below(n + 2)
-    index = n - 1 - min(back, n + 1)
-    return f"%{index}" if index >= 0 else ("%x", "%y")[-1 - index]
+def choose(random, values, args):
+    """The op and inputs of one line of a flat program; the value before is always an input."""
+    if args.hub:
+        return "add", [values[-1], values[0]]
+    if random.below(4) == 0:
+        return ("exp", "neg", "tanh")[random.below(3)], [values[-1]]
+    n = len(values)
+    near = random.below(10) < 7
+    other = n - 1 - random.below(min(8, n)) if near else random.below(n)
+    return ("add", "sub", "mul", "max")[random.below(4)], [values[-1], values[other]]
 
 
-def write_flat(out, args):
-    random, w = Random(args.seed), Writer(out)
-    dims, last = (args.side, args.side), None
-    shape = f"f32[{args.side},{args.side}]"
-    out.write(f"module {{\n  graph @main(%x: {shape}, %y: {shape}) {{\n")
-    for n in range(args.ops):
-        before = f"%{n - 1}" if n else "%y"
-        other = choose_other(random, n, args.hub)
-        kind = random.below(100)
-        if last and random.below(100) < args.dup:
-            w.op(*last, dims)
-            continue
-        if kind < 15:
-            last = (("neg", "exp", "tanh")[kind % 3], [before])
-        else:
-            last = (("add", "sub", "mul", "max")[kind % 4], [before, other])
-        w.op(*last, dims)
-    out.write(f"    return %{args.ops - 1}\n  }}\n}}\n")
+def write_flat(w, args):
+    random, dims = Random(args.seed), (args.side, args.side)
+    values, last = ["%x", "%y"], None
+    w.open_graph("main", [("x", dims), ("y", dims)])
+    for _ in range(args.ops):
+        repeat = args.dup and last and random.below(100) < args.dup
+        last = last if repeat else choose(random, values, args)
+        values.append(w.op(*last, dims))
+    w.close_graph(values[-1])
 
 
 def main():
@@ -132,6 +142,7 @@ def main():
     encoder = kinds.add_parser("encoder")
     encoder.add_argument("--blocks", type=int, default=12)
     encoder.add_argument("--noise", action="store_true")
+    encoder.add_argument("--blocks-per-graph", type=int, default=0)
     encoder.set_defaults(write=write_encoder)
     flat = kinds.add_parser("flat")
     flat.add_argument("--ops", type=int, default=1000)
@@ -142,8 +153,12 @@ def main():
     flat.set_defaults(write=write_flat)
     args = parser.parse_args()
     out = sys.stdout if args.o == "-" else open(args.o, "w")
-    args.write(out, args)
+    w = Writer(out)
+    out.write("module {\n")
+    args.write(w, args)
+    out.write("}\n")
     out.close()
+    print(f"{w.ops} ops", file=sys.stderr)
 
 
 if __name__ == "__main__":
