@@ -85,6 +85,7 @@ pim_drawing *pim_drawing_new(pim_context *c, const char *title, pim_arrange how)
 	pim_arena *arena = pim_arena_new();
 	pim_drawing *d = PIM_NEW(arena, pim_drawing, 1);
 	*d = (pim_drawing){.context = c, .arena = arena, .how = how};
+	agseterr(AGERR); /* warnings of Graphviz are not for our users */
 	d->graph = agopen(text("picture"), Agdirected, NULL);
 	set_defaults(d->graph, how);
 	set(d->graph, "label", label_of(d, title));
@@ -159,7 +160,8 @@ void pim_drawing_legend(pim_drawing *d, const char *fill, const char *meaning)
 {
 	size_t room = sizeof d->legend / sizeof *d->legend;
 	if ((size_t)d->n_legend < room)
-		d->legend[d->n_legend++] = (struct legend){fill, pim_arena_printf(d->arena, "%s", meaning)};
+		d->legend[d->n_legend++] = (struct legend){
+			pim_arena_printf(d->arena, "%s", fill), pim_arena_printf(d->arena, "%s", meaning)};
 }
 
 /* One table of swatches, as an HTML-like label of a node of its own. */
@@ -181,6 +183,7 @@ static void add_legend(pim_drawing *d)
 	set(n, "style", "");
 	if (d->how == PIM_ARRANGE_fixed) {
 		pim_look look = {.size = {220, 16.0 * d->n_legend + 8}};
+		set(n, "fixedsize", "false");
 		look.at[0] = d->left + look.size[0] / 2;
 		look.at[1] = d->bottom - look.size[1] / 2 - 12;
 		fix(d, n, &look);

@@ -41,7 +41,7 @@ static void draw_bar(chart *c, const pim_node *n, int first, int count)
 	bool fits = width > 5.2 * (double)strlen(name) && top - bottom > 9;
 	pim_look look = {.label = fits ? name : "",
 		.fill = pim_colour_of_op(n->op),
-		.line = "#909090",
+		.line = width > 4 ? "#909090" : pim_colour_of_op(n->op),
 		.font = 8,
 		.at = {left + width / 2, (top + bottom) / 2},
 		.size = {width, top - bottom - 0.4}};
