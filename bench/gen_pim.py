@@ -137,7 +137,6 @@ def write_flat(w, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", default="-", help="file to write (standard output)")
     kinds = parser.add_subparsers(required=True)
     encoder = kinds.add_parser("encoder")
     encoder.add_argument("--blocks", type=int, default=12)
@@ -151,6 +150,8 @@ def main():
     flat.add_argument("--side", type=int, default=16)
     flat.add_argument("--seed", type=int, default=1)
     flat.set_defaults(write=write_flat)
+    for kind in (encoder, flat):
+        kind.add_argument("-o", default="-", help="file to write (standard output)")
     args = parser.parse_args()
     out = sys.stdout if args.o == "-" else open(args.o, "w")
     w = Writer(out)
