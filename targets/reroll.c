@@ -20,9 +20,7 @@ enum { FIRST_PERIOD = 4, MOST_PERIOD = 64, MOST_PASSES = 10, LEAST_GAIN_OF_TWO =
 
 typedef struct item {
 	int64_t first, n; /* commands */
-	uint64_t shape;	  /* equal for items that are alike */
 	uint64_t address; /* linear hash of the addresses */
-	int depth;		  /* of blocks inside */
 } item;
 
 /* The best run that starts at an item: rounds of period items; 0 for none. */
@@ -35,6 +33,7 @@ typedef struct folder {
 	pim_stream *stream;
 	int64_t n;
 	item *item;
+	uint64_t *shape; /* of the items: what the search looks at most */
 	run *best;
 	int64_t *before; /* commands before an item; n + 1 */
 	int64_t *cost;	 /* commands from an item on, after folding; n + 1 */
@@ -72,25 +71,27 @@ static uint64_t hash_command(uint64_t h, const pim_stream *s, const pim_command 
 	return h;
 }
 
-/* The item that starts at command `at`: one command, or a block with its end. */
-static item make_item(const pim_stream *s, int64_t at)
+/* The item that starts at command `at`: one command, or a block with its end; and a hash that is
+ * equal for items that are alike. */
+static item make_item(const pim_stream *s, int64_t at, uint64_t *shape)
 {
 	item it = {.first = at};
-	int depth = 0;
+	int depth = 0, deepest = 0;
 	uint64_t weight = 0;
+	*shape = 0;
 	do {
 		const pim_command *c = &s->command[at++];
-		it.shape = hash_command(it.shape, s, c);
+		*shape = hash_command(*shape, s, c);
 		for (int r = 0; r < c->n_refs; r++) {
 			weight = mix(weight, 0x51ed270b2a2f1d7bu);
 			it.address += (uint64_t)s->ref[c->first + (uint32_t)r].address * (weight | 1);
 		}
 		depth += (c->code == PIM_COMMAND_repeat) - (c->code == PIM_COMMAND_end);
-		it.depth = depth > it.depth ? depth : it.depth;
+		deepest = depth > deepest ? depth : deepest;
 	} while (depth > 0 && at < s->n_commands);
 	it.n = at - it.first;
-	if (it.depth >= PIM_MAX_REPEAT)
-		it.shape = mix(it.shape, (uint64_t)it.first); /* like no other: it cannot go deeper */
+	if (deepest >= PIM_MAX_REPEAT)
+		*shape = mix(*shape, (uint64_t)it.first); /* like no other: it cannot go deeper */
 	return it;
 }
 
@@ -98,7 +99,7 @@ static void split_items(folder *f)
 {
 	f->n = 0;
 	for (int64_t at = 0; at < f->stream->n_commands; f->n++) {
-		f->item[f->n] = make_item(f->stream, at);
+		f->item[f->n] = make_item(f->stream, at, &f->shape[f->n]);
 		f->before[f->n] = at;
 		at += f->item[f->n].n;
 	}
@@ -113,6 +114,24 @@ static int64_t find_gain(const folder *f, int64_t at, int period, int64_t rounds
 	return rounds > 2 || gain >= LEAST_GAIN_OF_TWO ? gain : 0;
 }
 
+static bool repeats(const folder *f, int64_t i, int period)
+{
+	return f->shape[i] == f->shape[i + period];
+}
+
+/* Below item i, which is not alike with the next round: the last item of the next stretch that may
+ * be as long as a period, negative when there is none. Such a stretch covers the item a period on,
+ * so the rest is not looked at. */
+static int64_t skip_down(const folder *f, int64_t i, int period)
+{
+	int64_t at = i - period;
+	while (at >= 0 && !repeats(f, at, period))
+		at -= period;
+	while (at >= 0 && at + 1 < i && repeats(f, at + 1, period))
+		at++;
+	return at;
+}
+
 /* Keeps, for each item, this period when it saves more than the ones before. */
 static void try_period(folder *f, int period)
 {
@@ -120,8 +139,9 @@ static void try_period(folder *f, int period)
 			steady = 0; /* items from here on that are alike, and in step, with the next round */
 	const item *it = f->item;
 	for (int64_t i = f->n - period - 1; i >= 0; i--) {
-		if (it[i].shape != it[i + period].shape) {
+		if (!repeats(f, i, period)) {
 			alike = steady = 0;
+			i = skip_down(f, i, period) + 1;
 			continue;
 		}
 		alike++;
@@ -275,6 +295,7 @@ void pim_stream_reroll(pim_stream *s)
 		return;
 	folder f = {.stream = s};
 	f.item = take(n, sizeof *f.item);
+	f.shape = take(n, sizeof *f.shape);
 	f.best = take(n, sizeof *f.best);
 	f.before = take(n + 1, sizeof *f.before);
 	f.cost = take(n + 1, sizeof *f.cost);
@@ -284,6 +305,7 @@ void pim_stream_reroll(pim_stream *s)
 		longest = 2 * longest < MOST_PERIOD ? 2 * longest : MOST_PERIOD;
 	}
 	free(f.item);
+	free(f.shape);
 	free(f.best);
 	free(f.before);
 	free(f.cost);
