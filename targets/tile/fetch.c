@@ -31,14 +31,16 @@ static void give_constant(pim_lowering *l, const pim_node *constant, int unit, c
 	bool exact, pim_held *held)
 {
 	pim_unit *u = &l->unit[unit];
-	for (const pim_given *g = u->given; g; g = g->next)
-		if (g->constant == constant && holds(&g->held.box, need, exact)) {
+	pim_given *last = pim_map_get(u->given_of, &constant, sizeof constant);
+	for (const pim_given *g = last; g; g = g->same)
+		if (holds(&g->held.box, need, exact)) {
 			*held = g->held;
 			return;
 		}
 	pim_given *g = PIM_NEW(l->arena, pim_given, 1);
-	*g = (pim_given){constant, {u->constant_bytes, *need}, u->given};
+	*g = (pim_given){constant, {u->constant_bytes, *need}, u->given, last};
 	u->given = g;
+	pim_map_put(u->given_of, &constant, sizeof constant, g);
 	u->constant_bytes += (held_bytes(constant->type, need) + 63) / 64 * 64;
 	*held = g->held;
 }

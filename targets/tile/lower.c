@@ -253,8 +253,10 @@ static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena 
 	l.program->base = g->module->path;
 	l.program->weights = g->module->weights;
 	l.unit = PIM_NEW(arena, pim_unit, t->units);
-	for (int i = 0; i < t->units; i++)
+	for (int i = 0; i < t->units; i++) {
 		pim_room_start(&l.unit[i].room);
+		l.unit[i].given_of = pim_map_new(arena);
+	}
 	return l;
 }
 

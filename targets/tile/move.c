@@ -110,10 +110,19 @@ static void copy_axis_box(move *m, const pim_box *axes)
 		(pim_touch){.space = PIM_SPACE_memory, .address = m->to->address + to_offset});
 }
 
-static void meet_constraints(move *m, int c, pim_box axes);
+static void meet_constraints(move *m, int c, const pim_box *axes);
+
+/* The axes that are there; a box has room for many more. */
+static void copy_box(pim_box *to, const pim_box *from)
+{
+	size_t bytes = sizeof to->lo[0] * (size_t)from->n;
+	to->n = from->n;
+	memcpy(to->lo, from->lo, bytes);
+	memcpy(to->hi, from->hi, bytes);
+}
 
 /* Terms `t` and deeper of constraint c must sum to [lo, hi). */
-static void meet_terms(move *m, int c, int t, int64_t lo, int64_t hi, pim_box axes)
+static void meet_terms(move *m, int c, int t, int64_t lo, int64_t hi, const pim_box *axes)
 {
 	const pim_index *index = m->constraint[c].index;
 	if (t == index->n) {
@@ -124,31 +133,34 @@ static void meet_terms(move *m, int c, int t, int64_t lo, int64_t hi, pim_box ax
 	int axis = index->term[t].axis;
 	int64_t coef = index->term[t].coef, rest_lo = 0, rest_hi = 0;
 	for (int k = t + 1; k < index->n; k++) {
-		rest_lo += index->term[k].coef * axes.lo[index->term[k].axis];
-		rest_hi += index->term[k].coef * (axes.hi[index->term[k].axis] - 1);
+		rest_lo += index->term[k].coef * axes->lo[index->term[k].axis];
+		rest_hi += index->term[k].coef * (axes->hi[index->term[k].axis] - 1);
 	}
-	pim_box full = axes, some = axes;
-	bool any_full = narrow(&full, axis, coef, lo - rest_lo, hi - rest_hi);
-	if (!narrow(&some, axis, coef, lo - rest_hi, hi - rest_lo))
+	pim_box part;
+	copy_box(&part, axes);
+	bool any = narrow(&part, axis, coef, lo - rest_hi, hi - rest_lo);
+	int64_t some_lo = part.lo[axis], some_hi = part.hi[axis];
+	if (!any)
 		return;
+	bool any_full = narrow(&part, axis, coef, lo - rest_lo, hi - rest_hi);
+	int64_t full_lo = part.lo[axis], full_hi = part.hi[axis];
 	if (any_full)
-		meet_constraints(m, c + 1, full);
-	for (int64_t q = some.lo[axis]; q < some.hi[axis]; q++) {
-		if (any_full && q == full.lo[axis])
-			q = full.hi[axis];
-		if (q >= some.hi[axis])
+		meet_constraints(m, c + 1, &part);
+	for (int64_t q = some_lo; q < some_hi; q++) {
+		if (any_full && q == full_lo)
+			q = full_hi;
+		if (q >= some_hi)
 			break;
-		pim_box one = axes;
-		one.lo[axis] = q;
-		one.hi[axis] = q + 1;
-		meet_terms(m, c, t + 1, lo - coef * q, hi - coef * q, one);
+		part.lo[axis] = q;
+		part.hi[axis] = q + 1;
+		meet_terms(m, c, t + 1, lo - coef * q, hi - coef * q, &part);
 	}
 }
 
-static void meet_constraints(move *m, int c, pim_box axes)
+static void meet_constraints(move *m, int c, const pim_box *axes)
 {
 	if (c == m->n_constraints) {
-		copy_axis_box(m, &axes);
+		copy_axis_box(m, axes);
 		return;
 	}
 	const constraint *k = &m->constraint[c];
@@ -164,7 +176,7 @@ static void move_part(move *m, const pim_box *axes, const pim_box *part)
 	for (int d = 0; d < part->n; d++)
 		m->constraint[m->n_constraints++] =
 			(constraint){&m->x->map[m->input][d], part->lo[d], part->hi[d]};
-	meet_constraints(m, 0, *axes);
+	meet_constraints(m, 0, axes);
 }
 
 static void move_input(move *m, const pim_box *axes)

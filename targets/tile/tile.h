@@ -57,7 +57,8 @@ typedef struct pim_held {
 typedef struct pim_given {
 	const pim_node *constant;
 	pim_held held;
-	struct pim_given *next;
+	struct pim_given *next; /* of the unit */
+	struct pim_given *same; /* of the unit and the constant */
 } pim_given;
 enum { PIM_SPACE_constant = PIM_SPACE_buffer + 1 };
 
@@ -76,6 +77,7 @@ typedef struct pim_unit {
 				 [PIM_ENGINE_COUNT]; /* what an engine's last command has waited for */
 	int64_t constant_bytes;
 	pim_given *given;
+	pim_map *given_of; /* constant to the last box of it that was given */
 	pim_staged *staged;
 	int half; /* of the buffer that the next slice uses */
 } pim_unit;

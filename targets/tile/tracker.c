@@ -35,10 +35,10 @@ static void open_gap(pim_tracker *t, int at)
 	t->n++;
 }
 
-/* Makes `at` a border between ranges; gives the index of the first range at or behind it. */
-static int cut(pim_tracker *t, int64_t at)
+/* Makes `at` a border between ranges, where i is the first that ends behind it; gives the index of
+ * the first range at or behind it. */
+static int cut(pim_tracker *t, int i, int64_t at)
 {
-	int i = first_ending_after(t, at);
 	if (i == t->n || t->range[i].lo >= at)
 		return i;
 	open_gap(t, i);
@@ -91,7 +91,10 @@ void pim_tracker_access(pim_tracker *t, int64_t lo, int64_t hi, bool writes, int
 {
 	if (lo >= hi)
 		return;
-	int first = cut(t, lo), last = cut(t, hi);
+	int first = cut(t, first_ending_after(t, lo), lo), last = first;
+	while (last < t->n && t->range[last].hi <= hi)
+		last++;
+	last = cut(t, last, hi);
 	for (int i = first; i < last; i++)
 		collect(&t->range[i], writes, latest);
 	pim_access a = {.lo = lo, .hi = hi, .write = number, .write_engine = (uint8_t)engine};
