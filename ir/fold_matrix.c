@@ -105,15 +105,13 @@ static bool is_known(const pim_node *n)
 	return pim_rule_bytes(n, &splat) && n->type->elements <= MOST_WEIGHTS;
 }
 
-/* A constant of type t, its elements rounded from those that `fill` puts into v. */
-static pim_node *keep_elements(pim_node *like, const pim_type *t, const double *v)
+/* A dense constant of type t in front of `like`; the caller writes its elements. */
+static pim_node *make_dense(pim_node *like, const pim_type *t, char **bytes)
 {
 	pim_arena *a = like->graph->module->arena;
-	char *bytes = pim_arena_raw(a, (size_t)pim_type_bytes(t) + 1);
 	pim_data *d = PIM_NEW(a, pim_data, 1);
-	for (int64_t i = 0; i < t->elements; i++)
-		pim_element_set(t->dtype, bytes, i, v[i]);
-	*d = (pim_data){.kind = PIM_DATA_dense, .bytes = bytes};
+	*bytes = pim_arena_raw(a, (size_t)pim_type_bytes(t) + 1);
+	*d = (pim_data){.kind = PIM_DATA_dense, .bytes = *bytes};
 	pim_node *made = pim_constant_make(like->graph, t, d, like);
 	made->loc = like->loc;
 	return made;
@@ -124,26 +122,45 @@ static double factor_of(const pim_node *n, int64_t c)
 	return read_at(n->in[1], c) / sqrt(read_at(n->in[4], c) + pim_node_float(n, "epsilon"));
 }
 
-static pim_node *scale_weights(pim_node *n, const pim_node *w, pim_arena *scratch)
+/* Elements [at, at + n) of w times a factor, rounded once. */
+static void scale_elements(char *out, const pim_node *w, int64_t at, int64_t n, double factor)
 {
-	double *v = PIM_NEW(scratch, double, w->type->elements);
-	int64_t channels = n->type->dims[1], each = w->type->elements / channels;
-	for (int64_t c = 0; c < channels; c++) {
-		double factor = factor_of(n, c);
-		for (int64_t i = 0; i < each; i++)
-			v[c * each + i] = read_at(w, c * each + i) * factor;
-	}
-	return keep_elements(n, w->type, v);
+	bool splat;
+	const float *from = (const float *)pim_rule_bytes(w, &splat);
+	float *to = (float *)out;
+	if (w->type->dtype == PIM_DTYPE_f32 && !splat)
+		for (int64_t i = at; i < at + n; i++)
+			to[i] = (float)(from[i] * factor);
+	else
+		for (int64_t i = at; i < at + n; i++)
+			pim_element_set(w->type->dtype, out, i, read_at(w, i) * factor);
 }
 
-static pim_node *shift_bias(pim_node *n, const pim_node *bias, pim_arena *scratch)
+/* The old weights are likely not needed again: what a file holds of them leaves memory. */
+static pim_node *scale_weights(pim_node *n, const pim_node *w)
 {
-	int64_t channels = n->type->dims[1];
-	double *v = PIM_NEW(scratch, double, channels);
+	int64_t channels = n->type->dims[1], each = w->type->elements / channels;
+	char *out;
+	pim_node *made = make_dense(n, w->type, &out);
 	for (int64_t c = 0; c < channels; c++)
-		v[c] = ((bias ? read_at(bias, c) : 0) - read_at(n->in[3], c)) * factor_of(n, c) +
-			   read_at(n->in[2], c);
-	return keep_elements(n, n->in[2]->type, v);
+		scale_elements(out, w, c * each, each, factor_of(n, c));
+	const pim_data *d = pim_constant_data(w);
+	if (d->kind == PIM_DATA_dense)
+		pim_file_drop(pim_context_of(n), w->loc.source, d->bytes,
+			(const char *)d->bytes + pim_type_bytes(w->type));
+	return made;
+}
+
+static pim_node *shift_bias(pim_node *n, const pim_node *bias)
+{
+	const pim_type *t = n->in[2]->type;
+	char *out;
+	pim_node *made = make_dense(n, t, &out);
+	for (int64_t c = 0; c < n->type->dims[1]; c++) {
+		double v = (bias ? read_at(bias, c) : 0) - read_at(n->in[3], c);
+		pim_element_set(t->dtype, out, c, v * factor_of(n, c) + read_at(n->in[2], c));
+	}
+	return made;
 }
 
 /* batch_norm(conv(x, w, b)) = conv(x, w f, (b - mean) f + bias) with f = scale / sqrt(variance +
@@ -160,9 +177,6 @@ pim_node *pim_fold_batch_norm(pim_node *n)
 		known = is_known(n->in[i]);
 	if (!known)
 		return n;
-	pim_arena *scratch = pim_arena_new();
-	pim_node *in[] = {
-		conv->in[0], scale_weights(n, conv->in[1], scratch), shift_bias(n, bias, scratch)};
-	pim_arena_free(scratch);
+	pim_node *in[] = {conv->in[0], scale_weights(n, conv->in[1]), shift_bias(n, bias)};
 	return pim_rule_done(copy_conv(n, conv, 3, in));
 }
