@@ -97,6 +97,7 @@ struct onnx_import {
 	pim_node
 		*unmade; /* stands for optional results that are not computed: reading one is an error */
 	pim_named_tensor *data; /* of --data, by input of the graph; NULL without */
+	pim_map *known;			/* node to pim_tensor: values computed at import */
 	int index;				/* of the node, for those without a name */
 	int depth;				/* of function calls */
 	int n_absent;
@@ -158,6 +159,8 @@ double onnx_float(const onnx_call *k, const char *name, double init);
 const char *onnx_string(const onnx_call *k, const char *name, const char *init);
 /* How many; -1 when it is absent. */
 int onnx_ints(const onnx_call *k, const char *name, const int64_t **v);
+/* Is result i of the node read by anyone? */
+bool onnx_is_wanted(const onnx_call *k, int i);
 bool onnx_fail(const onnx_call *k, const char *format, ...) PIM_PRINTF(2, 3);
 
 /* ---- onnx_build.c: nodes from converters; NULL inputs give NULL, so that calls nest ---- */
@@ -177,6 +180,19 @@ pim_node *onnx_cast(onnx_call *k, pim_node *a, pim_dtype to);
 /* A scalar constant of the element type of `like`. */
 pim_node *onnx_scalar(onnx_call *k, const pim_node *like, double v);
 pim_node *onnx_constant_node(onnx_call *k, const pim_type *t, const pim_data *d);
+/* A constant of numbers, rounded to the element type. */
+pim_node *onnx_numbers(onnx_call *k, pim_dtype t, int rank, const int64_t *dims, const double *v);
+/* One number for all elements. */
+pim_node *onnx_splat(onnx_call *k, pim_dtype t, int rank, const int64_t *dims, double v);
+/* 0, 1, ... n-1 */
+pim_node *onnx_iota(onnx_call *k, pim_dtype t, int64_t n);
+pim_node *onnx_where(onnx_call *k, pim_node *c, pim_node *a, pim_node *b);
+pim_node *onnx_matmul(onnx_call *k, pim_node *a, pim_node *b, bool transpose_b);
+pim_node *onnx_concat(onnx_call *k, int n, pim_node *const *parts, int axis);
+/* start : start + size of one dim. */
+pim_node *onnx_part(onnx_call *k, pim_node *a, int dim, int64_t start, int64_t size);
+pim_node *onnx_unary(onnx_call *k, pim_op op, pim_node *a, int n, const pim_attr *attrs);
+pim_node *onnx_softmax(onnx_call *k, pim_node *a, int64_t axis);
 /* i64 constant of one dimension. */
 pim_node *onnx_ints_node(onnx_call *k, int n, const int64_t *v);
 
@@ -191,6 +207,11 @@ bool onnx_give(onnx_call *k, pim_node *n);
 bool onnx_axis(const onnx_call *k, int64_t *axis, int limit);
 /* Is it a constant with elements? */
 bool onnx_is_known(const pim_node *n);
+/* The value of a node that depends only on constants and on inputs that --data gives; false when it
+ * depends on more. The remark names the inputs that are settled so. */
+bool onnx_known(const onnx_call *k, const pim_node *n, pim_tensor *t);
+/* The value of input i, which must be known at import; false after a diagnostic. */
+bool onnx_input_tensor(const onnx_call *k, int i, pim_tensor *t);
 /* The integers of input i, which must be known at import: at most `room`. -1 after a diagnostic. */
 int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v);
 /* The one number of input i; false after a diagnostic. */

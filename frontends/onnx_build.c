@@ -11,6 +11,9 @@
 
 /* Results of more elements than this are not folded at import. */
 #define FOLD_ELEMENTS 4096
+/* Values that settle shapes are computed at import up to this size and through so many nodes. */
+#define KNOWN_ELEMENTS (INT64_C(1) << 20)
+enum { KNOWN_DEPTH = 4096 };
 
 pim_attr onnx_attr_int(const char *name, int64_t v)
 {
@@ -194,6 +197,71 @@ pim_node *onnx_scalar(onnx_call *k, const pim_node *like, double v)
 		k, pim_type_tensor(k->import->context, like->type->dtype, 0, NULL), &d);
 }
 
+pim_node *onnx_numbers(onnx_call *k, pim_dtype t, int rank, const int64_t *dims, const double *v)
+{
+	const pim_type *type = pim_type_tensor(k->import->context, t, rank, dims);
+	size_t bytes = (size_t)type->elements * pim_dtype_bytes(t);
+	void *data = pim_arena_raw(k->import->module->arena, bytes + 1);
+	for (int64_t i = 0; i < type->elements; i++)
+		pim_element_set(t, data, i, v[i]);
+	return onnx_constant_node(k, type, &(pim_data){.kind = PIM_DATA_dense, .bytes = data});
+}
+
+pim_node *onnx_iota(onnx_call *k, pim_dtype t, int64_t n)
+{
+	double *v = PIM_NEW(k->import->scratch, double, n + 1);
+	for (int64_t i = 0; i < n; i++)
+		v[i] = (double)i;
+	return onnx_numbers(k, t, 1, &n, v);
+}
+
+pim_node *onnx_splat(onnx_call *k, pim_dtype t, int rank, const int64_t *dims, double v)
+{
+	uint8_t *bytes = pim_arena_alloc(k->import->module->arena, 8);
+	pim_element_set(t, bytes, 0, v);
+	return onnx_constant_node(k, pim_type_tensor(k->import->context, t, rank, dims),
+		&(pim_data){.kind = PIM_DATA_splat, .bytes = bytes});
+}
+
+pim_node *onnx_where(onnx_call *k, pim_node *c, pim_node *a, pim_node *b)
+{
+	return onnx_make(k, PIM_OP_where, 3, (pim_node *[]){c, a, b}, 0, NULL);
+}
+
+pim_node *onnx_matmul(onnx_call *k, pim_node *a, pim_node *b, bool transpose_b)
+{
+	pim_attr t = onnx_attr_int("transpose_b", 1);
+	return onnx_make(k, PIM_OP_matmul, 2, (pim_node *[]){a, b}, transpose_b, &t);
+}
+
+pim_node *onnx_concat(onnx_call *k, int n, pim_node *const *parts, int axis)
+{
+	pim_attr a = onnx_attr_int("axis", axis);
+	return n == 1 ? parts[0] : onnx_make(k, PIM_OP_concat, n, parts, 1, &a);
+}
+
+pim_node *onnx_part(onnx_call *k, pim_node *a, int dim, int64_t start, int64_t size)
+{
+	int64_t starts[PIM_MAX_RANK] = {0}, sizes[PIM_MAX_RANK];
+	if (!a || (start == 0 && size == a->type->dims[dim]))
+		return a;
+	memcpy(sizes, a->type->dims, sizeof *sizes * (size_t)a->type->rank);
+	starts[dim] = start;
+	sizes[dim] = size;
+	return onnx_slice(k, a, starts, sizes, NULL);
+}
+
+pim_node *onnx_unary(onnx_call *k, pim_op op, pim_node *a, int n, const pim_attr *attrs)
+{
+	return a ? onnx_make(k, op, 1, &a, n, attrs) : NULL;
+}
+
+pim_node *onnx_softmax(onnx_call *k, pim_node *a, int64_t axis)
+{
+	pim_attr attr = onnx_attr_int("axis", axis);
+	return onnx_unary(k, PIM_OP_softmax, a, 1, &attr);
+}
+
 pim_node *onnx_ints_node(onnx_call *k, int n, const int64_t *v)
 {
 	int64_t dims[1] = {n};
@@ -220,16 +288,11 @@ bool onnx_axis(const onnx_call *k, int64_t *axis, int limit)
 	return true;
 }
 
-/* What is known of a value at import: a constant's elements, or those that --data has for an input
- * of the graph (with a remark, for the program is then good for them only). False when there is
- * nothing. */
-static bool known_elements(const onnx_call *k, const pim_node *n, pim_tensor *t)
+/* The value that --data has for an input of the graph, with a remark: the program is then good for
+ * such inputs only. */
+static bool find_given(const onnx_call *k, const pim_node *n, pim_tensor *t)
 {
 	const onnx_import *x = k->import;
-	if (n->op == PIM_OP_constant && pim_constant_data(n)->kind == PIM_DATA_dense) {
-		*t = (pim_tensor){n->type, (void *)(uintptr_t)pim_constant_data(n)->bytes};
-		return true;
-	}
 	for (int i = 0; x->data && i < x->graph->n_inputs; i++)
 		if (x->graph->inputs[i] == n && x->data[i].tensor.type == n->type) {
 			*t = x->data[i].tensor;
@@ -239,6 +302,60 @@ static bool known_elements(const onnx_call *k, const pim_node *n, pim_tensor *t)
 			return true;
 		}
 	return false;
+}
+
+static bool evaluate(const onnx_call *k, const pim_node *n, int depth, pim_tensor *t);
+
+static bool evaluate_inputs(const onnx_call *k, const pim_node *n, int depth, pim_tensor *in)
+{
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i] && !evaluate(k, n->in[i], depth + 1, &in[i]))
+			return false;
+	return true;
+}
+
+/* The value of a node that depends on constants and given inputs only, computed once. */
+static bool evaluate(const onnx_call *k, const pim_node *n, int depth, pim_tensor *t)
+{
+	onnx_import *x = k->import;
+	pim_tensor *known = pim_map_get(x->known, &n, sizeof(pim_node *)), *in;
+	pim_eval e = {.context = x->context, .threads = 1};
+	bool ok;
+	if (known)
+		return *t = *known, true;
+	if (n->op == PIM_OP_input)
+		return find_given(k, n, t);
+	if (n->type->n_parts || depth > KNOWN_DEPTH || n->type->elements > KNOWN_ELEMENTS ||
+		(n->op == PIM_OP_constant && !onnx_is_known(n)))
+		return false;
+	in = PIM_NEW(x->scratch, pim_tensor, n->n_in + 1);
+	if (!evaluate_inputs(k, n, depth, in))
+		return false;
+	t->type = n->type;
+	t->data = pim_arena_raw(x->scratch, (size_t)pim_type_bytes(n->type) + 16);
+	e.scratch = pim_arena_new();
+	ok = pim_node_eval(n, in, t, &e);
+	pim_arena_free(e.scratch);
+	known = PIM_NEW(x->scratch, pim_tensor, 1);
+	*known = *t;
+	pim_map_put(x->known, &n, sizeof(pim_node *), known);
+	return ok;
+}
+
+bool onnx_known(const onnx_call *k, const pim_node *n, pim_tensor *t)
+{
+	return n && evaluate(k, n, 0, t);
+}
+
+bool onnx_input_tensor(const onnx_call *k, int i, pim_tensor *t)
+{
+	const pim_node *in = k->in[i];
+	if (onnx_known(k, in, t))
+		return true;
+	return onnx_fail(k,
+		"input %d ('%s') must be known when the model is read, but it depends on %s", i,
+		k->node->input[i],
+		in->op == PIM_OP_constant ? "a tensor without data" : "the graph's inputs");
 }
 
 int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v)
@@ -258,12 +375,8 @@ int onnx_input_ints(const onnx_call *k, int i, int room, int64_t *v)
 	}
 	if (pim_constant_ints(in, room, v, &n))
 		return n;
-	if (!known_elements(k, in, &t)) {
-		onnx_fail(k, "input %d ('%s') must be known when the model is read, but it depends on %s",
-			i, k->node->input[i],
-			in->op == PIM_OP_constant ? "a tensor without data" : "the graph's inputs");
+	if (!onnx_input_tensor(k, i, &t))
 		return -1;
-	}
 	for (n = 0; n < t.type->elements; n++)
 		v[n] = (int64_t)pim_element_get(t.type->dtype, t.data, n);
 	return n;
@@ -278,11 +391,10 @@ bool onnx_input_number(const onnx_call *k, int i, double *v)
 			pim_type_text(in->type, k->import->scratch));
 	if (onnx_is_known(in))
 		*v = pim_element_get(in->type->dtype, pim_constant_data(in)->bytes, 0);
-	else if (known_elements(k, in, &t))
+	else if (onnx_input_tensor(k, i, &t))
 		*v = pim_element_get(in->type->dtype, t.data, 0);
 	else
-		return onnx_fail(
-			k, "input %d ('%s') must be known when the model is read", i, k->node->input[i]);
+		return false;
 	return true;
 }
 

@@ -82,10 +82,8 @@ static const char *declared_text(const onnx_import *x, const Onnx__TypeProto__Te
 	return copy;
 }
 
-static bool agrees(const Onnx__TypeProto__Tensor *t, const pim_type *is)
+static bool dims_agree(const Onnx__TypeProto__Tensor *t, const pim_type *is)
 {
-	if (is->n_parts || (t->elem_type && onnx_dtype(t->elem_type) != is->dtype))
-		return false;
 	if (!t->shape)
 		return true;
 	if (t->shape->n_dim != (size_t)is->rank)
@@ -99,14 +97,24 @@ static bool agrees(const Onnx__TypeProto__Tensor *t, const pim_type *is)
 	return true;
 }
 
+/* Element types must agree. Shapes that were written down are often those of another export, and
+ * what an operator makes is settled by its inputs: there a warning is enough. */
 bool onnx_check_declared(const onnx_import *x, const char *name, const pim_node *n, pim_loc at)
 {
 	const Onnx__TypeProto *t = pim_map_get(x->declared, name, strlen(name));
-	if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
-		agrees(t->tensor_type, n->type))
+	const Onnx__TypeProto__Tensor *says;
+	bool type_agrees;
+	if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
 		return true;
-	return pim_error(x->context, at, "the model says that '%s' is %s, but it is %s", name,
-		declared_text(x, t->tensor_type), pim_type_text(n->type, x->scratch));
+	says = t->tensor_type;
+	type_agrees =
+		!n->type->n_parts && (!says->elem_type || onnx_dtype(says->elem_type) == n->type->dtype);
+	if (type_agrees && dims_agree(says, n->type))
+		return true;
+	pim_report(x->context, type_agrees ? PIM_WARNING : PIM_ERROR, at,
+		"the model says that '%s' is %s, but it is %s", name, declared_text(x, says),
+		pim_type_text(n->type, x->scratch));
+	return type_agrees;
 }
 
 /* The node of an initializer, made at its first use. */
@@ -377,6 +385,7 @@ bool onnx_graph_import(onnx_import *x)
 	s.values = pim_map_new(x->scratch);
 	s.constants = pim_map_new(x->scratch);
 	x->declared = pim_map_new(x->scratch);
+	x->known = pim_map_new(x->scratch);
 	x->failed = PIM_NEW(x->scratch, pim_node, 1);
 	x->unmade = PIM_NEW(x->scratch, pim_node, 1);
 	x->graph = pim_graph_new(x->module, "main");

@@ -34,11 +34,6 @@ bool onnx_convert_softmax(onnx_call *k)
 	return onnx_give(k, onnx_reshape(k, y ? softmax_along(k, y, 1) : NULL, t->rank, t->dims));
 }
 
-static bool is_wanted(const onnx_call *k, int result)
-{
-	return result < k->n_out && k->node->output[result] && *k->node->output[result];
-}
-
 static int axes_from(int64_t first, int rank, int64_t *axes)
 {
 	for (int64_t d = first; d < rank; d++)
@@ -71,7 +66,7 @@ bool onnx_convert_layer_norm(onnx_call *k)
 	attrs[0] = onnx_attr_int("axis", axis);
 	attrs[1] = onnx_attr_float("epsilon", epsilon);
 	k->out[0] = onnx_make(k, PIM_OP_layer_norm, k->n_in, k->in, 2, attrs);
-	if (!k->out[0] || (!is_wanted(k, 1) && !is_wanted(k, 2)))
+	if (!k->out[0] || (!onnx_is_wanted(k, 1) && !onnx_is_wanted(k, 2)))
 		return k->out[0] != NULL;
 	centre(
 		k, k->in[0], axes_from(axis, k->in[0]->type->rank, axes), axes, epsilon, &mean, &inverse);
@@ -89,7 +84,7 @@ bool onnx_convert_batch_norm(onnx_call *k)
 	if (k->opset < 9 && !onnx_int(k, "spatial", 1))
 		return onnx_fail(k, "spatial is 0, only one scale for each channel is supported");
 	for (int i = 1; i < k->n_out; i++)
-		if (is_wanted(k, i))
+		if (onnx_is_wanted(k, i))
 			return onnx_fail(k, "result '%s' is only made in training", k->node->output[i]);
 	return onnx_give(k, onnx_make(k, PIM_OP_batch_norm, 5, k->in, 1, &epsilon));
 }
@@ -169,4 +164,136 @@ bool onnx_convert_lrn(onnx_call *k)
 		onnx_attr_float("beta", onnx_float(k, "beta", 0.75)),
 		onnx_attr_float("bias", onnx_float(k, "bias", 1))};
 	return onnx_give(k, onnx_make(k, PIM_OP_lrn, 1, k->in, 4, attrs));
+}
+
+/* x / sqrt(mean of squares + epsilon) * scale, in f32 when x is shorter. *inverse may be NULL. */
+static pim_node *rms_norm(
+	onnx_call *k, pim_node *x, pim_node *scale, int64_t axis, double epsilon, pim_node **inverse)
+{
+	int64_t axes[PIM_MAX_RANK];
+	pim_dtype t = x->type->dtype;
+	bool is_short = pim_dtype_bytes(t) < 4;
+	pim_node *y = is_short ? onnx_cast(k, x, PIM_DTYPE_f32) : x, *m;
+	int n = axes_from(axis, x->type->rank, axes);
+	m = onnx_reduce(k, PIM_OP_reduce_mean, onnx_make2(k, PIM_OP_mul, y, y), n, axes, 1);
+	m = onnx_make2(k, PIM_OP_add, m, onnx_scalar(k, y, epsilon));
+	m = onnx_make1(k, PIM_OP_reciprocal, onnx_make1(k, PIM_OP_sqrt, m));
+	if (inverse)
+		*inverse = m;
+	y = onnx_cast(k, onnx_make2(k, PIM_OP_mul, y, m), t);
+	return onnx_make2(k, PIM_OP_mul, y, onnx_cast(k, scale, t));
+}
+
+bool onnx_convert_rms_norm(onnx_call *k)
+{
+	int64_t axis = onnx_int(k, "axis", -1);
+	pim_node *inverse;
+	if (!onnx_axis(k, &axis, k->in[0]->type->rank))
+		return false;
+	k->out[0] = rms_norm(k, k->in[0], k->in[1], axis, onnx_float(k, "epsilon", 1e-5), &inverse);
+	if (k->n_out > 1)
+		k->out[1] = inverse;
+	return k->out[0] != NULL;
+}
+
+/* layer_norm of x, or RMS norm in the simplified form, over the last dim; weights are inputs i and
+ * i + 1 of the node. */
+static pim_node *last_dim_norm(onnx_call *k, pim_node *x, int i, bool simplified)
+{
+	double epsilon = onnx_float(k, "epsilon", 1e-12);
+	pim_attr attrs[2];
+	if (!x)
+		return NULL;
+	if (simplified)
+		return rms_norm(k, x, k->in[i], x->type->rank - 1, epsilon, NULL);
+	attrs[0] = onnx_attr_int("axis", x->type->rank - 1);
+	attrs[1] = onnx_attr_float("epsilon", epsilon);
+	return onnx_make(k, PIM_OP_layer_norm, i + 1 < k->n_in && k->in[i + 1] ? 3 : 2,
+		(pim_node *[]){x, k->in[i], i + 1 < k->n_in ? k->in[i + 1] : NULL}, 2, attrs);
+}
+
+/* Normalises x + skip (+ bias, the input behind the weights); result 3 is that sum. */
+static bool skip_norm(onnx_call *k, bool simplified)
+{
+	int bias = simplified ? 3 : 4;
+	pim_node *x = onnx_make2(k, PIM_OP_add, k->in[0], k->in[1]);
+	if (bias < k->n_in && k->in[bias])
+		x = onnx_make2(k, PIM_OP_add, x, k->in[bias]);
+	if (k->n_out > 3)
+		k->out[3] = x;
+	return onnx_give(k, last_dim_norm(k, x, 2, simplified));
+}
+
+bool onnx_convert_skip_layer_norm(onnx_call *k)
+{
+	return skip_norm(k, false);
+}
+
+bool onnx_convert_skip_rms_norm(onnx_call *k)
+{
+	return skip_norm(k, true);
+}
+
+static pim_node *take_rows(onnx_call *k, int table, pim_node *rows)
+{
+	pim_attr axis = onnx_attr_int("axis", 0);
+	return onnx_make(k, PIM_OP_gather, 2, (pim_node *[]){k->in[table], rows}, 1, &axis);
+}
+
+/* Word, position and segment rows added up and normalised. Result 1: tokens that the mask keeps. */
+bool onnx_convert_embed_layer_norm(onnx_call *k)
+{
+	const pim_type *ids = k->in[0]->type;
+	pim_node *x = take_rows(k, 2, k->in[0]), *at = k->n_in > 8 ? k->in[8] : NULL;
+	int64_t axis = 1;
+	if (ids->rank != 2)
+		return onnx_fail(
+			k, "the ids are %s, expected [batch, tokens]", pim_type_text(ids, k->import->scratch));
+	at = at ? at : onnx_iota(k, PIM_DTYPE_i64, ids->dims[1]);
+	x = onnx_make2(k, PIM_OP_add, x, take_rows(k, 3, at));
+	if (k->in[1] && k->in[4])
+		x = onnx_make2(k, PIM_OP_add, x, take_rows(k, 4, k->in[1]));
+	if (k->n_out > 1)
+		k->out[1] = k->n_in > 7 && k->in[7]
+						? onnx_reduce(k, PIM_OP_reduce_sum, k->in[7], 1, &axis, 0)
+						: onnx_splat(k, PIM_DTYPE_i32, 1, ids->dims, 0);
+	if (k->n_out > 2)
+		k->out[2] = x;
+	return onnx_give(k, last_dim_norm(k, x, 5, false));
+}
+
+/* (x - mean) / (deviation + 1e-9) over axes */
+bool onnx_convert_mean_variance_norm(onnx_call *k)
+{
+	int64_t axes[PIM_MAX_RANK] = {0, 2, 3};
+	pim_node *x = k->in[0], *mean, *d, *v;
+	int n = onnx_axes(k, "axes", 1, x->type->rank, axes);
+	if (n == -1)
+		return false;
+	n = n < 0 ? 3 : n;
+	for (int i = 0; i < n; i++)
+		if (!onnx_axis(k, &axes[i], x->type->rank))
+			return false;
+	mean = onnx_reduce(k, PIM_OP_reduce_mean, x, n, axes, 1);
+	d = onnx_make2(k, PIM_OP_sub, x, mean);
+	v = onnx_reduce(k, PIM_OP_reduce_mean, onnx_make2(k, PIM_OP_mul, d, d), n, axes, 1);
+	v = onnx_make2(k, PIM_OP_add, onnx_make1(k, PIM_OP_sqrt, v), onnx_scalar(k, x, 1e-9));
+	return onnx_give(k, onnx_make2(k, PIM_OP_div, d, v));
+}
+
+/* x over its norm along an axis; 0 where that is 0 */
+bool onnx_convert_lp_norm(onnx_call *k)
+{
+	int64_t axis = onnx_int(k, "axis", -1), p = onnx_int(k, "p", 2);
+	pim_node *x = k->in[0], *zero = onnx_scalar(k, x, 0), *v;
+	if (!onnx_axis(k, &axis, x->type->rank))
+		return false;
+	if (p != 1 && p != 2)
+		return onnx_fail(k, "p is %lld, expected 1 or 2", (long long)p);
+	v = p == 1 ? onnx_make1(k, PIM_OP_abs, x) : onnx_make2(k, PIM_OP_mul, x, x);
+	v = onnx_reduce(k, PIM_OP_reduce_sum, v, 1, &axis, 1);
+	if (p == 2)
+		v = onnx_make1(k, PIM_OP_sqrt, v);
+	return onnx_give(k,
+		onnx_where(k, onnx_make2(k, PIM_OP_equal, v, zero), zero, onnx_make2(k, PIM_OP_div, x, v)));
 }

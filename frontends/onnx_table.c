@@ -196,6 +196,11 @@ int onnx_ints(const onnx_call *k, const char *name, const int64_t **v)
 	return a ? (int)a->n_ints : -1;
 }
 
+bool onnx_is_wanted(const onnx_call *k, int i)
+{
+	return i < k->n_out && k->node->output[i] && *k->node->output[i];
+}
+
 bool onnx_fail(const onnx_call *k, const char *format, ...)
 {
 	va_list ap;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Evaluates ONNX cases and says how each went: the half of tests/conformance/conformance.py that
+ * must be fast.
+ *
+ * Reads lines `rtol atol folder` from standard input. A folder has model.onnx and
+ * test_data_set_K/input_N.pb, output_N.pb. Writes one line for each: `ok`, `wrong` (values or types
+ * differ) or `refused`, then the folder and what was said, separated by tabs. A model is read again
+ * for each data set, because inputs that settle shapes are taken from it. Floats are compared with
+ * |a - b| <= atol + rtol |b|, everything else exactly. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontends/frontend.h"
+
+typedef struct run {
+	pim_context *context;
+	pim_arena *arena;
+	pim_text said;
+	double rtol, atol;
+} run;
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+static void note(void *user, const pim_diag *d)
+{
+	run *r = user;
+	if (d->severity == PIM_ERROR)
+		pim_text_printf(
+			&r->said, "%s%s: %s", r->said.n ? " | " : "", d->file ? d->file : "?", d->message);
+}
+
+static bool compare(run *r, int i, const pim_tensor *got, const pim_tensor *want)
+{
+	bool real = pim_dtype_is_float(got->type->dtype);
+	pim_difference d;
+	if (!want->type)
+		return pim_text_printf(&r->said, "no expected output %d", i), false;
+	if (got->type != want->type) {
+		pim_text_printf(&r->said, "result %d is %s, expected %s", i,
+			pim_type_text(got->type, r->arena), pim_type_text(want->type, r->arena));
+		return false;
+	}
+	d = pim_tensor_compare(got, want, real ? r->rtol : 0, real ? r->atol : 0);
+	if (d.beyond)
+		pim_text_printf(&r->said,
+			"result %d: %lld of %lld beyond, element %lld is %.9g, expected %.9g", i,
+			(long long)d.beyond, (long long)got->type->elements, (long long)d.index, d.a, d.b);
+	return d.beyond == 0;
+}
+
+static bool evaluate(run *r, pim_graph *g, const char *data)
+{
+	int n = g->n_inputs, m = g->n_results;
+	pim_named_tensor *in = PIM_NEW(r->arena, pim_named_tensor, n + 1);
+	pim_named_tensor *want = PIM_NEW(r->arena, pim_named_tensor, m + 1);
+	pim_tensor *given = PIM_NEW(r->arena, pim_tensor, n + 1);
+	pim_tensor *got = PIM_NEW(r->arena, pim_tensor, m + 1);
+	bool ok = true;
+	if (!pim_tensors_read_dir(r->context, data, "input", n, NULL, r->arena, in) ||
+		!pim_tensors_read_dir(r->context, data, "output", m, NULL, r->arena, want))
+		return false;
+	for (int i = 0; i < n; i++) {
+		given[i] = in[i].tensor;
+		if (given[i].type != g->inputs[i]->type)
+			return pim_text_printf(&r->said, "input %d is %s, its data %s", i,
+					   pim_type_text(g->inputs[i]->type, r->arena),
+					   given[i].type ? pim_type_text(given[i].type, r->arena) : "missing"),
+				   false;
+	}
+	if (!pim_graph_eval(g, given, got, r->arena))
+		return false;
+	for (int i = 0; i < m; i++)
+		ok = compare(r, i, &got[i], &want[i].tensor) && ok;
+	return ok;
+}
+
+/* "ok", "wrong" or "refused". */
+static const char *run_set(run *r, const char *model, const char *data)
+{
+	pim_read_options o = {.data_dir = is_there(data) ? data : NULL};
+	pim_module *m = pim_frontend_read(r->context, model, &o);
+	if (!m)
+		return "refused";
+	if (!pim_graph_verify(m->graphs[0]))
+		return "wrong";
+	return !o.data_dir || evaluate(r, m->graphs[0], data) ? "ok" : "wrong";
+}
+
+static void run_case(double rtol, double atol, const char *folder)
+{
+	const char *how = "ok";
+	run r = {.rtol = rtol, .atol = atol, .arena = pim_arena_new()};
+	bool is_file = strlen(folder) > 5 && !strcmp(folder + strlen(folder) - 5, ".onnx");
+	const char *model = is_file ? folder : pim_arena_printf(r.arena, "%s/model.onnx", folder);
+	for (int k = 0; !strcmp(how, "ok"); k++) {
+		const char *data = pim_arena_printf(r.arena, "%s/test_data_set_%d", folder, k);
+		if (k && !is_there(data))
+			break;
+		r.context = pim_context_new();
+		pim_context_on_diag(r.context, note, &r);
+		how = run_set(&r, model, data);
+		pim_context_free(r.context);
+	}
+	for (size_t i = 0; i < r.said.n; i++)
+		if (r.said.s[i] == '\n' || r.said.s[i] == '\t')
+			r.said.s[i] = ' ';
+	printf("%s\t%s\t%s\n", how, folder, r.said.n ? r.said.s : "");
+	fflush(stdout);
+	pim_text_free(&r.said);
+	pim_arena_free(r.arena);
+}
+
+int main(void)
+{
+	char line[8192], folder[8192];
+	double rtol, atol;
+	while (fgets(line, sizeof line, stdin))
+		if (sscanf(line, "%lf %lf %8191[^\n]", &rtol, &atol, folder) == 3)
+			run_case(rtol, atol, folder);
+	return 0;
+}
