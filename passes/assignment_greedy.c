@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assignment_greedy - a first assignment, and repair of one that overfills units.
+ *
+ * Greedy: fixed items first; then always the item with most bytes to placed ones (largest traffic
+ * when there is none), on the unit where its traffic to them costs least, of equal ones the one
+ * nearest to the middle of the machine. Cost: traffic * units.
+ * Repair: from each overfull unit, lightest traffic first, items go to the unit with room where
+ * they cost least. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/assignment_core.h"
+
+typedef struct greedy {
+	const pim_assignment *p;
+	int *unit;
+	int64_t *room;	 /* [unit] */
+	int64_t *pull;	 /* [item]: bytes to placed items, -1 when placed */
+	int64_t *total;	 /* [item]: all its bytes */
+	int64_t *remote; /* [unit]: distances to all others added up */
+	int *heap, *where, n_heap;
+} greedy;
+
+/* ---- a heap of the items not yet placed, most pull first ---- */
+
+static bool is_before(const greedy *g, int a, int b)
+{
+	if (g->pull[a] != g->pull[b])
+		return g->pull[a] > g->pull[b];
+	if (g->total[a] != g->total[b])
+		return g->total[a] > g->total[b];
+	return a < b;
+}
+
+static void put(greedy *g, int k, int item)
+{
+	g->heap[k] = item;
+	g->where[item] = k;
+}
+
+static void rise(greedy *g, int item)
+{
+	int k = g->where[item];
+	for (; k && is_before(g, item, g->heap[(k - 1) / 2]); k = (k - 1) / 2)
+		put(g, k, g->heap[(k - 1) / 2]);
+	put(g, k, item);
+}
+
+static int take_first(greedy *g)
+{
+	int first = g->heap[0], item = g->heap[--g->n_heap], k = 0;
+	while (2 * k + 1 < g->n_heap) {
+		int c = 2 * k + 1;
+		c += c + 1 < g->n_heap && is_before(g, g->heap[c + 1], g->heap[c]);
+		if (!is_before(g, g->heap[c], item))
+			break;
+		put(g, k, g->heap[c]);
+		k = c;
+	}
+	if (g->n_heap)
+		put(g, k, item);
+	return first;
+}
+
+/* ---- placing ---- */
+
+static int64_t cost_at(const pim_assignment *p, const int *unit, int item, int u)
+{
+	int64_t cost = p->price[item] ? p->price[item][u] : 0;
+	for (int x = p->first[item]; x < p->first[item + 1]; x++)
+		if (unit[p->edge[x].other] >= 0)
+			cost += assignment_edge_cost(p, &p->edge[x], u, unit[p->edge[x].other]);
+	return cost;
+}
+
+static void occupy(greedy *g, int item, int u)
+{
+	const pim_assignment *p = g->p;
+	g->unit[item] = u;
+	g->room[u] -= p->weight[item];
+	for (int x = p->first[item]; x < p->first[item + 1]; x++) {
+		int other = p->edge[x].other;
+		if (g->unit[other] >= 0)
+			continue;
+		g->pull[other] += p->edge[x].to + p->edge[x].from;
+		if (g->where[other] >= 0)
+			rise(g, other);
+	}
+}
+
+static int best_unit(const greedy *g, int item)
+{
+	int best = -1;
+	int64_t least = 0;
+	for (int u = 0; u < g->p->units; u++) {
+		if (g->room[u] < g->p->weight[item] || !g->p->capacity[u])
+			continue;
+		int64_t cost = cost_at(g->p, g->unit, item, u);
+		if (best < 0 || cost < least || (cost == least && g->remote[u] < g->remote[best])) {
+			best = u;
+			least = cost;
+		}
+	}
+	return best;
+}
+
+static void sum_distances(greedy *g)
+{
+	const pim_assignment *p = g->p;
+	for (int u = 0; u < p->units; u++)
+		for (int v = 0; v < p->units; v++)
+			g->remote[u] += assignment_distance(p, u, v);
+}
+
+bool assignment_greedy(const pim_assignment *p, int *unit, pim_arena *scratch)
+{
+	size_t n = (size_t)p->n, units = (size_t)p->units;
+	greedy g = {.p = p, .unit = unit, .room = PIM_NEW(scratch, int64_t, units)};
+	g.pull = PIM_NEW(scratch, int64_t, n);
+	g.total = PIM_NEW(scratch, int64_t, n);
+	g.remote = PIM_NEW(scratch, int64_t, units);
+	g.heap = PIM_NEW(scratch, int, n);
+	g.where = PIM_NEW(scratch, int, n);
+	memcpy(g.room, p->capacity, sizeof *g.room * units);
+	sum_distances(&g);
+	memset(unit, -1, sizeof *unit * n);
+	memset(g.where, -1, sizeof *g.where * n);
+	for (int i = 0; i < p->n; i++) {
+		for (int x = p->first[i]; x < p->first[i + 1]; x++)
+			g.total[i] += p->edge[x].to + p->edge[x].from;
+		if (p->fixed[i] >= 0)
+			occupy(&g, i, p->fixed[i]);
+	}
+	for (int i = 0; i < p->n; i++)
+		if (unit[i] < 0) {
+			put(&g, g.n_heap++, i);
+			rise(&g, i);
+		}
+	bool all = true;
+	while (g.n_heap) {
+		int item = take_first(&g), u = best_unit(&g, item);
+		g.where[item] = -1;
+		if (u >= 0)
+			occupy(&g, item, u);
+		all = all && u >= 0;
+	}
+	return all;
+}
+
+/* ---- repair ---- */
+
+/* The item of overfull unit u whose best move costs least per weight; to *to. -1 when none fits. */
+static int cheapest_to_leave(
+	const pim_assignment *p, const int *unit, const int64_t *room, const int *here, int n, int *to)
+{
+	int best = -1;
+	double least = 0;
+	for (int k = 0; k < n; k++) {
+		int i = here[k];
+		if (p->fixed[i] >= 0 || !p->weight[i])
+			continue;
+		int64_t stay = cost_at(p, unit, i, unit[i]);
+		for (int v = 0; v < p->units; v++) {
+			if (v == unit[i] || room[v] < p->weight[i])
+				continue;
+			double more = (double)(cost_at(p, unit, i, v) - stay) / (double)p->weight[i];
+			if (best < 0 || more < least) {
+				best = i;
+				least = more;
+				*to = v;
+			}
+		}
+	}
+	return best;
+}
+
+bool assignment_repair(const pim_assignment *p, int *unit, pim_arena *scratch)
+{
+	int64_t *room = PIM_NEW(scratch, int64_t, p->units);
+	int *here = PIM_NEW(scratch, int, p->n);
+	bool good = true;
+	memcpy(room, p->capacity, sizeof *room * (size_t)p->units);
+	for (int i = 0; i < p->n; i++)
+		room[unit[i]] -= p->weight[i];
+	for (int u = 0; u < p->units; u++)
+		while (room[u] < 0) {
+			int n = 0, to = 0;
+			for (int i = 0; i < p->n; i++)
+				if (unit[i] == u)
+					here[n++] = i;
+			int i = cheapest_to_leave(p, unit, room, here, n, &to);
+			good = good && i >= 0;
+			if (i < 0)
+				break;
+			room[u] += p->weight[i];
+			room[to] -= p->weight[i];
+			unit[i] = to;
+		}
+	return good;
+}
