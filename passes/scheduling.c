@@ -77,21 +77,39 @@ bool pim_scheduling_is_done(const pim_scheduling_run *r)
 	return r->stopped || (r->p->known && r->p->value <= r->p->bound);
 }
 
-static void work_in_rounds(
-	pim_scheduling_run *r, pim_scheduling_local *local, pim_scheduling_search *exact)
+typedef struct team {
+	pim_scheduling_local *local;
+	pim_scheduling_swap *swap;	  /* NULL: resources are not machines */
+	pim_scheduling_search *exact; /* NULL: too large */
+} team;
+
+static void work_in_rounds(pim_scheduling_run *r, const team *t)
 {
 	int64_t schedules = 200, conflicts = 500;
 	for (int64_t i = 0; !pim_scheduling_is_done(r) && (!r->o->steps || i < r->o->steps); i++) {
-		pim_scheduling_local_work(local, schedules);
-		if (exact && !pim_scheduling_is_done(r))
-			pim_scheduling_search_down(exact, conflicts);
-		if (exact && !pim_scheduling_is_done(r))
-			pim_scheduling_search_up(exact, conflicts);
+		if (t->swap)
+			pim_scheduling_swap_work(t->swap, 50 * schedules);
+		else
+			pim_scheduling_local_work(t->local, schedules);
+		if (t->exact && !pim_scheduling_is_done(r))
+			pim_scheduling_search_down(t->exact, conflicts);
+		if (t->exact && !pim_scheduling_is_done(r))
+			pim_scheduling_search_up(t->exact, conflicts);
 		if (pim_scheduling_time_is_up(r))
 			return;
 		conflicts += conflicts / 4;
 		schedules += schedules / 8;
 	}
+}
+
+static void search(pim_scheduling_run *r, pim_scheduling_local *local)
+{
+	team t = {local, pim_scheduling_swap_new(r), pim_scheduling_search_new(r)};
+	work_in_rounds(r, &t);
+	if (t.swap)
+		pim_scheduling_swap_free(t.swap);
+	if (t.exact)
+		pim_scheduling_search_free(t.exact);
 }
 
 pim_scheduling_answer pim_scheduling_solve(pim_scheduling *p, const pim_scheduling_options *o)
@@ -105,12 +123,8 @@ pim_scheduling_answer pim_scheduling_solve(pim_scheduling *p, const pim_scheduli
 	pim_scheduling_raise_bound(&r, pim_scheduling_bound(p));
 	pim_scheduling_local_work(local, 1);
 	pim_scheduling_local_work(local, 60);
-	if (!pim_scheduling_is_done(&r)) {
-		pim_scheduling_search *exact = pim_scheduling_search_new(&r);
-		work_in_rounds(&r, local, exact);
-		if (exact)
-			pim_scheduling_search_free(exact);
-	}
+	if (!pim_scheduling_is_done(&r))
+		search(&r, local);
 	pim_scheduling_local_free(local);
 	return answer_now(&r);
 }

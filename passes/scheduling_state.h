@@ -94,6 +94,12 @@ pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *r);
 void pim_scheduling_local_free(pim_scheduling_local *l);
 void pim_scheduling_local_work(pim_scheduling_local *l, int64_t schedules);
 
+/* scheduling_swap.c: walks over machine orders. NULL if resources are not machines. */
+typedef struct pim_scheduling_swap pim_scheduling_swap;
+pim_scheduling_swap *pim_scheduling_swap_new(pim_scheduling_run *r);
+void pim_scheduling_swap_free(pim_scheduling_swap *s);
+void pim_scheduling_swap_work(pim_scheduling_swap *s, int64_t steps);
+
 /* scheduling_search.c: the exact search. */
 typedef struct pim_scheduling_search pim_scheduling_search;
 /* NULL if the problem is too large for it. */
