@@ -40,7 +40,9 @@ pim_clause_solver *pim_clause_new(void)
 void pim_clause_free(pim_clause_solver *s)
 {
 	for (int b = 0; b < s->n_bounds; b++) {
-		free(s->bound[b].watch);
+		for (int k = 0; k < s->bound[b].n_buckets; k++)
+			free(s->bound[b].bucket[k].watch);
+		free(s->bound[b].bucket);
 		free(s->bound[b].edges.at);
 		free(s->bound[b].conditions.at);
 		free(s->bound[b].propagators.at);
@@ -54,6 +56,18 @@ void pim_clause_free(pim_clause_solver *s)
 	free(s);
 }
 
+static void begin_bound(pim_clause_bound *b, int32_t from, int32_t to)
+{
+	enum { MOST_BUCKETS = 128 };
+	*b = (pim_clause_bound){.value = from, .base = from, .last = -1};
+	while ((to - from) >> b->shift >= MOST_BUCKETS)
+		b->shift++;
+	b->n_buckets = to > from ? ((to - from) >> b->shift) + 1 : 1;
+	b->bucket = calloc((size_t)b->n_buckets, sizeof *b->bucket);
+	if (!b->bucket)
+		abort();
+}
+
 int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi)
 {
 	if (s->n_bounds + 2 > s->room_bounds) {
@@ -65,10 +79,8 @@ int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi)
 			abort();
 	}
 	int var = s->n_bounds / 2;
-	memset(&s->bound[s->n_bounds], 0, 2 * sizeof *s->bound);
-	s->bound[2 * var].value = lo;
-	s->bound[2 * var + 1].value = -hi;
-	s->bound[2 * var].last = s->bound[2 * var + 1].last = -1;
+	begin_bound(&s->bound[2 * var], lo, hi);
+	begin_bound(&s->bound[2 * var + 1], -hi, -lo);
 	s->phase[var] = lo;
 	s->is_switch[var] = hi - lo == 1;
 	s->n_bounds += 2;
@@ -293,12 +305,19 @@ void pim_clause_edge(
 
 /* ---- clauses ---- */
 
+static int find_bucket(const pim_clause_bound *b, int32_t at)
+{
+	int k = (at - b->base) >> b->shift;
+	return k < 0 ? 0 : k < b->n_buckets ? k : b->n_buckets - 1;
+}
+
 static void watch_literal(
 	pim_clause_solver *s, pim_clause_literal l, int clause, pim_clause_literal blocker)
 {
 	pim_clause_bound *b = &s->bound[l.bound ^ 1];
-	b->watch = pim_clause_grow(b->watch, b->n_watches, &b->room_watches, sizeof *b->watch);
-	b->watch[b->n_watches++] = (pim_clause_watch){clause, 1 - l.at, blocker};
+	pim_clause_bucket *k = &b->bucket[find_bucket(b, 1 - l.at)];
+	k->watch = pim_clause_grow(k->watch, k->n, &k->room, sizeof *k->watch);
+	k->watch[k->n++] = (pim_clause_watch){clause, 1 - l.at, blocker};
 }
 
 int pim_clause_store(
@@ -324,7 +343,8 @@ int pim_clause_store(
 void pim_clause_rewatch(pim_clause_solver *s)
 {
 	for (int b = 0; b < s->n_bounds; b++)
-		s->bound[b].n_watches = 0;
+		for (int k = 0; k < s->bound[b].n_buckets; k++)
+			s->bound[b].bucket[k].n = 0;
 	for (int c = 0; c < s->n_clauses; c++) {
 		const pim_clause_literal *l = s->store + s->clause_from[c];
 		watch_literal(s, l[0], c, l[1]);
@@ -370,35 +390,54 @@ static bool move_watch(pim_clause_solver *s, int c)
 	return false;
 }
 
+/* The watched literal has failed: another one is watched, or the first one must hold. */
+static bool tell_clause(
+	pim_clause_solver *s, pim_clause_watch *w, pim_clause_literal fails, bool *stays)
+{
+	pim_clause_literal *l = s->store + s->clause_from[w->clause];
+	if (l[0].bound == fails.bound && l[0].at == fails.at) {
+		l[0] = l[1];
+		l[1] = fails;
+	}
+	w->blocker = l[0];
+	if (pim_clause_holds(s, l[0]))
+		return true;
+	int c = w->clause;
+	if (move_watch(s, c)) {
+		*stays = false;
+		return true;
+	}
+	l = s->store + s->clause_from[c];
+	return pim_clause_set(s, l[0].bound, l[0].at, (pim_clause_reason){PIM_CAUSE_clause, c, 0});
+}
+
+/* A clause may move its watch to a later place of the same bucket, which is then passed over. */
+static bool tell_bucket(pim_clause_solver *s, const pim_clause_step *t, pim_clause_bucket *b)
+{
+	int kept = 0, i = 0;
+	bool fits = true;
+	for (; i < b->n && fits; i++) {
+		pim_clause_watch w = b->watch[i];
+		bool stays = true;
+		if (w.at <= t->at && w.at > t->before && !pim_clause_holds(s, w.blocker))
+			fits = tell_clause(s, &w, (pim_clause_literal){t->bound ^ 1, 1 - w.at}, &stays);
+		b->watch[kept] = w;
+		kept += stays;
+	}
+	for (; i < b->n; i++)
+		b->watch[kept++] = b->watch[i];
+	b->n = kept;
+	return fits;
+}
+
 static bool tell_watches(pim_clause_solver *s, const pim_clause_step *t)
 {
 	pim_clause_bound *b = &s->bound[t->bound];
-	int kept = 0, i = 0;
-	bool fits = true;
-	for (; i < b->n_watches && fits; i++) {
-		pim_clause_watch w = b->watch[i];
-		b->watch[kept++] = w;
-		if (w.at > t->at || w.at <= t->before || pim_clause_holds(s, w.blocker))
-			continue;
-		pim_clause_literal *l = s->store + s->clause_from[w.clause];
-		pim_clause_literal fails = {t->bound ^ 1, 1 - w.at};
-		if (l[0].bound == fails.bound && l[0].at == fails.at) {
-			l[0] = l[1];
-			l[1] = fails;
-		}
-		b->watch[kept - 1].blocker = l[0];
-		if (pim_clause_holds(s, l[0]))
-			continue;
-		if (move_watch(s, w.clause))
-			kept--;
-		else
-			fits = pim_clause_set(
-				s, l[0].bound, l[0].at, (pim_clause_reason){PIM_CAUSE_clause, w.clause, 0});
-	}
-	for (; i < b->n_watches; i++)
-		b->watch[kept++] = b->watch[i];
-	b->n_watches = kept;
-	return fits;
+	int last = find_bucket(b, t->at);
+	for (int k = find_bucket(b, t->before + 1); k <= last; k++)
+		if (b->bucket[k].n && !tell_bucket(s, t, &b->bucket[k]))
+			return false;
+	return true;
 }
 
 /* ---- all together ---- */

@@ -36,11 +36,17 @@ typedef struct pim_clause_list { /* of int32_t */
 	int32_t n, room, *at;
 } pim_clause_list;
 
-/* Per bound: its value, its last step, who is told when it rises. */
+typedef struct pim_clause_bucket {
+	int32_t n, room;
+	pim_clause_watch *watch;
+} pim_clause_bucket;
+
+/* Per bound: its value, its last step, who is told when it rises. Watches are kept in buckets of
+ * 1 << shift values from `base` on, so that a step looks only at those it may falsify. */
 typedef struct pim_clause_bound {
 	int32_t value, last;
-	int32_t n_watches, room_watches;
-	pim_clause_watch *watch;
+	int32_t base, shift, n_buckets;
+	pim_clause_bucket *bucket;
 	pim_clause_list edges, conditions, propagators;
 } pim_clause_bound;
 
