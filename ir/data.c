@@ -65,6 +65,8 @@ pim_file *pim_file_open(pim_context *c, pim_loc at, const char *path)
 	if (!c->files)
 		c->files = pim_map_new(c->arena);
 	pim_map_put(c->files, path, n, f);
+	f->next = c->mapped;
+	c->mapped = f;
 	pim_arena_defer(c->arena, unmap, f);
 	return f;
 }
@@ -78,15 +80,15 @@ const void *pim_file_map(pim_context *c, pim_loc at, const char *path, size_t *b
 	return f->bytes;
 }
 
-void pim_file_drop(pim_context *c, uint32_t source, const char *lo, const char *hi)
+void pim_file_drop(pim_context *c, const void *lo, const void *hi)
 {
-	const char *name = c->sources[source].name;
-	const pim_file *f = pim_map_get(c->files, name, strlen(name));
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t first = ((uintptr_t)lo + page - 1) / page * page, last = (uintptr_t)hi / page * page;
-	uintptr_t start = f ? (uintptr_t)f->bytes : 0;
-	if (f && first < last && first >= start && last <= start + f->n)
-		madvise((void *)first, last - first, MADV_DONTNEED);
+	for (const pim_file *f = c->mapped; f && first < last; f = f->next) {
+		uintptr_t start = (uintptr_t)f->bytes;
+		if (first >= start && last <= start + f->n)
+			madvise((void *)first, last - first, MADV_DONTNEED);
+	}
 }
 
 const void *pim_bytes_align(pim_arena *a, const void *bytes, const pim_type *t)

@@ -146,8 +146,8 @@ static pim_node *scale_weights(pim_node *n, const pim_node *w)
 		scale_elements(out, w, c * each, each, factor_of(n, c));
 	const pim_data *d = pim_constant_data(w);
 	if (d->kind == PIM_DATA_dense)
-		pim_file_drop(pim_context_of(n), w->loc.source, d->bytes,
-			(const char *)d->bytes + pim_type_bytes(w->type));
+		pim_file_drop(
+			pim_context_of(n), d->bytes, (const char *)d->bytes + pim_type_bytes(w->type));
 	return made;
 }
 

@@ -95,6 +95,7 @@ struct pim_context {
 	int n_plugins, room_plugins;
 	const pim_plugin **plugins;
 	pim_map *files; /* mapped files (pim_file) by path */
+	struct pim_file *mapped; /* the same, the latest first */
 	int n_passes; /* rows of passes.def with the names users write; made when first asked for */
 	const pim_pass *passes;
 };
@@ -174,12 +175,13 @@ typedef struct pim_file {
 	const void *bytes;
 	size_t n;
 	pim_map *tensors;
+	struct pim_file *next; /* of the context */
 } pim_file;
 pim_file *pim_file_open(pim_context *c, pim_loc at, const char *path);
 /* The bytes where elements of t may be read: as they are, or copied when they are not aligned. */
 const void *pim_bytes_align(pim_arena *a, const void *bytes, const pim_type *t);
-/* Gives the memory of the whole pages in lo..hi of a source back when it is a mapped file; they stay readable. */
-void pim_file_drop(pim_context *c, uint32_t source, const char *lo, const char *hi);
+/* Gives the memory of the whole pages in lo..hi back when they are of a mapped file; they stay readable. */
+void pim_file_drop(pim_context *c, const void *lo, const void *hi);
 /* Writes all tensors `keys/types/data` to `path` as safetensors (through a temporary name). */
 bool pim_safetensors_write(pim_context *c, const char *path, int n, const char *const *keys, const pim_type *const *types, const void *const *data);
 /* Finds a tensor; checks that its type and size agree. NULL after a diagnostic. */

@@ -31,7 +31,7 @@ static void drop_read_text(parser *p)
 {
 	if (p->c->p - p->dropped < DROP_BYTES)
 		return;
-	pim_file_drop(p->c->context, p->c->source, p->dropped, p->c->p);
+	pim_file_drop(p->c->context, p->dropped, p->c->p);
 	p->dropped = p->c->p;
 }
 
