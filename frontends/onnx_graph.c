@@ -370,11 +370,13 @@ static void drop_unused(onnx_import *x)
 
 static void warn_absent(const onnx_import *x)
 {
-	if (x->n_absent)
-		pim_report(x->context, PIM_WARNING, pim_loc_name(x->context, x->absent),
-			"%d constant%s without elements (the first is '%s'): the model can be compiled, but "
-			"not evaluated",
-			x->n_absent, x->n_absent > 1 ? "s are" : " is", x->absent);
+	if (!x->n_absent)
+		return;
+	x->context->told_absent = true;
+	pim_report(x->context, PIM_WARNING, pim_loc_name(x->context, x->absent),
+		"%d constant%s without elements (the first is '%s'): evaluation takes seeded random values "
+		"for %s",
+		x->n_absent, x->n_absent > 1 ? "s are" : " is", x->absent, x->n_absent > 1 ? "them" : "it");
 }
 
 bool onnx_graph_import(onnx_import *x)

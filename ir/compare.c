@@ -98,3 +98,28 @@ void pim_tensor_random(pim_tensor *t, uint64_t seed)
 		pim_element_set(type, t->data, i, v);
 	}
 }
+
+/* FNV-1a. */
+static uint64_t hash_name(const char *s)
+{
+	uint64_t h = 14695981039346656037u;
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211u;
+	return h;
+}
+
+void pim_tensor_imagine(pim_tensor *t, const char *name)
+{
+	const pim_type *type = t->type;
+	uint64_t seed = hash_name(name);
+	if (!pim_dtype_is_float(type->dtype) || !type->elements) {
+		pim_tensor_random(t, seed);
+		return;
+	}
+	double fan_in = type->rank > 1 ? (double)(type->elements / type->dims[0]) : 1;
+	double scale = sqrt(3 / fan_in);
+	for (int64_t i = 0; i < type->elements; i++) {
+		double v = (double)(next_random(&seed) >> 11) * 0x1p-53;
+		pim_element_set(type->dtype, t->data, i, type->rank > 1 ? scale * (2 * v - 1) : 0.5 + v);
+	}
+}

@@ -65,3 +65,32 @@ bool pim_constant_ints(const pim_node *n, int room, int64_t *v, int *count)
 	*count = (int)n->type->elements;
 	return true;
 }
+
+const char *pim_constant_name(const pim_node *n, char *digits, size_t room)
+{
+	if (n->name)
+		return n->name;
+	snprintf(digits, room, "%u", n->number);
+	return digits;
+}
+
+void pim_constants_warn_absent(const pim_graph *g)
+{
+	int count = 0;
+	const pim_node *first = NULL;
+	pim_context *c = g->module->context;
+	PIM_EACH_NODE(n, g)
+	{
+		const pim_data *d = n->op == PIM_OP_constant ? pim_constant_data(n) : NULL;
+		if (!d || d->kind != PIM_DATA_absent)
+			continue;
+		if (!count++)
+			first = n;
+	}
+	if (!count || c->told_absent)
+		return;
+	c->told_absent = true;
+	pim_node_note(first, PIM_WARNING,
+		"%d constant%s without elements: evaluation takes seeded random values for %s", count,
+		count > 1 ? "s are" : " is", count > 1 ? "them" : "it");
+}

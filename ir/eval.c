@@ -136,7 +136,8 @@ static bool make_value(const pim_node *n, eval_run *r, const pim_eval_options *o
 	pim_eval e = {.context = pim_context_of(n),
 		.scratch = pim_arena_new(),
 		.threads = o->threads > 1 ? o->threads : 1,
-		.plain = o->plain};
+		.plain = o->plain,
+		.imagine = o->imagine};
 	take_value(out);
 	bool good = pim_node_eval(n, collect_inputs(n, r, e.scratch), out, &e);
 	pim_arena_free(e.scratch);

@@ -86,6 +86,7 @@ struct pim_context {
 	pim_arena *arena;
 	pim_diag_handler *on_diag;
 	void *on_diag_user;
+	bool told_absent;        /* that constants have no elements */
 	int errors, error_limit; /* after error_limit (20) errors the rest are counted, not reported */
 	pim_map *strings, *types, *names; /* interned strings, types; name sources */
 	int n_sources, room_sources;
@@ -490,6 +491,10 @@ const char *pim_node_label(const pim_node *n, pim_arena *a);
 void pim_node_link(pim_node *n, pim_node *before);
 void pim_node_unlink(pim_node *n);
 const pim_data *pim_constant_data(const pim_node *n);
+/* The author's name, or the number written to `digits` (of `room` bytes): as in command programs. */
+const char *pim_constant_name(const pim_node *n, char *digits, size_t room);
+/* Says once in a session how many constants have no elements, and that evaluation makes some up. */
+void pim_constants_warn_absent(const pim_graph *g);
 void pim_constant_set(pim_node *n, const pim_data *d);
 pim_node *pim_constant_make(pim_graph *g, const pim_type *t, const pim_data *d, pim_node *before);
 /* A constant's elements as integers; false when n is no constant of at most `room` elements with data. */
@@ -563,6 +568,7 @@ struct pim_eval {
 	pim_arena *scratch; /* freed after each node */
 	int threads;
 	bool plain;         /* plain loops instead of OpenBLAS: the oracle */
+	bool imagine;       /* constants without elements get seeded ones; else they are an error */
 };
 
 /* Evaluates one node: out->data must hold n->type. */
@@ -572,7 +578,7 @@ bool pim_node_eval(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim
 pim_node *pim_node_to_constant(pim_node *n, int64_t limit);
 
 typedef struct pim_eval_options {
-	bool plain;
+	bool plain, imagine; /* as in pim_eval */
 	int threads;
 	/* Called with each value as it is made (may be NULL); the tensor is valid during the call. */
 	void (*on_value)(void *user, const pim_node *n, const pim_tensor *t);
@@ -588,6 +594,9 @@ float pim_bf16_to_float(uint16_t h);
 uint16_t pim_bf16_from_float(float f);
 /* Fills with a seeded uniform distribution: floats in -1..1, integers small, bool 0/1. */
 void pim_tensor_random(pim_tensor *t, uint64_t seed);
+/* Elements for a constant that has none, seeded by its name: the same in every program. Floats of one dimension
+ * are positive (they may be variances), others are scaled so that values stay in range through many layers. */
+void pim_tensor_imagine(pim_tensor *t, const char *name);
 
 /* How far two tensors of one type are apart. */
 typedef struct pim_difference {
