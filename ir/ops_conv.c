@@ -466,6 +466,69 @@ static void run_groups(const conv_shape *s, group_function *run, const float *x,
 			y + p * s->out_channels * y_volume, columns, e);
 }
 
+/* ---- integers of 8 bits: float32, exactly ---- */
+
+/* A float32 sum of this many products of 8-bit integers (at most 255 * 255 each) is exact:
+ * nothing goes beyond 2^24. */
+enum { EXACT_PRODUCTS = 256 };
+
+static bool is_exact_in_f32(const pim_node *n, const pim_window *w)
+{
+	size_t x = pim_dtype_bytes(n->in[0]->type->dtype), k = pim_dtype_bytes(n->in[1]->type->dtype);
+	return x == 1 && k == 1 && w->kernel_volume <= EXACT_PRODUCTS;
+}
+
+static void to_floats(const int64_t *from, int64_t n, float *to)
+{
+	for (int64_t i = 0; i < n; i++)
+		to[i] = (float)from[i];
+}
+
+/* Input channels first..first+count of the kernels of one group. */
+static void pick_kernels(
+	const conv_shape *s, const int64_t *k, int64_t first, int64_t count, float *to)
+{
+	int64_t row = s->in_channels * s->w.kernel_volume, part = count * s->w.kernel_volume;
+	for (int64_t c = 0; c < s->out_channels; c++)
+		to_floats(k + c * row + first * s->w.kernel_volume, part, to + c * part);
+}
+
+/* One image, one group, in runs of so many channels that each run is exact. */
+static void convolve_exact(
+	const conv_shape *s, const int64_t *x, const int64_t *k, int64_t *y, float *room, pim_eval *e)
+{
+	conv_shape part = *s;
+	int64_t most = EXACT_PRODUCTS / s->w.kernel_volume, volume = s->out_channels * s->w.out_volume;
+	float *columns = room, *px = columns + COLUMN_FLOATS, *pk = px + most * s->w.in_volume,
+		  *py = pk + most * s->out_channels * s->w.kernel_volume;
+	for (int64_t c = 0; c < s->in_channels; c += part.in_channels) {
+		part.in_channels = s->in_channels - c < most ? s->in_channels - c : most;
+		to_floats(x + c * s->w.in_volume, part.in_channels * s->w.in_volume, px);
+		pick_kernels(s, k, c, part.in_channels, pk);
+		memset(py, 0, sizeof *py * (size_t)volume);
+		convolve_group(&part, px, pk, py, columns, e);
+		for (int64_t i = 0; i < volume; i++)
+			y[i] = (int64_t)((uint64_t)y[i] + (uint64_t)(int64_t)py[i]);
+	}
+}
+
+static void convolve_small(const conv_shape *s, const int64_t *x, const int64_t *k,
+	const int64_t *bias, int64_t *y, pim_eval *e)
+{
+	const pim_window *w = &s->w;
+	int64_t channels = s->groups * s->out_channels, most = EXACT_PRODUCTS / w->kernel_volume;
+	int64_t room = COLUMN_FLOATS + most * w->in_volume + most * s->out_channels * w->kernel_volume +
+				   s->out_channels * w->out_volume;
+	float *floats = pim_arena_raw(e->scratch, sizeof *floats * (size_t)room);
+	for (int64_t p = 0; p < s->batch * channels; p++)
+		for (int64_t i = 0; i < w->out_volume; i++)
+			y[p * w->out_volume + i] = bias ? bias[p % channels] : 0;
+	for (int64_t p = 0; p < s->batch * s->groups; p++)
+		convolve_exact(s, x + p * s->in_channels * w->in_volume,
+			k + p % s->groups * s->in_channels * s->out_channels * w->kernel_volume,
+			y + p * s->out_channels * w->out_volume, floats, e);
+}
+
 bool pim_eval_conv(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	conv_shape s = read_conv(n);
@@ -481,6 +544,8 @@ bool pim_eval_conv(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim
 		convolve_f32(&s, x, w, bias, y);
 	else if (stage == PIM_STAGE_f64)
 		convolve_f64(&s, x, w, bias, y);
+	else if (!e->plain && is_exact_in_f32(n, &s.w))
+		convolve_small(&s, x, w, bias, y, e);
 	else
 		convolve_u64(&s, x, w, bias, y);
 	pim_stage_finish(out, y);
