@@ -29,6 +29,7 @@ static const struct {
 	{"u2", PIM_DTYPE_u16},
 	{"u1", PIM_DTYPE_u8},
 	{"b1", PIM_DTYPE_bool},
+	{"V2", PIM_DTYPE_bf16}, /* what numpy writes of Python's ml_dtypes.bfloat16 */
 };
 
 typedef struct header {

@@ -33,7 +33,7 @@ static void test_types(void)
 		for (int rank = 0; rank <= 3; rank++) {
 			pim_context *c = pim_context_new();
 			pim_arena *a = pim_arena_new();
-			if (t != PIM_DTYPE_bf16 && t != PIM_DTYPE_i4)
+			if (t != PIM_DTYPE_i4)
 				test_round_trip(c, a, (pim_dtype)t, rank, dims);
 			pim_arena_free(a);
 			pim_context_free(c);
