@@ -97,6 +97,8 @@ void report_statistics_json(const session *s, FILE *out);
 
 /* Evaluates each graph; prints one line per output. False when one is beyond the tolerance. */
 bool evaluate_module(session *s, const pim_module *m, FILE *out);
+/* The graph's inputs: of --data, else seeded by --seed. NULL after diagnostics. */
+pim_tensor *evaluate_read_inputs(session *s, pim_graph *g, pim_arena *a);
 
 /* ---- diagnostics.c: how messages look ---- */
 

@@ -211,6 +211,13 @@ static json_t *make_outcome(const pim_outcome *p)
 	return o;
 }
 
+/* What --verify-numerics found out; null when it was not asked. */
+static json_t *make_values(pim_values v)
+{
+	static const char *const words[] = {NULL, "proved", "compared"};
+	return make_text(words[v]);
+}
+
 static json_t *make_record(const pim_pass_record *r)
 {
 	json_t *o = json_object(), *statistics = json_object();
@@ -225,6 +232,7 @@ static json_t *make_record(const pim_pass_record *r)
 	json_object_set_new(o, "nodes_before", json_integer(r->nodes_before));
 	json_object_set_new(o, "nodes_after", json_integer(r->nodes_after));
 	json_object_set_new(o, "statistics", statistics);
+	json_object_set_new(o, "values", make_values(r->values));
 	json_object_set_new(o, "outcome", r->has_outcome ? make_outcome(&r->outcome) : json_null());
 	return o;
 }

@@ -43,7 +43,8 @@ static void collect_names(evaluation *e)
 
 static void make_inputs(evaluation *e)
 {
-	uint64_t seed = strtoull(e->s->o->value[OPT_seed], NULL, 10);
+	const char *v = e->s->o->value[OPT_seed];
+	uint64_t seed = v ? strtoull(v, NULL, 10) : 0;
 	for (int i = 0; i < e->g->n_inputs; i++) {
 		pim_tensor *t = &e->in[i].tensor;
 		t->type = e->g->inputs[i]->type;
@@ -69,33 +70,57 @@ static bool check_inputs(evaluation *e)
 	return good;
 }
 
-static bool read_data(evaluation *e)
+static bool check_folder(pim_context *c, const char *dir)
 {
-	const char *dir = e->s->o->value[OPT_data];
-	pim_context *c = e->s->context;
-	if (!dir) {
-		make_inputs(e);
-		return true;
-	}
 	struct stat st;
 	if (stat(dir, &st))
 		return pim_file_error(c, dir, "cannot open: %s", strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return pim_file_error(
 			c, dir, "is not a folder; --data takes one with input_0.pb or input_0.npy and so on");
-	return pim_tensors_read_dir(c, dir, "input", e->g->n_inputs, e->in_names, e->arena, e->in) &&
-		   pim_tensors_read_dir(
-			   c, dir, "output", e->g->n_results, e->out_names, e->arena, e->expected) &&
-		   check_inputs(e);
+	return true;
+}
+
+static bool read_inputs(evaluation *e)
+{
+	const char *dir = e->s->o->value[OPT_data];
+	pim_context *c = e->s->context;
+	if (dir)
+		return check_folder(c, dir) &&
+			   pim_tensors_read_dir(
+				   c, dir, "input", e->g->n_inputs, e->in_names, e->arena, e->in) &&
+			   check_inputs(e);
+	make_inputs(e);
+	return true;
+}
+
+static bool read_expected(evaluation *e)
+{
+	const char *dir = e->s->o->value[OPT_data];
+	return !dir || pim_tensors_read_dir(e->s->context, dir, "output", e->g->n_results, e->out_names,
+					   e->arena, e->expected);
+}
+
+static pim_tensor *list_inputs(const evaluation *e)
+{
+	pim_tensor *in = PIM_NEW(e->arena, pim_tensor, e->g->n_inputs + 1);
+	for (int i = 0; i < e->g->n_inputs; i++)
+		in[i] = e->in[i].tensor;
+	return in;
+}
+
+pim_tensor *evaluate_read_inputs(session *s, pim_graph *g, pim_arena *a)
+{
+	evaluation e = {.s = s, .g = g, .arena = a};
+	collect_names(&e);
+	return read_inputs(&e) ? list_inputs(&e) : NULL;
 }
 
 static bool run(evaluation *e)
 {
-	pim_tensor *in = PIM_NEW(e->arena, pim_tensor, e->g->n_inputs + 1);
-	pim_eval_options o = {.threads = e->s->o->threads};
-	for (int i = 0; i < e->g->n_inputs; i++)
-		in[i] = e->in[i].tensor;
-	return pim_graph_eval_with(e->g, in, e->out, e->arena, &o);
+	pim_eval_options o = {.threads = e->s->o->threads, .imagine = true};
+	pim_constants_warn_absent(e->g);
+	return pim_graph_eval_with(e->g, list_inputs(e), e->out, e->arena, &o);
 }
 
 /* ---- what came out ---- */
@@ -129,14 +154,26 @@ static bool compare_output(evaluation *e, int i, FILE *out)
 	return !d.beyond;
 }
 
-static bool save_output(evaluation *e, int i)
+static bool save_tensors(evaluation *e, const char *what, int n, const pim_tensor *t)
 {
 	const char *dir = e->s->o->value[OPT_save_outputs];
 	pim_context *c = e->s->context;
+	for (int i = 0; i < n; i++)
+		if (!pim_tensor_write_npy(
+				c, pim_arena_printf(e->arena, "%s/%s_%d.npy", dir, what, i), &t[i]))
+			return false;
+	return true;
+}
+
+/* Results; and inputs that were made here, so that the folder can be --data. */
+static bool save(evaluation *e)
+{
+	const char *dir = e->s->o->value[OPT_save_outputs];
 	if (mkdir(dir, 0777) && errno != EEXIST)
-		return pim_file_error(c, dir, "cannot make this folder: %s", strerror(errno));
-	return pim_tensor_write_npy(
-		c, pim_arena_printf(e->arena, "%s/output_%d.npy", dir, i), &e->out[i]);
+		return pim_file_error(e->s->context, dir, "cannot make this folder: %s", strerror(errno));
+	return save_tensors(
+			   e, "input", e->s->o->value[OPT_data] ? 0 : e->g->n_inputs, list_inputs(e)) &&
+		   save_tensors(e, "output", e->g->n_results, e->out);
 }
 
 static bool report_outputs(evaluation *e, FILE *out)
@@ -145,9 +182,9 @@ static bool report_outputs(evaluation *e, FILE *out)
 	for (int i = 0; i < e->g->n_results; i++) {
 		good &= compare_output(e, i, out);
 		compared |= e->expected[i].tensor.type != NULL;
-		if (e->s->o->value[OPT_save_outputs])
-			good &= save_output(e, i);
 	}
+	if (e->s->o->value[OPT_save_outputs])
+		good &= save(e);
 	if (e->s->o->value[OPT_data] && !compared && e->g->n_results)
 		pim_report(e->s->context, PIM_WARNING, e->g->loc, "%s has no outputs to compare with",
 			e->s->o->value[OPT_data]);
@@ -162,7 +199,7 @@ bool evaluate_module(session *s, const pim_module *m, FILE *out)
 			"--eval needs one graph, and this module has %d", m->n_graphs);
 	evaluation e = {.s = s, .g = m->graphs[0], .arena = pim_arena_new()};
 	collect_names(&e);
-	good = read_data(&e) && run(&e) && report_outputs(&e, out);
+	good = read_inputs(&e) && read_expected(&e) && run(&e) && report_outputs(&e, out);
 	pim_arena_free(e.arena);
 	return good;
 }

@@ -76,11 +76,16 @@ static void print_pipeline(const session *s)
 bool session_run(session *s, pim_module *m)
 {
 	const options *o = s->o;
+	bool with_data = o->value[OPT_verify_numerics] && o->value[OPT_data] && m->n_graphs == 1;
+	const pim_tensor *inputs = with_data ? evaluate_read_inputs(s, m->graphs[0], s->arena) : NULL;
+	if (with_data && !inputs)
+		return false;
 	const char *each = o->value[OPT_verify_each];
 	pim_run_options run = {.no_verify = each && !strcmp(each, "off"),
 		.verify_numerics = o->value[OPT_verify_numerics] != NULL,
 		.verify_roundtrip = o->value[OPT_verify_roundtrip] != NULL,
 		.seed = read_seed(o->value[OPT_verify_numerics]),
+		.inputs = inputs,
 		.threads = o->threads,
 		.print_after = o->value[OPT_print_after],
 		.print_before = o->value[OPT_print_before],

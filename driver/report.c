@@ -72,6 +72,10 @@ static void print_statistics(FILE *out, const pim_pass_record *r)
 	}
 	if (r->has_outcome)
 		print_outcome(out, &r->outcome);
+	if (r->values != PIM_VALUES_unchecked)
+		fprintf(out, "    values: %s\n",
+			r->values == PIM_VALUES_proved ? "equal, as the program is the same but for decisions"
+										   : "equal, evaluated and compared");
 }
 
 void report_statistics(const session *s, FILE *out)

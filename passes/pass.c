@@ -231,7 +231,9 @@ static bool check_numerics(runner *r, int graph, const pim_pass *p, pim_pass_rec
 {
 	pim_graph *g = r->module->graphs[graph];
 	double began = read_clock();
-	bool good = pim_numerics_check(r->numerics[graph], g, p->name);
+	bool evaluated = false, good = pim_numerics_check(r->numerics[graph], g, p->name, &evaluated);
+	if (good)
+		record->values = evaluated ? PIM_VALUES_compared : PIM_VALUES_proved;
 	record->numerics_seconds = read_clock() - began;
 	return good;
 }
@@ -318,7 +320,7 @@ static bool take_numerics(runner *r)
 	int n = r->module->n_graphs;
 	r->numerics = PIM_NEW(r->arena, pim_numerics *, n);
 	for (int i = 0; i < n && r->o->verify_numerics; i++) {
-		r->numerics[i] = pim_numerics_new(r->module->graphs[i], r->o->seed, r->o->threads);
+		r->numerics[i] = pim_numerics_new(r->module->graphs[i], r->o);
 		if (!r->numerics[i])
 			return false;
 	}
@@ -334,13 +336,18 @@ static bool run_steps(runner *r, const pim_pipeline *p)
 	return true;
 }
 
-/* The program is verified as it comes, so that no pass is blamed for it; and at the end when that
- * was not done step by step. */
+/* The program is verified as it comes, so that no pass is blamed for it, which also makes it shaped
+ * when it was built node by node; and at the end when that was not done step by step. */
 static bool verify_whole(runner *r)
 {
 	bool good = true;
-	for (int i = 0; i < r->module->n_graphs; i++)
-		good &= pim_graph_verify_facts(r->module->graphs[i]);
+	for (int i = 0; i < r->module->n_graphs; i++) {
+		pim_graph *g = r->module->graphs[i];
+		if (pim_graph_verify_facts(g))
+			g->facts |= PIM_FACT_shaped;
+		else
+			good = false;
+	}
 	return good;
 }
 

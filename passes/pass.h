@@ -61,6 +61,7 @@ typedef struct pim_run_options {
 	bool no_verify;           /* --verify-each=false: once at the end instead */
 	bool verify_numerics, verify_roundtrip;
 	uint64_t seed;
+	const pim_tensor *inputs; /* of verify_numerics, for a module of one graph; NULL: seeded ones */
 	int threads;
 	const char *print_after, *print_before; /* comma list or "all" */
 	bool print_changed;
@@ -70,12 +71,16 @@ typedef struct pim_run_options {
 	void *progress_user;
 } pim_run_options;
 
+/* What --verify-numerics found out about a pass. */
+typedef enum pim_values { PIM_VALUES_unchecked, PIM_VALUES_proved, PIM_VALUES_compared } pim_values;
+
 /* One pass on one graph, as it went. */
 typedef struct pim_pass_record {
 	const pim_pass *pass;
 	const pim_graph *graph;
 	double seconds, verify_seconds, numerics_seconds;
 	int nodes_before, nodes_after;
+	pim_values values;
 	const double *statistic; /* per field */
 	bool has_outcome;
 	pim_outcome outcome;
@@ -101,10 +106,10 @@ bool pim_module_check_roundtrip(const pim_module *m);
 
 /* Values of a graph on seeded inputs, kept to compare with (numerics.c). NULL after a diagnostic. */
 typedef struct pim_numerics pim_numerics;
-pim_numerics *pim_numerics_new(pim_graph *g, uint64_t seed, int threads);
-/* Evaluates again and compares every result, within 1e-4 of the element plus 1e-5 of the largest
+pim_numerics *pim_numerics_new(pim_graph *g, const pim_run_options *o);
+/* Proves that the program computes what it did, by its structure; or else evaluates again and compares every result, within 1e-4 of the element plus 1e-5 of the largest
  * (f16, bf16: 4 last places; integers: equal); names the first node that differs. Keeps the new values. */
-bool pim_numerics_check(pim_numerics *k, pim_graph *g, const char *pass);
+bool pim_numerics_check(pim_numerics *k, pim_graph *g, const char *pass, bool *evaluated);
 void pim_numerics_free(pim_numerics *k);
 
 /* A unified diff with `context` lines around each change (diff.c); nothing when equal. */
