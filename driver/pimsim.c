@@ -316,6 +316,27 @@ static pim_tensor *read_inputs(const settings *s, const pim_program *p, pim_aren
 	return in;
 }
 
+/* Constants without elements get those that pimopt's evaluation gives them. */
+static void imagine_constants(pim_program *p)
+{
+	int count = 0;
+	const char *first = NULL;
+	for (int i = 0; i < p->n_constants; i++) {
+		pim_program_tensor *t = &p->constant[i];
+		if (t->data.kind != PIM_DATA_absent)
+			continue;
+		pim_tensor made = {t->type, pim_arena_raw(p->arena, (size_t)pim_type_bytes(t->type) + 1)};
+		pim_tensor_imagine(&made, t->name);
+		t->data = (pim_data){.kind = PIM_DATA_dense, .bytes = made.data};
+		if (!count++)
+			first = t->name;
+	}
+	if (count)
+		pim_report(p->context, PIM_WARNING, pim_loc_name(p->context, first),
+			"%d constant%s without elements: seeded random values stand for %s", count,
+			count > 1 ? "s are" : " is", count > 1 ? "them" : "it");
+}
+
 /* ---- results ---- */
 
 typedef struct comparison {
@@ -496,6 +517,8 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 	o.check = s->check_given ? s->check : !s->timing_only;
 	if (o.values && !(o.input = read_inputs(s, p, a)))
 		return WRONG;
+	if (o.values)
+		imagine_constants(p);
 	pim_timeline *t = s->timeline ? pim_timeline_new(p, s->timeline_limit) : NULL;
 	if (t) {
 		o.watch = pim_timeline_add;
