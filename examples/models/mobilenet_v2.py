@@ -6,7 +6,7 @@ Published: 3.50 M weights, 300.8 M multiply-accumulates (torchvision). Folding l
 each convolution instead of a scale and a shift, so this file has 3.49 M.
 """
 
-from graph import main
+from graph import Family
 
 # expansion, channels, repeats, first stride
 STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
@@ -30,21 +30,24 @@ def inverted_residual(g, x, name, channels_in, channels, stride, expansion):
     return y
 
 
-def build(g, small):
+def build(g, c):
     """MobileNetV2 as an exporter writes it."""
-    size, first, last, classes, stages = (32, 8, 32, 10, SMALL) if small else (224, 32, 1280, 1000, STAGES)
-    x = g.input("input", (1, 3, size, size))
-    x = conv_relu6(g, x, "features.0", 3, first, 3, 2)
-    channels_in, index = first, 1
-    for expansion, channels, repeats, stride in stages:
+    x = g.input("input", (1, 3, c.size, c.size))
+    x = conv_relu6(g, x, "features.0", 3, c.first, 3, 2)
+    channels_in, index = c.first, 1
+    for expansion, channels, repeats, stride in c.stages:
         for r in range(repeats):
             x = inverted_residual(g, x, f"features.{index}", channels_in, channels, stride if r == 0 else 1, expansion)
             channels_in, index = channels, index + 1
-    x = conv_relu6(g, x, f"features.{index}", channels_in, last, 1)
+    x = conv_relu6(g, x, f"features.{index}", channels_in, c.last, 1)
     x = g.node("GlobalAveragePool", [x], "GlobalAveragePool")
     x = g.node("Flatten", [x], "Flatten", axis=1)
-    return g.gemm(x, "classifier", last, classes)
+    return g.gemm(x, "classifier", c.last, c.classes)
 
+
+MODEL = Family(build, {
+    "mobilenet_v2": dict(size=224, first=32, last=1280, classes=1000, stages=STAGES, published=(0.3008, 3.50)),
+}, small=dict(size=32, first=8, last=32, classes=10, stages=SMALL))
 
 if __name__ == "__main__":
-    main("mobilenet_v2", build)
+    MODEL.main()

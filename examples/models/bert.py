@@ -7,7 +7,7 @@ Published: 110 M weights with the pooler (109.48 M counted in the released check
 """
 
 import numpy as np
-from graph import main
+from graph import Family
 
 
 def block(g, x, name, tokens, width, heads):
@@ -15,8 +15,7 @@ def block(g, x, name, tokens, width, heads):
     parts = []
     for part in ("query", "key", "value"):
         y = g.linear(x, f"{name}/attention/{part}", width, width)
-        y = g.reshape(y, [1, tokens, heads, size], f"{name}/attention/{part}/Reshape")
-        parts.append(g.node("Transpose", [y], f"{name}/attention/{part}/Transpose", perm=[0, 2, 1, 3]))
+        parts.append(g.split_heads(y, f"{name}/attention/{part}", 1, tokens, heads, size))
     y = g.attend(*parts, name + "/attention", size)
     y = g.join(y, name + "/attention", 1, tokens, width)
     y = g.linear(y, name + "/attention/output", width, width)
@@ -29,20 +28,25 @@ def embed(g, name, ids, rows, width):
     return g.node("Gather", [g.around(name + ".weight", (rows, width), 0, 1), ids], name + "/Gather", axis=0)
 
 
-def build(g, small):
+def build(g, c):
     """BERT-base as an exporter writes it, for one sequence without padding."""
-    tokens, width, heads, blocks, words, places = (8, 16, 2, 2, 50, 16) if small else (128, 768, 12, 12, 30522, 512)
-    ids = g.input("input_ids", (1, tokens), np.int64, words)
-    kinds = g.input("token_type_ids", (1, tokens), np.int64, 2)
+    tokens, width = c.sequence, c.width
+    ids = g.input("input_ids", (1, tokens), np.int64, c.words)
+    kinds = g.ints("token_type_ids", np.zeros((1, tokens)))
     order = g.ints("position_ids", np.arange(tokens)[None])
-    x = g.node("Add", [embed(g, "word", ids, words, width), embed(g, "type", kinds, 2, width)], "Add")
-    x = g.node("Add", [x, embed(g, "position", order, places, width)], "Add_1")
+    x = g.node("Add", [embed(g, "word", ids, c.words, width), embed(g, "type", kinds, 2, width)], "Add")
+    x = g.node("Add", [x, embed(g, "position", order, c.places, width)], "Add_1")
     x = g.layer_norm(x, "norm", width, 1e-12)
-    for i in range(blocks):
-        x = block(g, x, f"layer.{i}", tokens, width, heads)
+    for i in range(c.blocks):
+        x = block(g, x, f"layer.{i}", tokens, width, c.heads)
     x = g.node("Gather", [x, g.ints("first", 0)], "Gather", axis=1)
     return g.node("Tanh", [g.gemm(x, "pooler", width, width)], "Tanh")
 
 
+MODEL = Family(build, {
+    "bert_base": dict(width=768, heads=12, blocks=12, words=30522, places=512, published=(11.17, 109.48)),
+}, small=dict(sequence=8, width=16, heads=2, blocks=2, words=50, places=16),
+   options=[("sequence", 128, "tokens")])
+
 if __name__ == "__main__":
-    main("bert_base", build)
+    MODEL.main()
