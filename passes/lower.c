@@ -4,11 +4,27 @@
  * Needs: placed.  Gives: lowered.
  * Idea:  the target's command set knows how (docs/design.md, 10.4); this asks it and counts.
  * Cost:  linear in slices and messages. */
+#include <string.h>
+
 #include "passes/pass.h"
+
+static bool read_barriers(const pim_job *j, pim_barriers *out)
+{
+	static const char *const names[] = {"none", "op", "set"};
+	const char *wanted = pim_job_string(j, "barrier");
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!strcmp(wanted, names[i])) {
+			*out = (pim_barriers)i;
+			return true;
+		}
+	return pim_file_error(j->graph->module->context, NULL,
+		"option barrier of pass 'lower' is '%s', expected none, op or set", wanted);
+}
 
 bool pim_pass_lower(pim_graph *g, pim_job *j)
 {
-	if (!pim_target_lower(j->target, g, j->arena))
+	pim_barriers barriers;
+	if (!read_barriers(j, &barriers) || !pim_target_lower(j->target, g, barriers, j->arena))
 		return false;
 	double commands = 0, executed = 0, kernels = 0, bytes = 0;
 	pim_target_code_statistics(g, &commands, &executed, &kernels, &bytes);

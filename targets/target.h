@@ -82,8 +82,12 @@ void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traf
 
 /* ---- lowering ---- */
 
+/* Where all units wait for each other: nowhere (data alone decides who waits), after every op, or
+ * wherever the next op belongs to another branch set. */
+typedef enum pim_barriers { PIM_BARRIERS_none, PIM_BARRIERS_op, PIM_BARRIERS_set } pim_barriers;
+
 /* Makes g->code from the decisions; diagnostics and false when something does not fit. */
-bool pim_target_lower(const pim_target *t, pim_graph *g, pim_arena *scratch);
+bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch);
 /* Figures of g->code: commands as written and as they run, distinct kernels, bytes sent. */
 void pim_target_code_statistics(const pim_graph *g, double *commands, double *executed, double *kernels, double *bytes);
 

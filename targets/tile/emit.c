@@ -5,6 +5,7 @@
  * for a command of one's own engine, or for one that this engine has waited for before, says
  * nothing new. */
 #include <assert.h>
+#include <string.h>
 
 #include "targets/tile/tile.h"
 
@@ -27,7 +28,9 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	pim_unit *u = &l->unit[unit];
 	const pim_command_info *info = pim_command_at(code);
 	bool has_destination = code != PIM_COMMAND_send;
-	int64_t latest[PIM_ENGINE_COUNT] = {0};
+	int64_t latest[PIM_ENGINE_COUNT] = {[PIM_ENGINE_in] = u->barrier};
+	if (code == PIM_COMMAND_signal)
+		memcpy(latest, u->last, sizeof latest);
 	pim_ref ref[PIM_MAX_RANK + 1] = {{0}};
 	u->number++;
 	for (int i = 0; i < n; i++) {
@@ -44,6 +47,22 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	c->task = l->task;
 	c->accumulate = accumulate;
 	add_after(u, info->engine, latest, c);
+	u->last[info->engine] = u->number;
+}
+
+/* Rounds of doubling distance (dissemination, Hensgen, Finkel and Manber 1988): after round r a
+ * unit has heard, directly or not, from the 2^(r+1) - 1 units before it. */
+void pim_emit_barrier(pim_lowering *l)
+{
+	int n = l->target->units;
+	for (int step = 1; step < n; step *= 2) {
+		for (int i = 0; i < n; i++)
+			pim_emit(l, i, PIM_COMMAND_signal, 0, (uint32_t)((i + step) % n), false, 0, NULL);
+		for (int i = 0; i < n; i++)
+			pim_emit(l, i, PIM_COMMAND_wait, 0, (uint32_t)((i - step + n) % n), false, 0, NULL);
+	}
+	for (int i = 0; i < n; i++)
+		l->unit[i].barrier = l->unit[i].number;
 }
 
 void pim_emit_transfer(

@@ -128,7 +128,14 @@ static bool lower_node(pim_lowering *l, const pim_node *n)
 	return ok;
 }
 
-static bool lower_nodes(pim_lowering *l)
+static bool wants_barrier(pim_barriers barriers, const pim_node *n, const pim_node *next)
+{
+	if (barriers == PIM_BARRIERS_set)
+		return next && n->plan->set != next->plan->set;
+	return barriers == PIM_BARRIERS_op && next;
+}
+
+static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 {
 	int count;
 	turn *order = order_nodes(l, &count);
@@ -145,6 +152,8 @@ static bool lower_nodes(pim_lowering *l)
 			if (in && --readers[in->id] == 0 && in->op != PIM_OP_constant && in->op != PIM_OP_input)
 				give_homes(l, in);
 		}
+		if (wants_barrier(barriers, n, i + 1 < count ? order[i + 1].node : NULL))
+			pim_emit_barrier(l);
 	}
 	return true;
 }
@@ -274,10 +283,10 @@ static void free_program(void *p)
 	pim_program_free(p);
 }
 
-bool pim_target_lower(const pim_target *t, pim_graph *g, pim_arena *scratch)
+bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch)
 {
 	pim_lowering l = start_lowering(t, g, scratch);
-	bool ok = lower_nodes(&l) && check_memory(&l);
+	bool ok = lower_nodes(&l, barriers) && check_memory(&l);
 	if (ok) {
 		add_inputs_and_results(&l);
 		add_constants(&l);

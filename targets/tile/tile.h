@@ -75,6 +75,8 @@ typedef struct pim_unit {
 	int64_t number; /* commands written so far */
 	int64_t known[PIM_ENGINE_COUNT]
 				 [PIM_ENGINE_COUNT]; /* what an engine's last command has waited for */
+	int64_t last[PIM_ENGINE_COUNT];	 /* its latest command, by engine */
+	int64_t barrier;				 /* the wait that everything behind it waits for */
 	int64_t constant_bytes;
 	pim_given *given;
 	pim_map *given_of; /* constant to the last box of it that was given */
@@ -104,6 +106,8 @@ typedef struct pim_touch {
 /* Writes a command on a unit, with the dependences its touches need. */
 void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, uint32_t partner,
 	bool accumulate, int n, const pim_touch *touch);
+/* Every unit waits until every other has done all that was written for it so far. */
+void pim_emit_barrier(pim_lowering *l);
 /* Copies elements from one unit's memory to another's, or within one. */
 void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to);

@@ -397,7 +397,7 @@ static bool check_round(int round, int64_t buffer_bytes, bool verbose)
 	pim_tensor_random(&in, 3);
 	pim_tensor *want = PIM_NEW(a, pim_tensor, g->n_results);
 	CHECK(pim_graph_eval(g, &in, want, a));
-	bool lowered = pim_target_lower(&t, g, a);
+	bool lowered = pim_target_lower(&t, g, (pim_barriers)(round % 3), a);
 	if (lowered) {
 		CHECK(pim_program_verify(g->code));
 		pim_sim_options o = {.values = true, .check = true, .input = &in};
