@@ -1,40 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* npz - archives of .npy files, by libzip.
+/* npz - archives of .npy files, by minizip.
  *
- * Sizes are what the archive's directory states, so they are bounded by what deflate can do (about
- * 1032 to 1) before memory is taken. */
+ * Sizes are what the archive's directory states, so they are bounded by the file's own and by what
+ * deflate can do (about 1032 to 1) before memory is taken. */
+#include <minizip/unzip.h>
 #include <string.h>
-#include <zip.h>
+#include <sys/stat.h>
 
 #include "frontends/npy.h"
 
-enum { DEFLATE_RATIO = 1100, ENTRY_LIMIT = 4096 };
+enum { DEFLATE_RATIO = 1100, ENTRY_LIMIT = 4096, LONGEST_NAME = 1024, PART = 1 << 30 };
 
-/* The bytes of entry i in the arena; NULL after a diagnostic. */
-static void *read_entry(
-	pim_context *c, const char *path, zip_t *z, int i, pim_arena *a, zip_stat_t *st)
+typedef struct archive {
+	pim_context *context;
+	const char *path;
+	unzFile file;
+	uint64_t bytes;
+} archive;
+
+typedef struct entry {
+	char name[LONGEST_NAME];
+	size_t n;
+	char *bytes;
+} entry;
+
+/* Reads what an entry holds; an error of the archive, or 0. */
+static int inflate_entry(unzFile z, entry *e)
 {
-	zip_file_t *f;
-	void *bytes;
-	zip_int64_t got;
-	if (zip_stat_index(z, (zip_uint64_t)i, 0, st) || !(st->valid & ZIP_STAT_SIZE) ||
-		!(st->valid & ZIP_STAT_COMP_SIZE) || st->size / DEFLATE_RATIO > st->comp_size) {
-		pim_file_error(c, path, "entry %d of the archive states no or an impossible size", i);
-		return NULL;
-	}
-	f = zip_fopen_index(z, (zip_uint64_t)i, 0);
-	if (!f) {
-		pim_file_error(c, path, "entry '%s': %s", st->name, zip_strerror(z));
-		return NULL;
-	}
-	bytes = pim_arena_raw(a, (size_t)st->size + 1);
-	got = zip_fread(f, bytes, st->size);
-	zip_fclose(f);
-	if (got == (zip_int64_t)st->size)
-		return bytes;
-	pim_file_error(c, path, "entry '%s' has %lld of %llu bytes", st->name, (long long)got,
-		(unsigned long long)st->size);
-	return NULL;
+	size_t at = 0;
+	int got = unzOpenCurrentFile(z);
+	if (got != UNZ_OK)
+		return got;
+	do {
+		size_t rest = e->n - at;
+		got = unzReadCurrentFile(z, e->bytes + at, rest < PART ? (unsigned)rest : PART);
+		at += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && at < e->n);
+	int closed = unzCloseCurrentFile(z); /* compares the check sum */
+	return got < 0 ? got : at < e->n ? UNZ_EOF : closed;
+}
+
+/* The current entry, its bytes in the arena; false after a diagnostic. */
+static bool read_entry(const archive *z, int i, pim_arena *a, entry *e)
+{
+	pim_context *c = z->context;
+	const char *path = z->path;
+	unz_file_info64 info;
+	if (unzGetCurrentFileInfo64(z->file, &info, e->name, sizeof e->name, NULL, 0, NULL, 0) !=
+		UNZ_OK)
+		return pim_file_error(c, path, "entry %d of the archive cannot be read", i);
+	if (info.size_filename >= sizeof e->name)
+		return pim_file_error(
+			c, path, "entry %d of the archive has a name of over %d bytes", i, LONGEST_NAME - 1);
+	if (info.compressed_size > z->bytes ||
+		info.uncompressed_size / DEFLATE_RATIO > info.compressed_size)
+		return pim_file_error(
+			c, path, "entry '%s' of the archive states an impossible size", e->name);
+	e->n = (size_t)info.uncompressed_size;
+	e->bytes = pim_arena_raw(a, e->n + 1);
+	int code = inflate_entry(z->file, e);
+	if (code == UNZ_OK)
+		return true;
+	return pim_file_error(c, path, "entry '%s' of %zu bytes %s", e->name, e->n,
+		code == UNZ_CRCERROR ? "has a wrong check sum" : "is cut short or damaged");
 }
 
 /* numpy adds .npy to the names that were given to it. */
@@ -46,18 +74,20 @@ static const char *entry_name(const char *name, pim_arena *a)
 	return pim_arena_copy(a, name, n);
 }
 
-static bool read_entries(
-	pim_context *c, const char *path, zip_t *z, pim_arena *a, int n, pim_named_tensor *out)
+static bool read_entries(const archive *z, pim_arena *a, int n, pim_named_tensor *out)
 {
 	pim_arena *scratch = pim_arena_new();
+	entry *e = PIM_NEW(scratch, entry, 1);
 	bool ok = true;
 	for (int i = 0; i < n && ok; i++) {
-		zip_stat_t st;
-		void *bytes = read_entry(c, path, z, i, scratch, &st);
-		ok = bytes && npy_decode(c, pim_arena_printf(scratch, "%s:%s", path, st.name), bytes,
-						  (size_t)st.size, a, &out[i].tensor);
+		if (i && unzGoToNextFile(z->file) != UNZ_OK)
+			ok = pim_file_error(
+				z->context, z->path, "the archive has %d entries, but states %d", i, n);
+		ok = ok && read_entry(z, i, scratch, e) &&
+			 npy_decode(z->context, pim_arena_printf(scratch, "%s:%s", z->path, e->name), e->bytes,
+				 e->n, a, &out[i].tensor);
 		if (ok)
-			out[i].name = entry_name(st.name, a);
+			out[i].name = entry_name(e->name, a);
 	}
 	pim_arena_free(scratch);
 	return ok;
@@ -65,24 +95,20 @@ static bool read_entries(
 
 bool npz_read(pim_context *c, const char *path, pim_arena *a, int *n, pim_named_tensor **out)
 {
-	int code = 0;
-	zip_int64_t count;
-	zip_t *z = zip_open(path, ZIP_RDONLY, &code);
-	bool ok;
-	if (!z) {
-		zip_error_t e;
-		zip_error_init_with_code(&e, code);
-		pim_file_error(c, path, "cannot read the archive: %s", zip_error_strerror(&e));
-		zip_error_fini(&e);
-		return false;
+	struct stat st;
+	unz_global_info64 info;
+	archive z = {.context = c, .path = path, .file = unzOpen64(path)};
+	if (!z.file || stat(path, &st) || unzGetGlobalInfo64(z.file, &info) != UNZ_OK) {
+		unzClose(z.file);
+		return pim_file_error(c, path, "cannot read the archive: it is missing or no zip file");
 	}
-	count = zip_get_num_entries(z, 0);
-	*n = count > ENTRY_LIMIT ? ENTRY_LIMIT : (int)count;
+	z.bytes = (uint64_t)st.st_size;
+	*n = info.number_entry > ENTRY_LIMIT ? ENTRY_LIMIT : (int)info.number_entry;
 	*out = PIM_NEW(a, pim_named_tensor, *n + 1);
-	ok = count <= ENTRY_LIMIT
-			 ? read_entries(c, path, z, a, *n, *out)
-			 : pim_file_error(c, path, "the archive has %lld entries, the most is %d",
-				   (long long)count, ENTRY_LIMIT);
-	zip_discard(z);
+	bool ok = info.number_entry <= ENTRY_LIMIT
+				  ? read_entries(&z, a, *n, *out)
+				  : pim_file_error(c, path, "the archive has %llu entries, the most is %d",
+						(unsigned long long)info.number_entry, ENTRY_LIMIT);
+	unzClose(z.file);
 	return ok;
 }

@@ -16,9 +16,9 @@ typedef struct attention {
 	pim_node *bias;				   /* added to the scores; NULL for none */
 	double scale, softcap, hidden; /* hidden: the score of a token that is not seen */
 	int64_t past;				   /* tokens of k before the first of q */
-	bool causal;
-	pim_dtype precision; /* of the softmax */
-	pim_node *scores[4]; /* the raw product, with the mask, after softcap, after softmax */
+	bool causal, hides_rows;	   /* a query may see no key at all: it gets 0 */
+	pim_dtype precision;		   /* of the softmax */
+	pim_node *scores[4]; /* the raw product, after softcap, with the mask, after softmax */
 } attention;
 
 static pim_node *add(onnx_call *k, pim_node *a, pim_node *b)
@@ -92,6 +92,17 @@ static pim_node *causal_bias(onnx_call *k, const attention *a, pim_dtype t)
 	return onnx_numbers(k, t, 2, dims, v);
 }
 
+/* Softmax and product where some rows have no finite score. */
+static pim_node *attend_rows(onnx_call *k, attention *a, pim_node *s, pim_node *values, pim_dtype t)
+{
+	int64_t axis = 3;
+	pim_node *top = onnx_reduce(k, PIM_OP_reduce_max, s, 1, &axis, 1);
+	pim_node *empty = onnx_make2(k, PIM_OP_equal, top, onnx_scalar(k, top, -INFINITY));
+	s = onnx_where(k, empty, onnx_scalar(k, s, 0), onnx_softmax(k, s, 3));
+	s = a->scores[3] = onnx_cast(k, s, t);
+	return onnx_matmul(k, s, values, false);
+}
+
 /* The result as [batch, heads, tokens, size]; NULL after a diagnostic. */
 static pim_node *attend(onnx_call *k, attention *a)
 {
@@ -117,6 +128,8 @@ static pim_node *attend(onnx_call *k, attention *a)
 		s = add(k, s, onnx_cast(k, bias, t));
 	a->scores[2] = s;
 	s = onnx_cast(k, s, a->precision);
+	if (a->hides_rows)
+		return attend_rows(k, a, s, values, t);
 	s = a->scores[3] = s ? onnx_cast(k, onnx_softmax(k, s, 3), t) : NULL;
 	return onnx_matmul(k, s, values, false);
 }
@@ -162,12 +175,14 @@ static bool add_masks(onnx_call *k, attention *a)
 		if (k->in[3]->type->rank < 2)
 			return onnx_fail(k, "the mask is %s, expected 2 to 4 dims",
 				pim_type_text(k->in[3]->type, k->import->scratch));
+		a->hides_rows = k->in[3]->type->dtype == PIM_DTYPE_bool;
 		a->bias = mask_scores(k, k->in[3], keys, t);
 		if (!a->bias)
 			return false;
 	}
 	if (input(k, 6)) {
 		pim_node *v = valid_scores(k, k->in[6], keys, t);
+		a->hides_rows = true;
 		a->bias = a->bias ? add(k, a->bias, v) : v;
 		if (!a->bias)
 			return false;
@@ -209,7 +224,7 @@ bool onnx_convert_attention(onnx_call *k)
 	if (k->n_out > 2)
 		k->out[2] = a.v;
 	if (k->n_out > 3)
-		k->out[3] = a.scores[mode == 1 ? 2 : mode == 2 ? 1 : mode];
+		k->out[3] = a.scores[mode];
 	return onnx_give(k, flat ? join_heads(k, y) : y);
 }
 

@@ -17,7 +17,7 @@
 /* So few belong into the text form itself, wherever they came from. */
 #define INLINE_ELEMENTS 16
 
-enum { ONNX_INT4 = 22 };
+enum { ONNX_UINT4 = 21, ONNX_INT4 = 22 };
 
 static const struct {
 	int32_t onnx;
@@ -36,6 +36,7 @@ static const struct {
 	{ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, PIM_DTYPE_u32},
 	{ONNX__TENSOR_PROTO__DATA_TYPE__UINT64, PIM_DTYPE_u64},
 	{ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, PIM_DTYPE_bf16},
+	{ONNX_UINT4, PIM_DTYPE_u4},
 	{ONNX_INT4, PIM_DTYPE_i4},
 };
 
@@ -124,12 +125,18 @@ static const pim_type *read_type(const onnx_file *f, const Onnx__TensorProto *t,
 }
 
 /* Two to a byte, low half first. */
-static const void *unpack_i4(const decoder *d, const uint8_t *packed)
+static bool is_packed(pim_dtype t)
+{
+	return t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4;
+}
+
+static const void *unpack_nibbles(const decoder *d, const uint8_t *packed)
 {
 	int8_t *v = pim_arena_raw(d->arena, (size_t)d->type->elements + 1);
+	bool has_sign = d->type->dtype == PIM_DTYPE_i4;
 	for (int64_t i = 0; i < d->type->elements; i++) {
 		int nibble = packed[i / 2] >> (i % 2 * 4) & 15;
-		v[i] = (int8_t)(nibble >= 8 ? nibble - 16 : nibble);
+		v[i] = (int8_t)(has_sign && nibble >= 8 ? nibble - 16 : nibble);
 	}
 	return v;
 }
@@ -145,10 +152,10 @@ static const void *unpack_bool(const decoder *d, const uint8_t *bytes)
 /* Raw elements at `bytes`, which is `offset` of the file `name`. */
 static bool take_raw(const decoder *d, const uint8_t *bytes, const char *name, uint64_t offset)
 {
-	if (d->type->dtype == PIM_DTYPE_i4 || d->type->dtype == PIM_DTYPE_bool) {
-		bool is_i4 = d->type->dtype == PIM_DTYPE_i4;
+	if (is_packed(d->type->dtype) || d->type->dtype == PIM_DTYPE_bool) {
 		*d->data = (pim_data){.kind = PIM_DATA_dense};
-		d->data->bytes = is_i4 ? unpack_i4(d, bytes) : unpack_bool(d, bytes);
+		d->data->bytes =
+			is_packed(d->type->dtype) ? unpack_nibbles(d, bytes) : unpack_bool(d, bytes);
 		return true;
 	}
 	*d->data = (pim_data){PIM_DATA_dense, bytes, name, offset, NULL};
@@ -218,6 +225,7 @@ static void store_typed(const Onnx__TensorProto *t, pim_dtype dtype, void *out, 
 		break;
 	case PIM_DTYPE_i8:
 	case PIM_DTYPE_i4:
+	case PIM_DTYPE_u4:
 	case PIM_DTYPE_u8:
 		((uint8_t *)out)[i] = (uint8_t)t->int32_data[i];
 		break;
@@ -232,11 +240,11 @@ static bool take_typed(const decoder *d)
 	pim_dtype dtype = d->type->dtype;
 	int64_t n = d->type->elements, found = (int64_t)typed_count(d->t, dtype);
 	void *v;
-	if (dtype == PIM_DTYPE_i4 && found == (n + 1) / 2) {
+	if (is_packed(dtype) && found == (n + 1) / 2) {
 		uint8_t *packed = pim_arena_raw(d->arena, (size_t)found);
 		for (int64_t i = 0; i < found; i++)
 			packed[i] = (uint8_t)d->t->int32_data[i];
-		*d->data = (pim_data){.kind = PIM_DATA_dense, .bytes = unpack_i4(d, packed)};
+		*d->data = (pim_data){.kind = PIM_DATA_dense, .bytes = unpack_nibbles(d, packed)};
 		return true;
 	}
 	if (found != n)
@@ -335,7 +343,7 @@ bool onnx_tensor_decode(const onnx_file *f, const Onnx__TensorProto *t, pim_loc 
 	*type = d.type = read_type(f, t, at);
 	if (!d.type)
 		return false;
-	d.bytes = d.type->dtype == PIM_DTYPE_i4 ? (d.type->elements + 1) / 2 : pim_type_bytes(d.type);
+	d.bytes = is_packed(d.type->dtype) ? (d.type->elements + 1) / 2 : pim_type_bytes(d.type);
 	if (t->segment)
 		return pim_error(f->context, at,
 			"tensor '%s' is stored in segments, which is not supported", tensor_name(t));

@@ -131,7 +131,7 @@ double pim_element_get(pim_dtype t, const void *data, int64_t i)
 /* Largest value of an integer type. */
 static uint64_t highest(pim_dtype t)
 {
-	size_t bits = t == PIM_DTYPE_i4 ? 4 : 8 * pim_dtype_bytes(t);
+	size_t bits = t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4 ? 4 : 8 * pim_dtype_bytes(t);
 	return UINT64_MAX >> (64 - bits + (pim_dtype_is_signed(t) ? 1 : 0));
 }
 

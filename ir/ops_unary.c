@@ -233,16 +233,18 @@ void pim_axes_cast(const pim_node *n, pim_axes *x)
 	pim_axes_elementwise(n, x);
 }
 
-/* The largest and smallest values of an integer type. */
+/* The largest value of a signed type. */
 static int64_t integer_high(pim_dtype t)
 {
-	int bits = t == PIM_DTYPE_i4 ? 4 : (int)pim_dtype_bytes(t) * 8;
+	int bits = (int)pim_dtype_bytes(t) * 8;
 	return (int64_t)(((uint64_t)1 << (bits - 1)) - 1);
 }
 
+/* Saturates, but to 4 bits wraps, as the tests of ONNX expect. */
 static void cast_from_floats(pim_dtype to, void *data, int64_t at, int64_t n, const double *x)
 {
 	uint64_t v[PIM_STAGE_BLOCK];
+	bool is_small = to == PIM_DTYPE_i4 || to == PIM_DTYPE_u4;
 	int64_t high = pim_dtype_is_signed(to) ? integer_high(to) : 0;
 	size_t bits = pim_dtype_bytes(to) * 8;
 	for (int64_t i = 0; i < n; i++) {
@@ -250,6 +252,8 @@ static void cast_from_floats(pim_dtype to, void *data, int64_t at, int64_t n, co
 			((uint8_t *)data)[at + i] = x[i] != 0;
 		else if (pim_dtype_is_float(to))
 			pim_element_set(to, data, at + i, x[i]);
+		else if (is_small)
+			v[i] = (uint64_t)pim_int_from_double(x[i], INT32_MIN, INT32_MAX);
 		else if (pim_dtype_is_signed(to))
 			v[i] = (uint64_t)pim_int_from_double(x[i], -high - 1, high);
 		else

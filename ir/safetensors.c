@@ -36,7 +36,8 @@ static const char *dtype_text(pim_dtype t)
 		[PIM_DTYPE_u32] = "U32",
 		[PIM_DTYPE_u16] = "U16",
 		[PIM_DTYPE_u8] = "U8",
-		[PIM_DTYPE_bool] = "BOOL"};
+		[PIM_DTYPE_bool] = "BOOL",
+		[PIM_DTYPE_u4] = "U8"};
 	return texts[t];
 }
 

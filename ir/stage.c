@@ -20,7 +20,8 @@ size_t pim_stage_bytes(pim_stage s)
 
 bool pim_stage_is_native(pim_dtype t)
 {
-	return t != PIM_DTYPE_i4 && pim_dtype_bytes(t) == pim_stage_bytes(pim_stage_of(t));
+	return t != PIM_DTYPE_i4 && t != PIM_DTYPE_u4 &&
+		   pim_dtype_bytes(t) == pim_stage_bytes(pim_stage_of(t));
 }
 
 /* type, the C type in memory, the staged C type, load of v, store of v */
@@ -33,7 +34,8 @@ bool pim_stage_is_native(pim_dtype t)
 	X(i4, int8_t, int64_t, ((v & 15) ^ 8) - 8, (int8_t)(((v & 15) ^ 8) - 8))                       \
 	X(u32, uint32_t, uint64_t, v, (uint32_t)v)                                                     \
 	X(u16, uint16_t, uint64_t, v, (uint16_t)v)                                                     \
-	X(u8, uint8_t, uint64_t, v, (uint8_t)v)
+	X(u8, uint8_t, uint64_t, v, (uint8_t)v)                                                        \
+	X(u4, uint8_t, uint64_t, v & 15, (uint8_t)(v & 15))
 
 #define CONVERT(name, memory, staged, load, store)                                                 \
 	static void load_##name(const void *data, int64_t from, int64_t n, void *to)                   \

@@ -37,8 +37,8 @@ typedef struct pim_node pim_node;       /* an op and the one value it makes */
 typedef struct pim_arena pim_arena;     /* memory that is freed all at once */
 typedef struct pim_job pim_job;         /* what one run of one pass is given */
 
-/* Element types: name, bytes an element takes in memory (i4 is stored one to a
- * byte), class (F float, I signed, U unsigned). The one list of them. */
+/* Element types: name, bytes an element takes in memory (i4 and u4 are stored one
+ * to a byte), class (F float, I signed, U unsigned). The one list of them. */
 #define PIM_DTYPES(X)                                                          \
 	X(f64, 8, F)                                                           \
 	X(f32, 4, F)                                                           \
@@ -53,7 +53,8 @@ typedef struct pim_job pim_job;         /* what one run of one pass is given */
 	X(u32, 4, U)                                                           \
 	X(u16, 2, U)                                                           \
 	X(u8, 1, U)                                                            \
-	X(bool, 1, U)
+	X(bool, 1, U)                                                          \
+	X(u4, 1, U)
 
 typedef enum pim_dtype {
 #define PIM_DTYPE_ENUM(name, bytes, class) PIM_DTYPE_##name,
