@@ -36,7 +36,7 @@ add_library(pim_objects OBJECT ${sources} ${CMAKE_BINARY_DIR}/targets_yaml.c)
 target_include_directories(pim_objects PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(pim_objects PRIVATE PIM_VERSION="${PROJECT_VERSION}")
 target_link_libraries(pim_objects PUBLIC pim_flags onnx_proto PkgConfig::YAML PkgConfig::PROTOBUF_C PkgConfig::JANSSON
-	PkgConfig::LIBZIP Threads::Threads ${CMAKE_DL_LIBS} m)
+	PkgConfig::MINIZIP Threads::Threads ${CMAKE_DL_LIBS} m)
 if(PIM_SOLVER)
 	target_link_libraries(pim_objects PUBLIC LpSolve::LpSolve)
 endif()
@@ -46,6 +46,7 @@ endif()
 
 add_library(pim SHARED)
 target_link_libraries(pim PRIVATE pim_objects)
+target_link_options(pim PRIVATE LINKER:--exclude-libs,ALL) # static libraries of others stay inside
 set_target_properties(pim PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C)
 
 file(GLOB driver_sources CONFIGURE_DEPENDS driver/*.c)
