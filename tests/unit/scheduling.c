@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scheduling engine against enumeration: random small problems, all starts and modes. */
+#include "passes/clause_state.h"
+#include "passes/scheduling_propagate.h"
+#include "tests/unit/check.h"
+
+#include <string.h>
+
+enum { MOST = 6 };
+
+static uint64_t state = 88172645463325252u;
+
+static int draw(int low, int high)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return low + (int)((state >> 33) % (uint64_t)(high - low + 1));
+}
+
+static const pim_scheduling_options PLAIN = {.seconds = 20, .seed = 1};
+
+/* ---- whole problems ---- */
+
+typedef struct drawn {
+	pim_scheduling *p;
+	int n, modes[MOST];
+	int64_t duration[MOST][2];
+} drawn;
+
+static drawn draw_problem(int n, int resources, int most_modes, bool machines)
+{
+	drawn d = {pim_scheduling_new(), n, {0}, {{0}}};
+	for (int r = 0; r < resources; r++)
+		pim_scheduling_add_resource(d.p, machines ? 1 : draw(1, 4));
+	for (int i = 0; i < n; i++) {
+		pim_scheduling_add_task(d.p, draw(0, 4) ? 0 : draw(0, 3));
+		d.modes[i] = draw(1, most_modes);
+		for (int m = 0; m < d.modes[i]; m++) {
+			int64_t demand[3] = {0};
+			for (int r = 0; r < resources && !machines; r++)
+				demand[r] = draw(0, m ? 2 : 1 + (d.p->capacity[r] > 1));
+			if (machines)
+				demand[draw(0, resources - 1)] = 1;
+			d.duration[i][m] = draw(0, 8) ? draw(1, 3) : 0;
+			pim_scheduling_add_mode(d.p, i, d.duration[i][m], resources, demand);
+		}
+	}
+	for (int i = 0; i < n; i++)
+		for (int k = i + 1; k < n; k++) {
+			int kind = draw(0, 9);
+			if (kind < 2)
+				pim_scheduling_add_precedence(d.p, i, k, kind ? 0 : draw(-1, 1));
+			else if (kind == 2)
+				pim_scheduling_add_delay(d.p, i, k, draw(-1, 2));
+		}
+	return d;
+}
+
+typedef struct enumeration {
+	const drawn *d;
+	int64_t start[MOST], best, horizon;
+	int mode[MOST];
+} enumeration;
+
+static void enumerate(enumeration *e, int i)
+{
+	if (i == e->d->n) {
+		int64_t makespan;
+		if (pim_scheduling_check(e->d->p, e->start, e->mode, &makespan) && makespan < e->best)
+			e->best = makespan;
+		return;
+	}
+	for (e->mode[i] = 0; e->mode[i] < e->d->modes[i]; e->mode[i]++)
+		for (e->start[i] = 0;
+			 e->start[i] + e->d->duration[i][e->mode[i]] < e->best && e->start[i] <= e->horizon;
+			 e->start[i]++)
+			enumerate(e, i + 1);
+}
+
+/* Least makespan below `above`, or `above`. */
+static int64_t enumerate_below(const drawn *d, int64_t above)
+{
+	enumeration e = {.d = d, .best = above, .horizon = above};
+	enumerate(&e, 0);
+	return e.best;
+}
+
+static bool tell_nothing_wrong(void *user, const pim_scheduling_answer *now)
+{
+	pim_scheduling_answer *last = user;
+	CHECK(now->bound <= now->value && now->value <= last->value && now->bound >= last->bound);
+	*last = *now;
+	return true;
+}
+
+/* What is proved optimal is a schedule, and no shorter one exists; bounds are below it. */
+static void compare_with_enumeration(drawn d)
+{
+	int64_t makespan;
+	pim_scheduling_answer last = {.value = INT64_MAX};
+	pim_scheduling_options o = PLAIN;
+	o.on_progress = tell_nothing_wrong;
+	o.user = &last;
+	pim_scheduling_answer a = pim_scheduling_solve(d.p, &o);
+	if (a.status == PIM_SCHEDULING_infeasible) {
+		CHECK(enumerate_below(&d, 12) == 12);
+		return;
+	}
+	CHECK(a.status == PIM_SCHEDULING_optimal && a.value == a.bound);
+	CHECK(pim_scheduling_check(d.p, a.start, a.mode, &makespan) && makespan == a.value);
+	CHECK(pim_scheduling_bound(d.p) <= a.value);
+	CHECK(enumerate_below(&d, a.value) == a.value);
+	CHECK(enumerate_below(&d, a.value + 1) == a.value);
+}
+
+static void check_problems(void)
+{
+	for (int round = 0; round < 400; round++) {
+		drawn d = draw_problem(draw(1, 5), draw(0, 3), 1 + round % 2, false);
+		compare_with_enumeration(d);
+		pim_scheduling_free(d.p);
+	}
+	for (int round = 0; round < 150; round++) {
+		drawn d = draw_problem(draw(2, 6), draw(1, 3), 1, true);
+		compare_with_enumeration(d);
+		pim_scheduling_free(d.p);
+	}
+}
+
+/* ---- a resource alone ---- */
+
+typedef struct windows {
+	int n, capacity, low[MOST], high[MOST], duration[MOST], demand[MOST], start[MOST];
+	bool used[MOST][16];
+	bool any;
+} windows;
+
+static bool fits(const windows *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		int load = 0;
+		for (int k = 0; k < w->n; k++)
+			if (w->start[k] <= w->start[i] && w->start[i] < w->start[k] + w->duration[k])
+				load += w->demand[k];
+		if (load > w->capacity)
+			return false;
+	}
+	return true;
+}
+
+static void enumerate_windows(windows *w, int i)
+{
+	if (i == w->n) {
+		if (!fits(w))
+			return;
+		w->any = true;
+		for (int k = 0; k < w->n; k++)
+			w->used[k][w->start[k]] = true;
+		return;
+	}
+	for (w->start[i] = w->low[i]; w->start[i] <= w->high[i]; w->start[i]++)
+		enumerate_windows(w, i + 1);
+}
+
+static windows draw_windows(void)
+{
+	windows w = {.n = draw(2, 4), .capacity = draw(1, 3)};
+	for (int i = 0; i < w.n; i++) {
+		w.low[i] = draw(0, 5);
+		w.high[i] = w.low[i] + draw(0, 4);
+		w.duration[i] = draw(1, 5);
+		w.demand[i] = draw(1, w.capacity);
+	}
+	return w;
+}
+
+/* Propagation keeps every start that some schedule of the windows uses, and refutes only what
+ * has no schedule; at fixed starts it tells right from wrong. */
+static void compare_windows(windows *w, int *narrowed)
+{
+	pim_clause_solver *s = pim_clause_new();
+	pim_scheduling *p = pim_scheduling_new();
+	int start[MOST], mode[MOST];
+	bool fixed = true;
+	pim_scheduling_add_resource(p, w->capacity);
+	for (int i = 0; i < w->n; i++) {
+		int64_t demand = w->demand[i];
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), w->duration[i], 1, &demand);
+		start[i] = pim_clause_var(s, w->low[i], w->high[i]);
+		mode[i] = -1;
+		fixed = fixed && w->low[i] == w->high[i];
+	}
+	pim_scheduling_resource *r = pim_scheduling_resource_new(s, p, 0, start, mode);
+	bool stands = pim_clause_propagate_all(s);
+	enumerate_windows(w, 0);
+	CHECK(stands || !w->any);
+	CHECK(!fixed || stands == w->any);
+	for (int i = 0; i < w->n && stands; i++)
+		for (int at = w->low[i]; at <= w->high[i]; at++) {
+			bool kept = at >= pim_clause_low(s, start[i]) && at <= pim_clause_high(s, start[i]);
+			CHECK(kept || !w->used[i][at]);
+			*narrowed += !kept;
+		}
+	pim_scheduling_resource_free(r);
+	pim_scheduling_free(p);
+	pim_clause_free(s);
+}
+
+static void check_propagation(void)
+{
+	int narrowed = 0;
+	for (int round = 0; round < 4000; round++) {
+		windows w = draw_windows();
+		if (round % 4 == 0)
+			memcpy(w.high, w.low, sizeof w.high);
+		compare_windows(&w, &narrowed);
+	}
+	CHECK(narrowed > 1000);
+}
+
+/* ---- clauses and edges alone ---- */
+
+enum { VARS = 4, VALUES = 4, MOST_ROWS = 14 };
+
+typedef struct row { /* n literals of which one holds; or an edge if n == 0 */
+	int n, from, to, delay;
+	pim_clause_literal literal[3];
+} row;
+
+static bool literal_holds(const int *x, pim_clause_literal l)
+{
+	return (l.bound & 1 ? -x[l.bound / 2] : x[l.bound / 2]) >= l.at;
+}
+
+static bool rows_hold(const row *r, int n, const int *x)
+{
+	for (int i = 0; i < n; i++) {
+		bool any = false;
+		for (int k = 0; k < r[i].n; k++)
+			any = any || literal_holds(x, r[i].literal[k]);
+		if (!r[i].n)
+			any = !literal_holds(x, r[i].literal[0]) || x[r[i].to] >= x[r[i].from] + r[i].delay;
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+static bool enumerate_rows(const row *r, int n)
+{
+	for (int code = 0; code < VALUES * VALUES * VALUES * VALUES; code++) {
+		int x[VARS] = {code % 4, code / 4 % 4, code / 16 % 4, code / 64};
+		if (rows_hold(r, n, x))
+			return true;
+	}
+	return false;
+}
+
+static pim_clause_literal draw_literal(void)
+{
+	int bound = draw(0, 2 * VARS - 1), at = draw(1, VALUES - 1);
+	return (pim_clause_literal){bound, bound & 1 ? 1 - at : at};
+}
+
+static row draw_row(void)
+{
+	row r = {.n = draw(0, 3), .from = draw(0, VARS - 1), .delay = draw(-2, 2)};
+	r.to = (r.from + draw(1, VARS - 1)) % VARS;
+	for (int k = 0; k < 3; k++)
+		r.literal[k] = draw_literal();
+	return r;
+}
+
+static void add_row(pim_clause_solver *s, const row *r)
+{
+	if (r->n)
+		pim_clause_add(s, r->n, r->literal);
+	else
+		pim_clause_edge(s, r->from, r->to, r->delay, r->literal[0]);
+}
+
+static bool solve_rows(const row *r, int n, int *x)
+{
+	pim_clause_solver *s = pim_clause_new();
+	for (int v = 0; v < VARS; v++)
+		pim_clause_var(s, 0, VALUES - 1);
+	for (int i = 0; i < n; i++)
+		add_row(s, &r[i]);
+	pim_clause_plan plan = {.conflicts = 100000, .until = 1e18, .assumption = {-1, 0}};
+	pim_clause_result result = pim_clause_search(s, &plan);
+	CHECK(result == PIM_CLAUSE_solution || result == PIM_CLAUSE_refuted);
+	for (int v = 0; v < VARS; v++)
+		x[v] = pim_clause_low(s, v);
+	pim_clause_free(s);
+	return result == PIM_CLAUSE_solution;
+}
+
+static void check_clauses(void)
+{
+	int refuted = 0;
+	for (int round = 0; round < 3000; round++) {
+		row r[MOST_ROWS];
+		int n = draw(4, MOST_ROWS), x[VARS];
+		for (int i = 0; i < n; i++)
+			r[i] = draw_row();
+		bool solved = solve_rows(r, n, x);
+		CHECK(solved == enumerate_rows(r, n));
+		CHECK(!solved || rows_hold(r, n, x));
+		refuted += !solved;
+	}
+	CHECK(refuted > 100 && refuted < 2900);
+}
+
+/* ---- the rest of the interface ---- */
+
+static pim_scheduling *draw_large(uint64_t seed)
+{
+	state = seed;
+	pim_scheduling *p = pim_scheduling_new();
+	for (int r = 0; r < 2; r++)
+		pim_scheduling_add_resource(p, 10);
+	for (int i = 0; i < 40; i++) {
+		int64_t demand[2] = {draw(0, 6), draw(0, 6)};
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), draw(1, 9), 2, demand);
+		for (int k = 0; k < 2 && i > 4; k++)
+			pim_scheduling_add_precedence(p, draw(0, i - 1), i, 0);
+	}
+	return p;
+}
+
+/* Equal seeds and steps: equal schedules, however long it takes. */
+static void check_repetition(void)
+{
+	pim_scheduling_options o = {.seconds = 1000, .seed = 7, .steps = 2};
+	for (uint64_t seed = 1; seed < 4; seed++) {
+		pim_scheduling *a = draw_large(seed), *b = draw_large(seed);
+		pim_scheduling_answer x = pim_scheduling_solve(a, &o), y = pim_scheduling_solve(b, &o);
+		CHECK(x.value == y.value && x.bound == y.bound);
+		CHECK(!memcmp(x.start, y.start, 40 * sizeof *x.start));
+		pim_scheduling_free(a);
+		pim_scheduling_free(b);
+	}
+}
+
+static void check_no_time(void)
+{
+	int64_t makespan;
+	pim_scheduling_options o = {.seconds = 0};
+	pim_scheduling *p = draw_large(9);
+	pim_scheduling_answer a = pim_scheduling_solve(p, &o);
+	CHECK(a.status != PIM_SCHEDULING_infeasible && a.bound <= a.value);
+	CHECK(pim_scheduling_check(p, a.start, a.mode, &makespan) && makespan == a.value);
+	pim_scheduling_free(p);
+}
+
+static void check_impossible(void)
+{
+	int64_t much = 3;
+	pim_scheduling *p = pim_scheduling_new();
+	pim_scheduling_add_resource(p, 2);
+	pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), 1, 1, &much);
+	CHECK(pim_scheduling_solve(p, &PLAIN).status == PIM_SCHEDULING_infeasible);
+	pim_scheduling_free(p);
+	p = pim_scheduling_new();
+	for (int i = 0; i < 2; i++)
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), 1, 0, NULL);
+	pim_scheduling_add_precedence(p, 0, 1, 0);
+	pim_scheduling_add_delay(p, 1, 0, 0);
+	CHECK(pim_scheduling_solve(p, &PLAIN).status == PIM_SCHEDULING_infeasible);
+	pim_scheduling_free(p);
+	p = pim_scheduling_new();
+	CHECK(pim_scheduling_solve(p, &PLAIN).status == PIM_SCHEDULING_optimal);
+	pim_scheduling_free(p);
+}
+
+static void check_begin_with(void)
+{
+	pim_scheduling *p = pim_scheduling_new();
+	int64_t one = 1, early[2] = {0, 1}, late[2] = {0, 9};
+	int mode[2] = {0, 0};
+	pim_scheduling_add_resource(p, 1);
+	for (int i = 0; i < 2; i++)
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), 2, 1, &one);
+	CHECK(!pim_scheduling_begin_with(p, early, mode));
+	CHECK(pim_scheduling_begin_with(p, late, mode));
+	CHECK(pim_scheduling_solve(p, &PLAIN).value == 4);
+	pim_scheduling_free(p);
+}
+
+/* Durations whose sums do not fit the exact search: the local one still answers. */
+static void check_long_times(void)
+{
+	pim_scheduling *p = pim_scheduling_new();
+	int64_t one = 1, hour = (int64_t)1 << 40, makespan;
+	pim_scheduling_add_resource(p, 2);
+	for (int i = 0; i < 5; i++)
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), hour + i, 1, &one);
+	pim_scheduling_options o = {.seconds = 0.2, .steps = 1};
+	pim_scheduling_answer a = pim_scheduling_solve(p, &o);
+	CHECK(pim_scheduling_check(p, a.start, a.mode, &makespan) && makespan == a.value);
+	CHECK(a.value >= 3 * hour && a.value <= 3 * hour + 9 && a.bound > 2 * hour);
+	pim_scheduling_free(p);
+}
+
+int main(void)
+{
+	check_clauses();
+	check_propagation();
+	check_impossible();
+	check_begin_with();
+	check_no_time();
+	check_long_times();
+	check_repetition();
+	check_problems();
+	return check_failures != 0;
+}
