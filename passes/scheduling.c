@@ -3,7 +3,8 @@
  *
  * Idea:   bounds, then rounds in which the genetic search, the exact search from the top (is there
  *         anything shorter?) and from the bottom (does the bound hold?) take turns. Each turn is
- *         counted in schedules and contradictions, so that the clock decides only when it ends. */
+ *         counted in schedules and contradictions, so that the clock decides only when it ends. The
+ *         exact search takes a growing share of small problems, of large ones a small one. */
 #include "passes/scheduling_state.h"
 
 #include <string.h>
@@ -85,7 +86,9 @@ typedef struct team {
 
 static void work_in_rounds(pim_scheduling_run *r, const team *t)
 {
-	int64_t schedules = 200, conflicts = 500;
+	enum { LARGE = 50 };
+	bool large = !t->swap && r->p->n_tasks > LARGE;
+	int64_t schedules = large ? 3000 : 200, conflicts = large ? 300 : 500;
 	for (int64_t i = 0; !pim_scheduling_is_done(r) && (!r->o->steps || i < r->o->steps); i++) {
 		if (t->swap)
 			pim_scheduling_swap_work(t->swap, 50 * schedules);
@@ -97,7 +100,7 @@ static void work_in_rounds(pim_scheduling_run *r, const team *t)
 			pim_scheduling_search_up(t->exact, conflicts);
 		if (pim_scheduling_time_is_up(r))
 			return;
-		conflicts += conflicts / 4;
+		conflicts += conflicts / (large ? 8 : 4);
 		schedules += schedules / 8;
 	}
 }

@@ -5,6 +5,8 @@
  *         free is kept as segments of constant capacity, so the cost does not depend on the
  *         length of times. The same in mirrored time shifts every task as late as possible; the
  *         forward pass in the order of the starts found there is never longer and often shorter.
+ *         Capacities of several resources share a word, each field with a guard bit on top: one
+ *         subtraction compares them all.
  * Cost:   per schedule tasks times segments at worst.
  * Source: Kolisch 1996 (serial generation); Valls, Ballestin, Quintanilla 2005 (justification). */
 #include "passes/scheduling_state.h"
@@ -15,7 +17,11 @@
 struct pim_scheduling_list {
 	const pim_scheduling *p;
 	int n; /* segments; segment k lasts from time[k] to time[k + 1], the last one for ever */
-	int64_t *time, *free;
+	int64_t *time;
+	int n_words; /* of a row of capacities */
+	uint64_t *free, *all, *guard;
+	uint64_t *need; /* rows, one per mode; those of task i begin at first_mode[i] */
+	int *first_mode;
 	int *order, *position; /* position in p->order */
 	bool *placed;
 	int64_t *key, *start;
@@ -30,13 +36,67 @@ static void *new_array(size_t n, size_t size)
 	return a;
 }
 
+/* Bits a capacity takes, without the guard. */
+static int count_bits(int64_t capacity)
+{
+	int bits = 0;
+	for (; bits < 63 && capacity >> bits; bits++)
+		;
+	return bits;
+}
+
+/* Gives each resource a field: its word and its shift. */
+static void lay_fields(pim_scheduling_list *l, int *word, int *shift)
+{
+	int used = 64;
+	for (int r = 0; r < l->p->n_resources; r++) {
+		int bits = count_bits(l->p->capacity[r]) + 1;
+		if (used + bits > 64) {
+			l->n_words++;
+			used = 0;
+		}
+		word[r] = l->n_words - 1;
+		shift[r] = used;
+		used += bits;
+	}
+}
+
+static void pack_capacities(pim_scheduling_list *l)
+{
+	const pim_scheduling *p = l->p;
+	size_t resources = (size_t)p->n_resources, modes = 0;
+	int *word = new_array(resources, sizeof *word), *shift = new_array(resources, sizeof *shift);
+	lay_fields(l, word, shift);
+	size_t words = (size_t)l->n_words;
+	for (int i = 0; i < p->n_tasks; i++) {
+		l->first_mode[i] = (int)modes;
+		modes += (size_t)p->task[i].n_modes;
+	}
+	l->free = new_array((2 * (size_t)p->n_tasks + 4) * (words + 1), sizeof *l->free);
+	l->all = new_array(words, sizeof *l->all);
+	l->guard = new_array(words, sizeof *l->guard);
+	l->need = new_array(modes * words, sizeof *l->need);
+	for (int r = 0; r < p->n_resources; r++) {
+		l->guard[word[r]] |= (uint64_t)1 << (shift[r] + count_bits(p->capacity[r]));
+		l->all[word[r]] |= (uint64_t)p->capacity[r] << shift[r];
+	}
+	for (int i = 0; i < p->n_tasks; i++)
+		for (int m = 0; m < p->task[i].n_modes; m++)
+			for (int r = 0; r < p->n_resources; r++)
+				l->need[((size_t)l->first_mode[i] + (size_t)m) * words + (size_t)word[r]] |=
+					(uint64_t)p->task[i].mode[m].demand[r] << shift[r];
+	free(word);
+	free(shift);
+}
+
 pim_scheduling_list *pim_scheduling_list_new(const pim_scheduling *p)
 {
 	pim_scheduling_list *l = new_array(1, sizeof *l);
-	size_t n = (size_t)p->n_tasks, resources = (size_t)p->n_resources;
+	size_t n = (size_t)p->n_tasks;
 	l->p = p;
 	l->time = new_array(2 * n, sizeof *l->time);
-	l->free = new_array((2 * n + 4) * (resources + 1), sizeof *l->free);
+	l->first_mode = new_array(n, sizeof *l->first_mode);
+	pack_capacities(l);
 	l->order = new_array(n, sizeof *l->order);
 	l->position = new_array(n, sizeof *l->position);
 	l->placed = new_array(n, sizeof *l->placed);
@@ -49,24 +109,30 @@ pim_scheduling_list *pim_scheduling_list_new(const pim_scheduling *p)
 
 void pim_scheduling_list_free(pim_scheduling_list *l)
 {
-	void *const parts[] = {l->time, l->free, l->order, l->position, l->placed, l->key, l->start, l};
+	void *const parts[] = {l->time, l->free, l->all, l->guard, l->need, l->first_mode, l->order,
+		l->position, l->placed, l->key, l->start, l};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		free(parts[i]);
 }
 
 /* ---- segments ---- */
 
-static int64_t *free_of(const pim_scheduling_list *l, int segment)
+static uint64_t *free_of(const pim_scheduling_list *l, int segment)
 {
-	return l->free + (size_t)segment * (size_t)l->p->n_resources;
+	return l->free + (size_t)segment * (size_t)l->n_words;
+}
+
+static const uint64_t *need_of(const pim_scheduling_list *l, int i, int mode)
+{
+	return l->need + ((size_t)l->first_mode[i] + (size_t)mode) * (size_t)l->n_words;
 }
 
 static void clear_segments(pim_scheduling_list *l)
 {
 	l->n = 1;
 	l->time[0] = 0;
-	for (int r = 0; r < l->p->n_resources; r++)
-		l->free[r] = l->p->capacity[r];
+	for (int w = 0; w < l->n_words; w++)
+		l->free[w] = l->all[w] | l->guard[w];
 }
 
 static int find_segment(const pim_scheduling_list *l, int64_t at)
@@ -82,27 +148,27 @@ static int find_segment(const pim_scheduling_list *l, int64_t at)
 	return low;
 }
 
-static bool segment_fits(const pim_scheduling_list *l, int segment, const int64_t *demand)
+static bool segment_fits(const pim_scheduling_list *l, int segment, const uint64_t *need)
 {
-	const int64_t *f = free_of(l, segment);
-	for (int r = 0; r < l->p->n_resources; r++)
-		if (f[r] < demand[r])
+	const uint64_t *f = free_of(l, segment);
+	for (int w = 0; w < l->n_words; w++)
+		if (((f[w] - need[w]) & l->guard[w]) != l->guard[w])
 			return false;
 	return true;
 }
 
-/* The least start from `at` on where the mode fits; its first segment in *first. */
+/* The least start from `at` on where the need fits; its first segment in *first. */
 static int64_t find_start(
-	const pim_scheduling_list *l, int64_t at, const pim_scheduling_mode *m, int *first)
+	const pim_scheduling_list *l, int64_t at, int64_t duration, const uint64_t *need, int *first)
 {
 	int k = *first = find_segment(l, at);
-	if (!m->duration)
+	if (!duration)
 		return at;
 	for (;; k++) {
-		if (!segment_fits(l, k, m->demand)) {
+		if (!segment_fits(l, k, need)) {
 			at = l->time[k + 1];
 			*first = k + 1;
-		} else if (k + 1 == l->n || l->time[k + 1] >= at + m->duration) {
+		} else if (k + 1 == l->n || l->time[k + 1] >= at + duration) {
 			return at;
 		}
 	}
@@ -115,7 +181,7 @@ static int split_segment(pim_scheduling_list *l, int k, int64_t at)
 		k++;
 	if (l->time[k] == at)
 		return k;
-	size_t row = (size_t)l->p->n_resources * sizeof *l->free;
+	size_t row = (size_t)l->n_words * sizeof *l->free;
 	memmove(&l->time[k + 2], &l->time[k + 1], (size_t)(l->n - k - 1) * sizeof *l->time);
 	memmove(free_of(l, k + 2), free_of(l, k + 1), (size_t)(l->n - k - 1) * row);
 	memcpy(free_of(l, k + 1), free_of(l, k), row);
@@ -125,14 +191,14 @@ static int split_segment(pim_scheduling_list *l, int k, int64_t at)
 }
 
 static void take_capacity(
-	pim_scheduling_list *l, int first, int64_t at, const pim_scheduling_mode *m)
+	pim_scheduling_list *l, int first, int64_t at, int64_t duration, const uint64_t *need)
 {
-	if (!m->duration)
+	if (!duration)
 		return;
-	int from = split_segment(l, first, at), to = split_segment(l, from, at + m->duration);
+	int from = split_segment(l, first, at), to = split_segment(l, from, at + duration);
 	for (int k = from; k < to; k++)
-		for (int r = 0; r < l->p->n_resources; r++)
-			free_of(l, k)[r] -= m->demand[r];
+		for (int w = 0; w < l->n_words; w++)
+			free_of(l, k)[w] -= need[w];
 }
 
 /* ---- generation ---- */
@@ -162,9 +228,10 @@ static void place_task(pim_scheduling_list *l, int i, const int *mode, int64_t *
 		int64_t least = start[other] + directed_delay(l, a, mode);
 		at = least > at ? least : at;
 	}
-	const pim_scheduling_mode *m = &t->mode[mode[i]];
-	start[i] = find_start(l, at, m, &first);
-	take_capacity(l, first, start[i], m);
+	const uint64_t *need = need_of(l, i, mode[i]);
+	int64_t duration = t->mode[mode[i]].duration;
+	start[i] = find_start(l, at, duration, need, &first);
+	take_capacity(l, first, start[i], duration, need);
 }
 
 /* Sorts tasks by key, then by position; nearly sorted orders cost little. */
