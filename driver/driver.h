@@ -37,6 +37,9 @@ typedef struct options {
 	pim_dim_binding dim[MOST_REPEATS];
 	const char *plugin[MOST_REPEATS];
 	emit_kind emit;
+	pim_picture picture;
+	const char *around; /* name of a value, without %; NULL: all of the program */
+	int depth;
 	int threads;
 	double rtol, atol;
 	int n_arguments; /* as given, for the reproducer */

@@ -76,12 +76,32 @@ static bool emit_commands(session *s, const pim_module *m, FILE *out)
 	return good;
 }
 
+/* The value of that name or number; NULL after a diagnostic. */
+static const pim_node *find_value(pim_graph *g, const char *name, pim_arena *a)
+{
+	const char **names = PIM_NEW(a, const char *, g->n_ids);
+	int count = 0;
+	PIM_EACH_NODE(n, g)
+	{
+		names[count] = n->name ? n->name : pim_arena_printf(a, "%u", n->number);
+		if (!strcmp(names[count++], name))
+			return n;
+	}
+	pim_error(g->module->context, g->loc, "graph @%s has no value %%%s%s", g->name, name,
+		hint_nearest(name, count, names, a));
+	return NULL;
+}
+
 static bool emit_picture(session *s, const pim_module *m, const char *format, FILE *out)
 {
 	if (m->n_graphs != 1)
 		return pim_error(s->context, (pim_loc){0, 0},
 			"a picture shows one graph, and this module has %d", m->n_graphs);
-	return pim_picture_write(m->graphs[0], PIM_PICTURE_program, s->target, format, out);
+	pim_graph *g = m->graphs[0];
+	if (!s->o->around)
+		return pim_picture_write(g, s->o->picture, s->target, format, out);
+	const pim_node *n = find_value(g, s->o->around, s->arena);
+	return n && pim_picture_write_around(n, s->o->depth, format, out);
 }
 
 bool emit_module(session *s, const pim_module *m, FILE *out)

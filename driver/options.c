@@ -189,6 +189,33 @@ static bool choose_emit(options *o, pim_arena *a)
 	return true;
 }
 
+static bool choose_picture(options *o, pim_arena *a)
+{
+	static const char *const names[] = {"program", "schedule", "placement", "overlap"};
+	const char *v = o->value[OPT_picture];
+	int i = v ? pim_picture_find(v) : 0;
+	if (i < 0)
+		return complain("--picture takes program, schedule, placement or overlap, not", v,
+			hint_nearest(v, 4, names, a));
+	o->picture = (pim_picture)i;
+	return true;
+}
+
+static bool choose_around(options *o, pim_arena *a)
+{
+	const char *v = o->value[OPT_around], *comma = v ? strrchr(v, ',') : NULL;
+	int64_t depth;
+	if (!v)
+		return true;
+	if (!comma || comma == v + (*v == '%') || !read_count(comma + 1, &depth) || depth < 0 ||
+		depth > 1000)
+		return complain("--around takes %VALUE,DEPTH with a depth from 0 to 1000, not", v, "");
+	v += *v == '%';
+	o->around = pim_arena_copy(a, v, (size_t)(comma - v));
+	o->depth = (int)depth;
+	return true;
+}
+
 static bool choose_threads(options *o)
 {
 	int64_t n = 1;
@@ -245,6 +272,11 @@ static bool check_together(const options *o)
 		good = complain("--seed, --save-outputs and --tolerance need", "--eval", "");
 	if (o->value[OPT_eval] && !o->value[OPT_data] && !o->value[OPT_seed])
 		good = complain("--eval needs inputs: give --data=DIR or", "--seed=N", "");
+	bool draws = o->emit == EMIT_dot || o->emit == EMIT_svg;
+	if ((o->value[OPT_picture] || o->around) && !draws)
+		good = complain("--picture and --around need", "--emit=svg", " or dot");
+	if (o->around && o->picture != PIM_PICTURE_program)
+		good = complain("--around shows a part of the picture", "program", "");
 	bool splits = o->value[OPT_split_input_file] || o->value[OPT_verify_diagnostics];
 	if (splits && o->value[OPT_eval])
 		good = complain("parts of a file cannot be evaluated: leave out", "--eval", "");
@@ -260,6 +292,8 @@ bool options_parse(options *o, int argc, char **argv, pim_arena *a)
 		good &= is_option ? take_option(o, argv, argc, &i, a) : take_input(o, argv[i]);
 	}
 	good &= choose_emit(o, a);
+	good &= choose_picture(o, a);
+	good &= choose_around(o, a);
 	good &= choose_threads(o);
 	good &= choose_tolerance(o);
 	good &= is_one_of(o, OPT_verify_each, "on", "off");

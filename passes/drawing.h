@@ -54,6 +54,8 @@ void pim_legend_of_ops(pim_drawing *d);
 
 struct pim_target;
 pim_drawing *pim_picture_of_program(pim_graph *g);
+/* Only what is at most `depth` steps, along or against the arrows, from a node. */
+pim_drawing *pim_picture_around(const pim_node *middle, int depth);
 pim_drawing *pim_picture_of_schedule(pim_graph *g, const struct pim_target *t);
 pim_drawing *pim_picture_of_placement(pim_graph *g, const struct pim_target *t);
 pim_drawing *pim_picture_of_overlap(pim_graph *g, const struct pim_target *t);

@@ -11,6 +11,29 @@
 
 static const char *const names[] = {"program", "schedule", "placement", "overlap"};
 
+static bool write_and_free(pim_drawing *d, const char *format, FILE *out)
+{
+	if (!d)
+		return false;
+	bool ok = pim_drawing_write(d, format, out);
+	pim_drawing_free(d);
+	return ok;
+}
+
+bool pim_picture_write_around(const pim_node *middle, int depth, const char *format, FILE *out)
+{
+	return write_and_free(pim_picture_around(middle, depth), format, out);
+}
+
+int pim_picture_find(const char *name)
+{
+	int n = sizeof names / sizeof *names;
+	for (int i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -1;
+}
+
 bool pim_picture_write(
 	pim_graph *g, pim_picture what, const pim_target *t, const char *format, FILE *out)
 {
@@ -29,11 +52,7 @@ bool pim_picture_write(
 		d = pim_picture_of_overlap(g, t);
 		break;
 	}
-	if (!d)
-		return false;
-	bool ok = pim_drawing_write(d, format, out);
-	pim_drawing_free(d);
-	return ok;
+	return write_and_free(d, format, out);
 }
 
 static const char *format_of(const char *path)
@@ -46,10 +65,8 @@ bool pim_pass_dump_dot(pim_graph *g, pim_job *j)
 {
 	pim_context *c = g->module->context;
 	const char *what = pim_job_string(j, "what"), *path = pim_job_string(j, "file");
-	size_t i = 0, n = sizeof names / sizeof *names;
-	while (i < n && strcmp(names[i], what))
-		i++;
-	if (i == n)
+	int i = pim_picture_find(what);
+	if (i < 0)
 		return pim_file_error(
 			c, NULL, "no picture is called '%s': program, schedule, placement or overlap", what);
 	pim_output *out = pim_output_open(c, path);

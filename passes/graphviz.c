@@ -3,6 +3,7 @@
  * in memory. The only file that includes their headers; graphviz_none.c stands in when they are
  * absent. */
 #include <graphviz/gvc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,12 +193,25 @@ static void add_legend(pim_drawing *d)
 	pim_text_free(&t);
 }
 
+/* Graphviz's text plugin keeps a font name of the last picture and reads it in the next, so the
+ * context that owns it lives as long as the process. */
+static struct {
+	pthread_once_t once;
+	GVC_t *gvc;
+} graphviz = {.once = PTHREAD_ONCE_INIT};
+
+static void make_context(void)
+{
+	graphviz.gvc = gvContext();
+}
+
 bool pim_drawing_write(pim_drawing *d, const char *format, FILE *out)
 {
 	add_legend(d);
 	if (!strcmp(format, "dot"))
 		return agwrite(d->graph, out) == 0;
-	GVC_t *gvc = gvContext();
+	pthread_once(&graphviz.once, make_context);
+	GVC_t *gvc = graphviz.gvc;
 	const char *engine = d->how == PIM_ARRANGE_layers ? "dot" : "nop";
 	char *data = NULL;
 	unsigned bytes = 0;
@@ -211,6 +225,5 @@ bool pim_drawing_write(pim_drawing *d, const char *format, FILE *out)
 	if (data)
 		gvFreeRenderData(data);
 	gvFreeLayout(gvc, d->graph);
-	gvFreeContext(gvc);
 	return ok;
 }

@@ -4,7 +4,9 @@
  * A step of a pipeline runs on every graph of the module before the next step begins. Before a pass
  * the decisions it breaks are dropped; after it every fact the graph claims is verified, so a pass
  * that leaves something wrong is named at once. */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "passes/pass.h"
@@ -144,25 +146,54 @@ static void print_change(runner *r, pim_graph *g, const char *pass, const pim_te
 	pim_text_free(&after);
 }
 
-static bool draw_as(
-	runner *r, pim_graph *g, const char *stem, const pim_target *t, const char *format)
+static bool draw_as(runner *r, pim_graph *g, pim_picture what, const char *stem,
+	const pim_target *t, const char *format)
 {
 	pim_context *c = g->module->context;
 	pim_output *o = pim_output_open(c, pim_arena_printf(r->arena, "%s.%s", stem, format));
 	if (!o)
 		return false;
-	if (pim_picture_write(g, PIM_PICTURE_program, t, format, pim_output_file(o)))
+	if (pim_picture_write(g, what, t, format, pim_output_file(o)))
 		return pim_output_commit(o);
 	pim_output_abandon(o);
 	return false;
 }
 
-static bool draw(runner *r, pim_graph *g, const char *pass, const pim_target *t)
+static bool draw_both(
+	runner *r, pim_graph *g, pim_picture what, const char *stem, const pim_target *t)
+{
+	return draw_as(r, g, what, stem, t, "dot") && draw_as(r, g, what, stem, t, "svg");
+}
+
+/* Makes the folder and those it is in, where they are missing. */
+static bool make_folder(pim_context *c, const char *path, pim_arena *a)
+{
+	char *part = pim_arena_printf(a, "%s", path);
+	for (char *slash = strchr(part + (*part == '/'), '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(part, 0777);
+		*slash = '/';
+	}
+	struct stat st;
+	if (!mkdir(path, 0777) || (errno == EEXIST && !stat(path, &st) && S_ISDIR(st.st_mode)))
+		return true;
+	return pim_file_error(c, path, "cannot make this folder: %s", strerror(errno));
+}
+
+/* The program; and the schedule and the placement after the pass that decides on them. */
+static bool draw(runner *r, pim_graph *g, const pim_pass *p, const pim_target *t)
 {
 	bool many = r->module->n_graphs > 1;
 	const char *stem = pim_arena_printf(r->arena, "%s/%02d-%s%s%s", r->o->dot_dir, r->step + 1,
-		pass, many ? "-" : "", many ? g->name : "");
-	return draw_as(r, g, stem, t, "dot") && draw_as(r, g, stem, t, "svg");
+		p->name, many ? "-" : "", many ? g->name : "");
+	bool good = draw_both(r, g, PIM_PICTURE_program, stem, t);
+	if (good && p->gives & PIM_FACT_scheduled)
+		good = draw_both(
+			r, g, PIM_PICTURE_schedule, pim_arena_printf(r->arena, "%s-schedule", stem), t);
+	if (good && p->gives & PIM_FACT_placed)
+		good = draw_both(
+			r, g, PIM_PICTURE_placement, pim_arena_printf(r->arena, "%s-placement", stem), t);
+	return good;
 }
 
 /* ---- one pass on one graph ---- */
@@ -250,7 +281,7 @@ static bool check_after(
 		pim_report(g->module->context, PIM_NOTE, g->loc, "after pass '%s'", p->name);
 		return false;
 	}
-	return !r->o->dot_dir || draw(r, g, p->name, t);
+	return !r->o->dot_dir || draw(r, g, p, t);
 }
 
 static void tell_progress(runner *r, const char *pass)
@@ -357,6 +388,8 @@ bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t,
 	pim_run_report unread = {0};
 	runner r = {m, t, o, report ? report : &unread, a, NULL, 0};
 	if (!check_print_lists(&r, o->print_after) || !check_print_lists(&r, o->print_before))
+		return false;
+	if (o->dot_dir && !make_folder(m->context, o->dot_dir, a))
 		return false;
 	bool good = verify_whole(&r) && take_numerics(&r) && run_steps(&r, p);
 	if (good && o->no_verify && p->n)

@@ -244,5 +244,9 @@ pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units
 typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTURE_placement, PIM_PICTURE_overlap } pim_picture;
 /* Writes dot or svg text; false after a diagnostic. */
 bool pim_picture_write(pim_graph *g, pim_picture what, const pim_target *t, const char *format, FILE *out);
+/* The program within `depth` steps of a node. */
+bool pim_picture_write_around(const pim_node *middle, int depth, const char *format, FILE *out);
+/* -1 when no picture is called so. */
+int pim_picture_find(const char *name);
 
 #endif

@@ -117,15 +117,16 @@ static void leave_out(pim_fold *f, int most)
 	f->n_shown -= f->n_left_out;
 }
 
-pim_fold *pim_fold_new(pim_graph *g, int most, pim_arena *a)
+pim_fold *pim_fold_new(pim_graph *g, const bool *only, int most, pim_arena *a)
 {
 	pim_fold *f = PIM_NEW(a, pim_fold, 1);
 	f->node = PIM_NEW(a, pim_node *, g->n_ids);
 	f->position = PIM_NEW(a, int, g->n_ids);
 	PIM_EACH_NODE(n, g)
 	{
-		f->position[n->id] = n->op == PIM_OP_constant ? -1 : f->n;
-		if (n->op != PIM_OP_constant)
+		bool drawn = n->op != PIM_OP_constant && (!only || only[n->id]);
+		f->position[n->id] = drawn ? f->n : -1;
+		if (drawn)
 			f->node[f->n++] = n;
 	}
 	f->shown = PIM_NEW(a, int, f->n);

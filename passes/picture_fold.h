@@ -22,7 +22,8 @@ typedef struct pim_fold {
 	int n_shown, n_left_out;
 } pim_fold;
 
-/* At most `most` nodes are shown; when folding is not enough the middle is left out. */
-pim_fold *pim_fold_new(pim_graph *g, int most, pim_arena *a);
+/* Of nodes that are in `only` (by id; NULL: all), at most `most` are shown; when folding is not
+ * enough the middle is left out. */
+pim_fold *pim_fold_new(pim_graph *g, const bool *only, int most, pim_arena *a);
 
 #endif

@@ -19,7 +19,9 @@ typedef struct view {
 	pim_fold *fold;
 	pim_group **round, **set; /* frames, made when first needed */
 	int *set_round;			  /* of a set's frame, -1 none */
-	pim_shape **shape;		  /* by fold index */
+	const pim_node *middle;	  /* of a neighbourhood; NULL: the whole program */
+	int depth;
+	pim_shape **shape; /* by fold index */
 	pim_shape *ellipsis;
 } view;
 
@@ -173,6 +175,8 @@ static void draw_results(view *v)
 		int at = v->fold->position[n->id];
 		const char *name = v->graph->result_names ? v->graph->result_names[i] : NULL;
 		pim_look look = {.shape = "ellipse", .fill = "#e2e2e2", .label = name ? name : "result"};
+		if (v->middle && at < 0)
+			continue;
 		pim_shape *s = pim_drawing_shape(v->drawing, NULL, &look);
 		pim_line line = {0};
 		if (at >= 0)
@@ -183,16 +187,44 @@ static void draw_results(view *v)
 static const char *title_of(const view *v)
 {
 	const pim_fold *f = v->fold;
+	if (v->middle)
+		return pim_arena_printf(v->arena, "@%s: %d ops within %d steps of %s", v->graph->name, f->n,
+			v->depth, pim_node_label(v->middle, v->arena));
 	const char *said = f->n_shown == f->n ? ""
 										  : pim_arena_printf(v->arena,
 												"; %d shown, equal rounds once", f->n_shown);
 	return pim_arena_printf(v->arena, "@%s: %d ops%s", v->graph->name, f->n, said);
 }
 
-pim_drawing *pim_picture_of_program(pim_graph *g)
+/* Everything within `depth` steps of a node, by id; a step goes to an input or to a user. Constants
+ * are no way from one user to another. */
+static bool *find_neighbours(pim_graph *g, const pim_node *middle, int depth, pim_arena *a)
+{
+	bool *near = PIM_NEW(a, bool, g->n_ids), *next = PIM_NEW(a, bool, g->n_ids);
+	near[middle->id] = true;
+	for (int step = 0; step < depth; step++) {
+		PIM_EACH_NODE(n, g)
+		for (uint32_t i = 0; i < n->n_in; i++) {
+			if (!n->in[i] || n->in[i]->op == PIM_OP_constant)
+				continue;
+			next[n->id] |= near[n->in[i]->id];
+			next[n->in[i]->id] |= near[n->id];
+		}
+		for (uint32_t i = 0; i < g->n_ids; i++)
+			near[i] |= next[i];
+	}
+	return near;
+}
+
+static pim_drawing *draw(pim_graph *g, const pim_node *middle, int depth)
 {
 	pim_arena *arena = pim_arena_new();
-	view v = {.graph = g, .arena = arena, .fold = pim_fold_new(g, MOST_SHOWN, arena)};
+	bool *only = middle ? find_neighbours(g, middle, depth, arena) : NULL;
+	view v = {.graph = g,
+		.arena = arena,
+		.fold = pim_fold_new(g, only, MOST_SHOWN, arena),
+		.middle = middle,
+		.depth = depth};
 	v.round = PIM_NEW(arena, pim_group *, v.fold->n_rounds);
 	v.set = PIM_NEW(arena, pim_group *, g->n_sets);
 	v.set_round = PIM_NEW(arena, int, g->n_sets);
@@ -210,4 +242,14 @@ pim_drawing *pim_picture_of_program(pim_graph *g)
 	}
 	pim_arena_free(arena);
 	return v.drawing;
+}
+
+pim_drawing *pim_picture_of_program(pim_graph *g)
+{
+	return draw(g, NULL, 0);
+}
+
+pim_drawing *pim_picture_around(const pim_node *middle, int depth)
+{
+	return draw(middle->graph, middle, depth);
 }

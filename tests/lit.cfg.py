@@ -21,6 +21,8 @@ tools = [config.pim_bin, os.path.dirname(config.pim_filecheck), os.path.dirname(
 config.environment["PATH"] = os.pathsep.join(tools + [os.environ["PATH"]])
 # One thread of BLAS: tests run side by side, and sums must not depend on the machine.
 config.environment["OPENBLAS_NUM_THREADS"] = "1"
+leaks = os.path.join(config.pim_source, "tests", "leaks.supp")
+config.environment["LSAN_OPTIONS"] = f"suppressions={leaks}:print_suppressions=0"
 for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
