@@ -122,15 +122,23 @@ static double factor_of(const pim_node *n, int64_t c)
 	return read_at(n->in[1], c) / sqrt(read_at(n->in[4], c) + pim_node_float(n, "epsilon"));
 }
 
+/* A float of a file, which may lie at any address. */
+static float float_at(const char *bytes, int64_t i)
+{
+	float v;
+	memcpy(&v, bytes + (size_t)i * sizeof v, sizeof v);
+	return v;
+}
+
 /* Elements [at, at + n) of w times a factor, rounded once. */
 static void scale_elements(char *out, const pim_node *w, int64_t at, int64_t n, double factor)
 {
 	bool splat;
-	const float *from = (const float *)pim_rule_bytes(w, &splat);
+	const char *from = pim_rule_bytes(w, &splat);
 	float *to = (float *)out;
 	if (w->type->dtype == PIM_DTYPE_f32 && !splat)
 		for (int64_t i = at; i < at + n; i++)
-			to[i] = (float)(from[i] * factor);
+			to[i] = (float)(float_at(from, i) * factor);
 	else
 		for (int64_t i = at; i < at + n; i++)
 			pim_element_set(w->type->dtype, out, i, read_at(w, i) * factor);
