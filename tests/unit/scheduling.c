@@ -219,6 +219,130 @@ static void check_propagation(void)
 	CHECK(narrowed > 1000);
 }
 
+/* ---- reasons ---- */
+
+enum { TASKS = 3, STARTS = 9 };
+
+static bool literal_holds(const int *x, pim_clause_literal l)
+{
+	return (l.bound & 1 ? -x[l.bound / 2] : x[l.bound / 2]) >= l.at;
+}
+
+/* Three tasks on a resource, the first with two modes; a switch orders the last two. */
+typedef struct scene {
+	pim_scheduling *p;
+	pim_clause_solver *s;
+	pim_scheduling_resource *r;
+	int start[TASKS], mode[TASKS], order;
+	int64_t duration[TASKS][2], demand[TASKS][2], capacity;
+} scene;
+
+static scene set_scene(void)
+{
+	scene c = {.p = pim_scheduling_new(), .s = pim_clause_new(), .capacity = draw(1, 3)};
+	pim_scheduling_add_resource(c.p, c.capacity);
+	for (int i = 0; i < TASKS; i++) {
+		pim_scheduling_add_task(c.p, 0);
+		c.duration[i][0] = draw(1, 5);
+		c.duration[i][1] = c.duration[i][0] + draw(0, 2);
+		for (int m = 0; m < 2; m++)
+			c.demand[i][m] = draw(1, (int)c.capacity);
+		for (int m = 0; m < 1 + !i; m++)
+			pim_scheduling_add_mode(c.p, i, c.duration[i][m], 1, &c.demand[i][m]);
+		c.start[i] = pim_clause_var(c.s, 0, STARTS - 1);
+		c.mode[i] = i ? -1 : pim_clause_var(c.s, 0, 1);
+	}
+	c.order = pim_clause_var(c.s, 0, 1);
+	pim_clause_edge(c.s, c.start[1], c.start[2], (int32_t)c.duration[1][0],
+		(pim_clause_literal){2 * c.order, 1});
+	pim_clause_edge(c.s, c.start[2], c.start[1], (int32_t)c.duration[2][0],
+		(pim_clause_literal){2 * c.order + 1, 0});
+	c.r = pim_scheduling_resource_new(c.s, c.p, 0, c.start, c.mode);
+	return c;
+}
+
+static bool is_schedule(const scene *c, const int *x)
+{
+	int first = x[c->order] ? 1 : 2, second = 3 - first;
+	if (x[c->start[second]] < x[c->start[first]] + c->duration[first][0])
+		return false;
+	for (int i = 0; i < TASKS; i++) {
+		int64_t load = 0, at = x[c->start[i]];
+		for (int k = 0; k < TASKS; k++) {
+			int m = k ? 0 : x[c->mode[0]];
+			if (x[c->start[k]] <= at && at < x[c->start[k]] + c->duration[k][m])
+				load += c->demand[k][m];
+		}
+		if (load > c->capacity)
+			return false;
+	}
+	return true;
+}
+
+/* Every schedule of which the reasons hold has the conclusion; bound < 0: there is none. */
+static bool follows(const scene *c, const pim_clause_literal *why, int n, pim_clause_literal then)
+{
+	int x[TASKS + 2];
+	for (int code = 0; code < STARTS * STARTS * STARTS * 4; code++) {
+		int starts = code / 4;
+		x[c->mode[0]] = code % 2;
+		x[c->order] = code / 2 % 2;
+		for (int i = 0; i < TASKS; i++, starts /= STARTS)
+			x[c->start[i]] = starts % STARTS;
+		bool given = is_schedule(c, x);
+		for (int k = 0; k < n && given; k++)
+			given = literal_holds(x, why[k]);
+		if (given && (then.bound < 0 || !literal_holds(x, then)))
+			return false;
+	}
+	return true;
+}
+
+static void check_step(const scene *c, int i)
+{
+	const pim_clause_step *t = &c->s->step[i];
+	if (t->reason.cause != PIM_CAUSE_written)
+		return;
+	const pim_clause_literal *why = c->s->written + t->reason.a;
+	CHECK(follows(c, why, t->reason.b, (pim_clause_literal){t->bound, t->at}));
+	for (int k = 0; k < t->reason.b; k++)
+		for (int later = i; later < c->s->n_steps; later++)
+			CHECK(c->s->step[later].bound != why[k].bound || c->s->step[later].before >= why[k].at);
+}
+
+/* Decides at random until all is fixed or contradicts itself, and looks at every reason. */
+static void check_reasons(void)
+{
+	int contradictions = 0;
+	for (int round = 0; round < 250; round++) {
+		scene c = set_scene();
+		bool stands = pim_clause_propagate_all(c.s);
+		for (int tries = 0; tries < 12 && stands; tries++) {
+			int var = draw(0, TASKS + 1), at = draw(1, STARTS - 1);
+			pim_clause_literal l = {2 * var, at};
+			if (draw(0, 1))
+				l = pim_clause_not(l);
+			if (pim_clause_holds(c.s, l) || pim_clause_fails(c.s, l))
+				continue;
+			pim_clause_decide(c.s, l);
+			stands = pim_clause_propagate_all(c.s);
+		}
+		for (int i = 0; i < c.s->n_steps; i++)
+			check_step(&c, i);
+		if (!stands) {
+			const pim_clause_literal none = {-1, 0};
+			CHECK(follows(&c, c.s->contradiction, c.s->n_contradiction, none));
+			for (int k = 0; k < c.s->n_contradiction; k++)
+				CHECK(pim_clause_holds(c.s, c.s->contradiction[k]));
+		}
+		contradictions += !stands;
+		pim_scheduling_resource_free(c.r);
+		pim_scheduling_free(c.p);
+		pim_clause_free(c.s);
+	}
+	CHECK(contradictions > 10);
+}
+
 /* ---- clauses and edges alone ---- */
 
 enum { VARS = 4, VALUES = 4, MOST_ROWS = 14 };
@@ -227,11 +351,6 @@ typedef struct row { /* n literals of which one holds; or an edge if n == 0 */
 	int n, from, to, delay;
 	pim_clause_literal literal[3];
 } row;
-
-static bool literal_holds(const int *x, pim_clause_literal l)
-{
-	return (l.bound & 1 ? -x[l.bound / 2] : x[l.bound / 2]) >= l.at;
-}
 
 static bool rows_hold(const row *r, int n, const int *x)
 {
@@ -407,6 +526,7 @@ int main(void)
 {
 	check_clauses();
 	check_propagation();
+	check_reasons();
 	check_impossible();
 	check_begin_with();
 	check_no_time();
