@@ -4,8 +4,8 @@
  *
  * The file has `source target bandwidth` on each line, tasks numbered from 0. The cost is the sum
  * of bandwidth times hops. Without --mesh the mesh is the smallest square that holds the tasks, at
- * --capacity tasks on a unit (1). Prints `cost= bound= busiest= status= time=`; the cost is computed anew
- * from the file. --links makes the busiest link the second criterion. */
+ * --capacity tasks on a unit (1). Prints `cost= bound= busiest= status= time=`; the cost is
+ * computed anew from the file. --links makes the busiest link the second criterion. */
 #include <stdlib.h>
 
 #include "bench/nocmap_graph.h"
@@ -18,7 +18,8 @@ static int64_t cost_of(const core_graph *g, const machine *m, const int *unit)
 	return cost;
 }
 
-static bool solve(const core_graph *g, const machine *m, const pim_assignment_options *o, bool print)
+static bool solve(
+	const core_graph *g, const machine *m, const pim_assignment_options *o, bool print)
 {
 	pim_assignment *p = pim_assignment_new(m->shape, m->size);
 	for (int u = 0; u < m->size[0] * m->size[1] * m->size[2]; u++)

@@ -3,8 +3,8 @@
  * [--steps=N] [--verbose]
  *
  * The file holds n, matrix A and matrix B; the cost of a permutation p is the sum of
- * A[i][j] * B[p(i)][p(j)]. Prints `cost= bound= status= time=` and the permutation, from 1. The cost
- * is computed anew from the matrices of the file. */
+ * A[i][j] * B[p(i)][p(j)]. Prints `cost= bound= status= time=` and the permutation, from 1. The
+ * cost is computed anew from the matrices of the file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +55,8 @@ static int64_t cost_of(const instance *q, const int *p)
 static bool say(void *user, const pim_assignment_answer *now)
 {
 	(void)user;
-	fprintf(stderr, "%8.3f s: cost=%lld bound=%lld steps=%lld\n", now->seconds, (long long)now->cost,
-		(long long)now->bound, (long long)now->steps);
+	fprintf(stderr, "%8.3f s: cost=%lld bound=%lld steps=%lld\n", now->seconds,
+		(long long)now->cost, (long long)now->bound, (long long)now->steps);
 	return true;
 }
 
@@ -73,8 +73,8 @@ static bool solve(const instance *q, const pim_assignment_options *o)
 	bool good = a.unit && cost_of(q, a.unit) == a.cost;
 	if (good) {
 		printf("cost=%lld bound=%lld status=%s time=%.2f steps=%lld\n", (long long)a.cost,
-			(long long)a.bound, a.status == PIM_ASSIGNMENT_optimal ? "optimal" : "feasible", a.seconds,
-			(long long)a.steps);
+			(long long)a.bound, a.status == PIM_ASSIGNMENT_optimal ? "optimal" : "feasible",
+			a.seconds, (long long)a.steps);
 		for (int i = 0; i < q->n; i++)
 			printf("%d%c", a.unit[i] + 1, i + 1 < q->n ? ' ' : '\n');
 	}

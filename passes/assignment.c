@@ -20,26 +20,32 @@ double assignment_clock(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+bool assignment_time_is_up(assignment_run *r)
+{
+	return r->stop || (r->most_steps && r->steps >= r->most_steps) ||
+		   assignment_clock() >= r->until;
+}
+
 bool assignment_done(assignment_run *r)
 {
-	const pim_assignment_options *o = r->options;
-	if (r->stop || (r->has_best && r->cost <= r->bound) || (o->steps && r->steps >= o->steps))
-		return true;
-	return assignment_clock() >= r->until;
+	return (r->has_best && r->cost <= r->bound) || assignment_time_is_up(r);
 }
 
 static pim_assignment_answer answer_of(const assignment_run *r)
 {
 	pim_assignment_answer a = {.status = PIM_ASSIGNMENT_infeasible, .bound = r->bound};
+	int64_t weight =
+		r->options->links == PIM_ASSIGNMENT_links_weighed ? r->options->link_weight : 0;
 	a.steps = r->steps;
 	a.seconds = assignment_clock() - r->begin;
 	if (!r->has_best)
 		return a;
 	a.cost = r->cost;
 	a.unit = r->best;
-	a.status = r->cost <= r->bound ? PIM_ASSIGNMENT_optimal : PIM_ASSIGNMENT_feasible;
 	if (r->options->links != PIM_ASSIGNMENT_links_free)
 		a.busiest = pim_assignment_busiest(r->p, r->best);
+	bool least = r->cost + weight * a.busiest <= r->bound;
+	a.status = least ? PIM_ASSIGNMENT_optimal : PIM_ASSIGNMENT_feasible;
 	return a;
 }
 
@@ -150,12 +156,14 @@ pim_assignment_answer pim_assignment_solve(pim_assignment *p, const pim_assignme
 		return (pim_assignment_answer){.status = PIM_ASSIGNMENT_infeasible};
 	assignment_prepare(p);
 	r.grain = find_grain(p);
+	r.most_steps = o->steps;
 	r.best = PIM_NEW(p->arena, int, p->n);
 	r.until = r.begin + o->seconds * (links ? 0.8 : 1);
 	if (p->begin)
 		assignment_offer(&r, p->begin, assignment_cost(p, p->begin));
 	search(&r);
 	r.until = r.begin + o->seconds;
+	r.most_steps = 2 * o->steps;
 	if (links && r.has_best)
 		assignment_balance(&r);
 	return answer_of(&r);

@@ -32,11 +32,17 @@
 
 typedef struct pim_assignment pim_assignment;
 
-typedef enum pim_assignment_shape { PIM_ASSIGNMENT_mesh, PIM_ASSIGNMENT_torus } pim_assignment_shape;
+typedef enum pim_assignment_shape {
+	PIM_ASSIGNMENT_mesh,
+	PIM_ASSIGNMENT_torus
+} pim_assignment_shape;
 
 /* multicast: one root sends the same to all leaves; reduction: the leaves' bytes are added up on
  * their way to the root. Each link of the dimension-ordered tree carries the bytes once. */
-typedef enum pim_assignment_net { PIM_ASSIGNMENT_multicast, PIM_ASSIGNMENT_reduction } pim_assignment_net;
+typedef enum pim_assignment_net {
+	PIM_ASSIGNMENT_multicast,
+	PIM_ASSIGNMENT_reduction
+} pim_assignment_net;
 
 /* What the busiest link (on a mesh or torus) counts: nothing; only among assignments of the
  * least cost found; or as `link_weight` times its bytes, added to the cost. */
@@ -47,7 +53,7 @@ typedef enum pim_assignment_links {
 } pim_assignment_links;
 
 typedef enum pim_assignment_status {
-	PIM_ASSIGNMENT_optimal,    /* cost == bound (links weighed: of the sum) */
+	PIM_ASSIGNMENT_optimal,	   /* cost == bound; links weighed: even with the busiest link */
 	PIM_ASSIGNMENT_feasible,   /* bound <= optimum <= cost */
 	PIM_ASSIGNMENT_infeasible, /* too little capacity, or no assignment found that keeps it */
 	PIM_ASSIGNMENT_too_large   /* costs may pass 2^52 */
@@ -58,7 +64,7 @@ typedef struct pim_assignment_answer {
 	pim_assignment_status status;
 	int64_t cost, bound;
 	int64_t busiest; /* bytes over the busiest link; 0 where there are no links or they are free */
-	int64_t steps;   /* moves made by the search */
+	int64_t steps;	 /* moves that the search looked at one by one */
 	double seconds;
 	const int *unit;
 } pim_assignment_answer;
@@ -69,7 +75,7 @@ typedef bool pim_assignment_progress(void *user, const pim_assignment_answer *no
 typedef struct pim_assignment_options {
 	double seconds; /* of wall time */
 	uint64_t seed;
-	int64_t steps; /* most moves, 0 for no limit */
+	int64_t steps; /* most moves, 0 for no limit; as many again for the busiest link */
 	pim_assignment_links links;
 	int64_t link_weight;
 	pim_assignment_progress *on_progress; /* may be NULL */

@@ -88,7 +88,8 @@ static rings find_rings(const pim_assignment *p, pim_arena *a)
 		for (int u = 0; u < p->units; u++)
 			take_nearer(p, u, distance, within);
 	else
-		take_nearer(p, ((p->size[2] / 2) * p->size[1] + p->size[1] / 2) * p->size[0] + p->size[0] / 2,
+		take_nearer(p,
+			((p->size[2] / 2) * p->size[1] + p->size[1] / 2) * p->size[0] + p->size[0] / 2,
 			distance, within);
 	int64_t *capacity = PIM_NEW(a, int64_t, n);
 	memcpy(capacity, p->capacity, sizeof *capacity * n);
@@ -105,7 +106,8 @@ typedef struct partner {
 static int compare_partners(const void *a, const void *b)
 {
 	const partner *x = a, *y = b;
-	double left = (double)x->bytes * (double)y->weight, right = (double)y->bytes * (double)x->weight;
+	double left = (double)x->bytes * (double)y->weight,
+		   right = (double)y->bytes * (double)x->weight;
 	return (left < right) - (left > right);
 }
 

@@ -54,7 +54,7 @@ struct pim_assignment {
 	bool prepared;
 	assignment_edge *edge; /* those of item i: first[i] .. first[i + 1] - 1, sorted by other */
 	int *first;
-	int64_t **price; /* [item][unit]; NULL for an item without prices */
+	int64_t **price;		 /* [item][unit]; NULL for an item without prices */
 	int *net_first, *net_of; /* nets that an item is in, each once */
 };
 
@@ -62,8 +62,8 @@ struct pim_assignment {
 typedef struct assignment_run {
 	pim_assignment *p;
 	const pim_assignment_options *options;
-	double begin, until; /* seconds of the clock */
-	int64_t steps;
+	double begin, until;	   /* seconds of the clock */
+	int64_t steps, most_steps; /* 0: no limit */
 	bool stop;
 	int *best; /* [item], in the problem's arena */
 	bool has_best;
@@ -74,6 +74,8 @@ typedef struct assignment_run {
 double assignment_clock(void);
 /* True when time, steps or the caller says stop, or cost meets bound. */
 bool assignment_done(assignment_run *r);
+/* The same, but for cost and bound. */
+bool assignment_time_is_up(assignment_run *r);
 /* Keeps unit[] if it is better than the best; cost is exact. */
 void assignment_offer(assignment_run *r, const int *unit, int64_t cost);
 void assignment_raise_bound(assignment_run *r, int64_t bound);
@@ -150,7 +152,8 @@ void assignment_ascend(assignment_run *r, const assignment_dense *d, double unti
  * cost = constant + sum price + sum over t < terms, pairs i < j of flow[t][i,j] * far[t][pi,pj].
  * One term where flow or distances are symmetric; else two, the second being both transposed. */
 struct assignment_dense {
-	int n, real; /* items real..n-1 are empty; items and units of the problem that are fixed are gone */
+	int n, real; /* items real..n-1 are empty; items and units of the problem that are fixed are
+					gone */
 	int terms;
 	int64_t *flow[2], *far[2]; /* [n * n], diagonals 0 */
 	int64_t *price;			   /* [item * n + unit], or NULL */
@@ -165,14 +168,21 @@ assignment_dense *assignment_dense_of(const pim_assignment *p, int most, pim_are
 int64_t assignment_dense_cost(const assignment_dense *d, const int *at);
 /* From an assignment of the problem, and back. */
 void assignment_dense_read(const assignment_dense *d, const int *unit, int *at);
-void assignment_dense_write(const assignment_dense *d, const pim_assignment *p, const int *at, int *unit);
+void assignment_dense_write(
+	const assignment_dense *d, const pim_assignment *p, const int *at, int *unit);
 
 /* ---- assignment_tabu.c ---- */
 typedef struct assignment_tabu assignment_tabu;
 assignment_tabu *assignment_tabu_new(const assignment_dense *d, pim_arena *a);
+void assignment_tabu_start(assignment_tabu *t, const int *at);
+/* Exchanges items u < v, u < real. */
+void assignment_tabu_exchange(assignment_tabu *t, int u, int v);
+/* What that would change, from the table. */
+int64_t assignment_tabu_change(const assignment_tabu *t, int u, int v);
 /* Starts at at[]; makes `moves` moves (fewer when the run is done); leaves the best in at[] and
  * returns its cost. */
-int64_t assignment_tabu_run(assignment_tabu *t, assignment_run *r, int *at, int64_t moves, uint64_t *random);
+int64_t assignment_tabu_run(
+	assignment_tabu *t, assignment_run *r, int *at, int64_t moves, uint64_t *random);
 
 /* ---- the rest ---- */
 void assignment_evolve(assignment_run *r, const assignment_dense *d, uint64_t seed);
@@ -180,10 +190,17 @@ void assignment_evolve(assignment_run *r, const assignment_dense *d, uint64_t se
 bool assignment_greedy(const pim_assignment *p, int *unit, pim_arena *scratch);
 /* Moves items from overfull units to the nearest with room; false if some stay overfull. */
 bool assignment_repair(const pim_assignment *p, int *unit, pim_arena *scratch);
-/* Anneals unit[] in place from temperature hot to cold (cost units) with `moves` tries; keeps the
- * best, whose cost is returned. slack: capacity that may be overdrawn at each unit. */
-int64_t assignment_anneal(assignment_run *r, const pim_assignment *p, int *unit, double hot,
-	double cold, int64_t moves, int64_t slack, uint64_t *random);
+/* Temperatures in cost units. fine: per weight that a unit is overfull. */
+typedef struct assignment_heat {
+	double hot, cold, fine;
+	int64_t tries;
+} assignment_heat;
+/* Anneals unit[] in place; what it leaves there is the least overfull, then the cheapest that it
+ * met, whose cost is returned. slack: weight that each unit may be overfull by. */
+int64_t assignment_anneal(assignment_run *r, const pim_assignment *p, int *unit,
+	const assignment_heat *h, int64_t slack, uint64_t *random);
+/* What it changes, without nets, when i moves to unit v and j (or none: -1) from there to i's. */
+int64_t assignment_change(const pim_assignment *p, const int *unit, int i, int j, int v);
 /* A measure for temperatures: the mean size of what a move of one item to a neighbour changes. */
 double assignment_roughness(const pim_assignment *p, const int *unit, uint64_t *random);
 void assignment_levels(assignment_run *r, uint64_t seed);

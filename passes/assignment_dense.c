@@ -185,8 +185,7 @@ int64_t assignment_dense_cost(const assignment_dense *d, const int *at)
 	return cost;
 }
 
-void assignment_dense_read(
-	const assignment_dense *d, const int *unit, int *at)
+void assignment_dense_read(const assignment_dense *d, const int *unit, int *at)
 {
 	int next = d->real;
 	for (int u = 0, i; u < d->n; u++) {

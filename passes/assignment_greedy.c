@@ -4,12 +4,16 @@
  * Greedy: fixed items first; then always the item with most bytes to placed ones (largest traffic
  * when there is none), on the unit where its traffic to them costs least, of equal ones the one
  * nearest to the middle of the machine. Cost: traffic * units.
+ * Where an item finds no room, all begins again with the heaviest first, then with those in front
+ * that found none, with and without regard to cost.
  * Repair: from each overfull unit, lightest traffic first, items go to the unit with room where
  * they cost least. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "passes/assignment_core.h"
+
+enum { ATTEMPTS = 60 };
 
 typedef struct greedy {
 	const pim_assignment *p;
@@ -18,6 +22,8 @@ typedef struct greedy {
 	int64_t *pull;	 /* [item]: bytes to placed items, -1 when placed */
 	int64_t *total;	 /* [item]: all its bytes */
 	int64_t *remote; /* [unit]: distances to all others added up */
+	int64_t *rank;	 /* [item]: higher ones go first */
+	bool tight;		 /* the unit with least room is best, whatever it costs */
 	int *heap, *where, n_heap;
 } greedy;
 
@@ -25,6 +31,8 @@ typedef struct greedy {
 
 static bool is_before(const greedy *g, int a, int b)
 {
+	if (g->rank[a] != g->rank[b])
+		return g->rank[a] > g->rank[b];
 	if (g->pull[a] != g->pull[b])
 		return g->pull[a] > g->pull[b];
 	if (g->total[a] != g->total[b])
@@ -95,7 +103,7 @@ static int best_unit(const greedy *g, int item)
 	for (int u = 0; u < g->p->units; u++) {
 		if (g->room[u] < g->p->weight[item] || !g->p->capacity[u])
 			continue;
-		int64_t cost = cost_at(g->p, g->unit, item, u);
+		int64_t cost = g->tight ? g->room[u] : cost_at(g->p, g->unit, item, u);
 		if (best < 0 || cost < least || (cost == least && g->remote[u] < g->remote[best])) {
 			best = u;
 			least = cost;
@@ -112,39 +120,61 @@ static void sum_distances(greedy *g)
 			g->remote[u] += assignment_distance(p, u, v);
 }
 
+/* One pass; the first item without room, or -1. */
+static int place_all(greedy *g)
+{
+	const pim_assignment *p = g->p;
+	memcpy(g->room, p->capacity, sizeof *g->room * (size_t)p->units);
+	memset(g->unit, -1, sizeof *g->unit * (size_t)p->n);
+	memset(g->where, -1, sizeof *g->where * (size_t)p->n);
+	memset(g->pull, 0, sizeof *g->pull * (size_t)p->n);
+	for (int i = 0; i < p->n; i++)
+		if (p->fixed[i] >= 0)
+			occupy(g, i, p->fixed[i]);
+	g->n_heap = 0;
+	for (int i = 0; i < p->n; i++)
+		if (g->unit[i] < 0) {
+			put(g, g->n_heap++, i);
+			rise(g, i);
+		}
+	while (g->n_heap) {
+		int item = take_first(g), u = best_unit(g, item);
+		g->where[item] = -1;
+		if (u < 0)
+			return item;
+		occupy(g, item, u);
+	}
+	return -1;
+}
+
 bool assignment_greedy(const pim_assignment *p, int *unit, pim_arena *scratch)
 {
 	size_t n = (size_t)p->n, units = (size_t)p->units;
 	greedy g = {.p = p, .unit = unit, .room = PIM_NEW(scratch, int64_t, units)};
+	int64_t highest = 0;
 	g.pull = PIM_NEW(scratch, int64_t, n);
 	g.total = PIM_NEW(scratch, int64_t, n);
+	g.rank = PIM_NEW(scratch, int64_t, n);
 	g.remote = PIM_NEW(scratch, int64_t, units);
 	g.heap = PIM_NEW(scratch, int, n);
 	g.where = PIM_NEW(scratch, int, n);
-	memcpy(g.room, p->capacity, sizeof *g.room * units);
 	sum_distances(&g);
-	memset(unit, -1, sizeof *unit * n);
-	memset(g.where, -1, sizeof *g.where * n);
-	for (int i = 0; i < p->n; i++) {
+	for (int i = 0; i < p->n; i++)
 		for (int x = p->first[i]; x < p->first[i + 1]; x++)
 			g.total[i] += p->edge[x].to + p->edge[x].from;
-		if (p->fixed[i] >= 0)
-			occupy(&g, i, p->fixed[i]);
-	}
-	for (int i = 0; i < p->n; i++)
-		if (unit[i] < 0) {
-			put(&g, g.n_heap++, i);
-			rise(&g, i);
+	for (int attempt = 0, left; attempt < ATTEMPTS; attempt++) {
+		left = place_all(&g);
+		if (left < 0)
+			return true;
+		for (int i = 0; i < p->n && !attempt; i++) {
+			g.rank[i] = p->weight[i];
+			highest = p->weight[i] > highest ? p->weight[i] : highest;
 		}
-	bool all = true;
-	while (g.n_heap) {
-		int item = take_first(&g), u = best_unit(&g, item);
-		g.where[item] = -1;
-		if (u >= 0)
-			occupy(&g, item, u);
-		all = all && u >= 0;
+		g.tight = attempt % 2;
+		if (attempt >= 2)
+			g.rank[left] = ++highest;
 	}
-	return all;
+	return false;
 }
 
 /* ---- repair ---- */

@@ -95,8 +95,7 @@ static bool coarsen(levels *v, int64_t heaviest)
 	for (int i = 0; i < p->n; i++) {
 		for (int x = p->first[i]; x < p->first[i + 1]; x++)
 			if (!p->symmetric || p->edge[x].other > i)
-				pim_assignment_add_traffic(
-					q, cluster[i], cluster[p->edge[x].other], p->edge[x].to);
+				pim_assignment_add_traffic(q, cluster[i], cluster[p->edge[x].other], p->edge[x].to);
 		for (int u = 0; p->price[i] && u < p->units; u++)
 			pim_assignment_add_price(q, cluster[i], u, p->price[i][u]);
 	}
@@ -119,7 +118,7 @@ static void make_levels(levels *v)
 
 static int64_t heaviest_item(const pim_assignment *p)
 {
-	int64_t heaviest = 0;
+	int64_t heaviest = 1;
 	for (int i = 0; i < p->n; i++)
 		heaviest = p->weight[i] > heaviest ? p->weight[i] : heaviest;
 	return heaviest;
@@ -142,10 +141,11 @@ static bool begin_coarse(levels *v, int *unit, int64_t slack)
 	return good;
 }
 
-static void heat(levels *v, const pim_assignment *p, int *unit, double hot, int64_t tries, int64_t slack)
+static void heat(levels *v, const pim_assignment *p, int *unit, double hot, int64_t tries)
 {
 	double rough = assignment_roughness(p, unit, &v->random);
-	assignment_anneal(v->r, p, unit, rough * hot, rough * 0.01, tries, slack, &v->random);
+	assignment_heat h = {rough * hot, rough * 0.01, rough, tries * p->n};
+	assignment_anneal(v->r, p, unit, &h, heaviest_item(p) - 1, &v->random);
 }
 
 static void offer_if_good(levels *v, const int *unit)
@@ -164,7 +164,6 @@ static bool descend(levels *v, int *unit, int64_t tries)
 		return false;
 	for (int l = v->n - 1; l >= 0; l--) {
 		const pim_assignment *p = l ? v->p[l] : v->r->p;
-		slack = l ? heaviest_item(p) - 1 : 0;
 		if (l < v->n - 1) {
 			memcpy(coarse, unit, sizeof *unit * (size_t)v->p[l + 1]->n);
 			for (int i = 0; i < p->n; i++)
@@ -172,7 +171,7 @@ static bool descend(levels *v, int *unit, int64_t tries)
 			if (!l && !assignment_repair(v->p[0], unit, v->arena))
 				return false;
 		}
-		heat(v, p, unit, l == v->n - 1 ? 1 : 0.2, tries * p->n, slack);
+		heat(v, p, unit, l == v->n - 1 ? 1 : 0.2, tries);
 	}
 	return true;
 }
@@ -187,9 +186,12 @@ void assignment_levels(assignment_run *r, uint64_t seed)
 	make_levels(&v);
 	if (!assignment_done(r) && descend(&v, unit, 400))
 		offer_if_good(&v, unit);
-	for (int64_t tries = 400; r->has_best && !assignment_done(r); tries += tries / 2) {
+	int64_t before = -1, tries = 400;
+	for (int round = 1; r->has_best && r->steps > before && !assignment_done(r); round++) {
+		before = r->steps;
+		tries += round % 2 ? 0 : tries / 2;
 		memcpy(unit, r->best, sizeof *unit * (size_t)r->p->n);
-		heat(&v, r->p, unit, 0.2, tries * r->p->n, 0);
+		heat(&v, r->p, unit, round % 2 ? 0.2 : 1, tries);
 		offer_if_good(&v, unit);
 	}
 	for (int l = r->p->n_nets ? 0 : 1; l < v.n; l++)

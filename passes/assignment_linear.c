@@ -140,8 +140,8 @@ static void augment(linear *l, int start)
 	} while (i != start);
 }
 
-int64_t assignment_linear(int n, const int64_t *cost, int *column, int64_t *row, int64_t *col,
-	void *scratch)
+int64_t assignment_linear(
+	int n, const int64_t *cost, int *column, int64_t *row, int64_t *col, void *scratch)
 {
 	int64_t *least = scratch, sum = 0;
 	int *rest = (int *)(least + n);
@@ -159,8 +159,7 @@ int64_t assignment_linear(int n, const int64_t *cost, int *column, int64_t *row,
 int64_t pim_linear_assignment(int n, const int64_t *cost, int *column, int64_t *row, int64_t *col)
 {
 	pim_arena *a = pim_arena_new();
-	int64_t sum =
-		assignment_linear(n, cost, column, row, col, pim_arena_raw(a, 24 * (size_t)n));
+	int64_t sum = assignment_linear(n, cost, column, row, col, pim_arena_raw(a, 24 * (size_t)n));
 	pim_arena_free(a);
 	return sum;
 }

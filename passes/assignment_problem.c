@@ -126,8 +126,8 @@ void pim_assignment_fix(pim_assignment *p, int item, int unit)
 void pim_assignment_add_price(pim_assignment *p, int item, int unit, int64_t price)
 {
 	assert(item >= 0 && item < p->n && unit >= 0 && unit < p->units);
-	p->price_list = make_room(
-		p->arena, p->price_list, p->n_prices, &p->prices_room, sizeof *p->price_list);
+	p->price_list =
+		make_room(p->arena, p->price_list, p->n_prices, &p->prices_room, sizeof *p->price_list);
 	p->price_list[p->n_prices++] = (assignment_price){item, unit, price};
 	p->prepared = false;
 }
@@ -135,7 +135,8 @@ void pim_assignment_add_price(pim_assignment *p, int item, int unit, int64_t pri
 void pim_assignment_add_traffic(pim_assignment *p, int from, int to, int64_t bytes)
 {
 	assert(from >= 0 && from < p->n && to >= 0 && to < p->n && bytes >= 0);
-	p->traffic = make_room(p->arena, p->traffic, p->n_traffic, &p->traffic_room, sizeof *p->traffic);
+	p->traffic =
+		make_room(p->arena, p->traffic, p->n_traffic, &p->traffic_room, sizeof *p->traffic);
 	p->traffic[p->n_traffic++] = (assignment_traffic){from, to, bytes};
 	p->prepared = false;
 }
@@ -292,7 +293,8 @@ bool assignment_fits(const pim_assignment *p)
 	for (int i = 0; i < p->n_nets && fits; i++)
 		fits = add_product(&sum, p->net[i].bytes, p->units);
 	for (int i = 0; i < p->n_prices && fits; i++)
-		fits = p->price_list[i].price > -MOST_COST && add_product(&sum, llabs(p->price_list[i].price), 1);
+		fits = p->price_list[i].price > -MOST_COST &&
+			   add_product(&sum, llabs(p->price_list[i].price), 1);
 	return fits;
 }
 

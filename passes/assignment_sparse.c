@@ -19,12 +19,13 @@ typedef struct anneal {
 	int *head, *next, *before; /* items of a unit, as lists */
 	int *count;				   /* items on a unit */
 	assignment_tree *tree;
-	int64_t *links;	   /* [net]: of its tree now */
-	int *seen, stamp;  /* [net]: already counted in this try */
+	int64_t *links;			 /* [net]: of its tree now */
+	int *seen, stamp;		 /* [net]: already counted in this try */
 	int *touched, n_touched; /* nets of the try, and their new links */
 	int64_t *new_links;
 	int *free, n_free; /* items that may move */
 	int64_t slack;
+	double fine; /* per weight that a unit is overfull */
 } anneal;
 
 static void insert(anneal *s, int item, int u)
@@ -78,20 +79,33 @@ static void make_state(anneal *s, const pim_assignment *p, int *unit, int64_t sl
 		s->links[k] = assignment_tree_links(s->tree, &p->net[k], unit);
 }
 
-/* What item i, now on u, costs more on v; `with` is not counted (its end moves too). */
-static int64_t move_change(const anneal *s, int i, int u, int v, int with)
+/* What item i costs more on v than where it is; `with` is not counted (its end moves too). */
+static int64_t change_alone(const pim_assignment *p, const int *unit, int i, int v, int with)
 {
-	const pim_assignment *p = s->p;
+	int u = unit[i];
 	int64_t change = p->price[i] ? p->price[i][v] - p->price[i][u] : 0;
 	for (int x = p->first[i]; x < p->first[i + 1]; x++) {
 		const assignment_edge *e = &p->edge[x];
 		if (e->other == with)
 			continue;
-		int at = s->unit[e->other];
+		int at = unit[e->other];
 		change += e->to * (assignment_distance(p, v, at) - assignment_distance(p, u, at));
 		if (!p->symmetric)
 			change += e->from * (assignment_distance(p, at, v) - assignment_distance(p, at, u));
 	}
+	return change;
+}
+
+int64_t assignment_change(const pim_assignment *p, const int *unit, int i, int j, int v)
+{
+	int64_t change = change_alone(p, unit, i, v, j);
+	if (j < 0)
+		return change;
+	change += change_alone(p, unit, j, unit[i], i);
+	for (int x = p->first[i]; x < p->first[i + 1] && p->distance; x++)
+		if (p->edge[x].other == j)
+			change += assignment_edge_cost(p, &p->edge[x], v, unit[i]) -
+					  assignment_edge_cost(p, &p->edge[x], unit[i], v);
 	return change;
 }
 
@@ -130,13 +144,26 @@ static int64_t net_change(anneal *s, int i, int j, int u, int v)
 }
 
 typedef struct move {
-	int i, j, u, v; /* i from u to v; j from v to u, or -1 */
-	int64_t change;
+	int i, j, u, v;		  /* i from u to v; j from v to u, or -1 */
+	int64_t change, over; /* of cost; of the weight that units are overfull by */
 } move;
 
 static bool fits_on(const anneal *s, int u, int64_t more)
 {
 	return s->room[u] - more >= -s->slack;
+}
+
+static int64_t overdraft(int64_t room)
+{
+	return room < 0 ? -room : 0;
+}
+
+/* How much more units are overfull after the move. */
+static int64_t over_change(const anneal *s, const move *m)
+{
+	int64_t w = s->p->weight[m->i] - (m->j >= 0 ? s->p->weight[m->j] : 0);
+	return overdraft(s->room[m->u] + w) + overdraft(s->room[m->v] - w) - overdraft(s->room[m->u]) -
+		   overdraft(s->room[m->v]);
 }
 
 /* A unit to go to: beside a partner; without partners, any. */
@@ -185,14 +212,8 @@ static bool draw_move(anneal *s, move *m, uint64_t *random)
 			!fits_on(s, m->u, p->weight[m->j] - w))
 			return false;
 	}
-	m->change = move_change(s, m->i, m->u, m->v, m->j);
-	if (m->j >= 0)
-		m->change += move_change(s, m->j, m->v, m->u, m->i);
-	if (m->j >= 0 && !p->symmetric)
-		for (int x = p->first[m->i]; x < p->first[m->i + 1]; x++)
-			if (p->edge[x].other == m->j)
-				m->change += assignment_edge_cost(p, &p->edge[x], m->v, m->u) -
-							 assignment_edge_cost(p, &p->edge[x], m->u, m->v);
+	m->change = assignment_change(p, s->unit, m->i, m->j, m->v);
+	m->over = s->slack ? over_change(s, m) : 0;
 	if (p->n_nets)
 		m->change += net_change(s, m->i, m->j, m->u, m->v);
 	return true;
@@ -230,47 +251,72 @@ double assignment_roughness(const pim_assignment *p, const int *unit, uint64_t *
 	return n ? sum / n : 0;
 }
 
-int64_t assignment_anneal(assignment_run *r, const pim_assignment *p, int *unit, double hot,
-	double cold, int64_t moves, int64_t slack, uint64_t *random)
+static int64_t total_overdraft(const anneal *s)
+{
+	int64_t sum = 0;
+	for (int u = 0; u < s->p->units; u++)
+		sum += overdraft(s->room[u]);
+	return sum;
+}
+
+/* The best so far: least overfull, then cheapest. It is copied only when it is about to be left. */
+typedef struct record {
+	int *unit;
+	int64_t cost, over;
+	bool saved;
+} record;
+
+static bool is_accepted(const anneal *s, const move *m, double temperature, uint64_t *random)
+{
+	double more = (double)m->change + s->fine * (double)m->over;
+	if (more <= 0)
+		return true;
+	return temperature > 0 && exp(-more / temperature) > assignment_fraction(random);
+}
+
+static void leave_best(record *best, const int *unit, size_t bytes)
+{
+	if (!best->saved)
+		memcpy(best->unit, unit, bytes);
+	best->saved = true;
+}
+
+int64_t assignment_anneal(assignment_run *r, const pim_assignment *p, int *unit,
+	const assignment_heat *h, int64_t slack, uint64_t *random)
 {
 	enum { STRETCH = 1024 }; /* tries at one temperature */
 	pim_arena *a = pim_arena_new();
 	anneal s;
-	int *best = PIM_NEW(a, int, p->n);
-	int64_t cost = assignment_cost(p, unit), least = cost;
+	int64_t cost = assignment_cost(p, unit), over;
 	size_t bytes = sizeof *unit * (size_t)p->n;
-	double temperature = hot, fall = moves > STRETCH && hot > 0
-								  ? pow(cold / hot, STRETCH / (0.9 * (double)moves))
-								  : 1;
+	double temperature = h->hot, hotter = h->hot > 0 ? h->cold / h->hot : 1;
+	double fall = pow(hotter, STRETCH / (0.9 * (double)h->tries + STRETCH));
 	make_state(&s, p, unit, slack, a);
-	memcpy(best, unit, bytes);
-	bool saved = true;
-	for (int64_t k = 0; k < moves && s.n_free; k++) {
+	s.fine = h->fine;
+	over = total_overdraft(&s);
+	record best = {PIM_NEW(a, int, p->n), cost, over, false};
+	for (int64_t k = 0; k < h->tries && s.n_free; k++) {
 		move m;
-		if (k % STRETCH == 0) {
-			temperature *= fall;
+		r->steps++;
+		if (k % STRETCH == STRETCH - 1) {
+			temperature = temperature < h->cold ? 0 : temperature * fall;
 			if (assignment_done(r))
 				break;
 		}
-		if (!draw_move(&s, &m, random))
+		if (!draw_move(&s, &m, random) || !is_accepted(&s, &m, temperature, random))
 			continue;
-		if (m.change > 0 && (temperature < cold || exp(-(double)m.change / temperature) <=
-													   assignment_fraction(random)))
-			continue;
-		if (m.change > 0 && cost == least && !saved) {
-			memcpy(best, unit, bytes);
-			saved = true;
-		}
+		bool better =
+			over + m.over != best.over ? over + m.over < best.over : cost + m.change < best.cost;
+		if (!better && !best.saved)
+			leave_best(&best, unit, bytes);
 		make_move(&s, &m);
-		r->steps++;
 		cost += m.change;
-		if (cost < least) {
-			least = cost;
-			saved = false;
-		}
+		over += m.over;
+		if (better)
+			best = (record){best.unit, cost, over, false};
 	}
-	if (saved)
-		memcpy(unit, best, bytes);
+	if (best.saved)
+		memcpy(unit, best.unit, bytes);
 	pim_arena_free(a);
-	return least;
+	return best.cost;
 }

@@ -3,15 +3,15 @@
  *
  * The change of cost of every exchange of two items is kept in a table. When r and s have been
  * exchanged, the entry of a pair (u, v) of others changes by one product per term,
- *     (x[u] - x[v]) * (y[u] - y[v]),  x[u] = flow[u,r] - flow[u,s],  y[u] = far[pu,pr] - far[pu,ps],
- * and an entry with r or s follows from the prices of each item on each unit, which an exchange
- * changes by an outer product. Both are loops over rows that the compiler can turn into vectors.
- * A move is the best exchange that does not take both items back to where they were lately, or
- * that beats the best cost of this run; how long "lately" is, is drawn anew for every move (most
- * are short, some are long). Doubles hold whole numbers below 2^53, so nothing is rounded.
- * Cost:   1.5 n^2 multiplications a move, less where the flow has zeros.
- * Source: E. Taillard, robust taboo search for the QAP (Parallel Computing 17, 1991); the price
- *         matrix is ours. */
+ *     (x[u] - x[v]) * (y[u] - y[v]),  x[u] = flow[u,r] - flow[u,s],  y[u] = far[pu,pr] -
+ * far[pu,ps], and an entry with r or s follows from the prices of each item on each unit, which an
+ * exchange changes by an outer product. Both are loops over rows that the compiler can turn into
+ * vectors. A move is the best exchange that does not take both items back to where they were
+ * lately, or that beats the best cost of this run; how long "lately" is, is drawn anew for every
+ * move (most are short, some are long). Doubles hold whole numbers below 2^53, so nothing is
+ * rounded. Cost:   1.5 n^2 multiplications a move, less where the flow has zeros. Source: E.
+ * Taillard, robust taboo search for the QAP (Parallel Computing 17, 1991); the price matrix is
+ * ours. */
 #include <string.h>
 
 #include "passes/assignment_core.h"
@@ -35,7 +35,7 @@ struct assignment_tabu {
 
 static double *make_matrix(const int64_t *from, size_t n, size_t stride, pim_arena *a)
 {
-	double *m = PIM_NEW(a, double, n * stride);
+	double *m = PIM_NEW(a, double, n *stride);
 	for (size_t i = 0; from && i < n; i++)
 		for (size_t j = 0; j < n; j++)
 			m[i * stride + j] = (double)from[i * n + j];
@@ -59,8 +59,8 @@ assignment_tabu *assignment_tabu_new(const assignment_dense *d, pim_arena *a)
 		t->z[k] = PIM_NEW(a, double, stride);
 		t->with[k] = PIM_NEW(a, double, stride);
 	}
-	t->price = PIM_NEW(a, double, n * stride);
-	t->change = PIM_NEW(a, double, n * stride);
+	t->price = PIM_NEW(a, double, n *stride);
+	t->change = PIM_NEW(a, double, n *stride);
 	t->low = PIM_NEW(a, double, n);
 	t->uneven = PIM_NEW(a, int, n);
 	t->until = PIM_NEW(a, int64_t, n * n);
@@ -74,11 +74,11 @@ static int mirror(const assignment_tabu *t, int term)
 }
 
 /* Change of cost when u and v change places, from prices. */
-static double change_of(const assignment_tabu *t, size_t u, size_t v)
+static double price_exchange(const assignment_tabu *t, size_t u, size_t v)
 {
 	size_t pu = (size_t)t->at[u], pv = (size_t)t->at[v], w = t->stride;
-	double sum = t->price[u * w + pv] + t->price[v * w + pu] - t->price[u * w + pu] -
-				 t->price[v * w + pv];
+	double sum =
+		t->price[u * w + pv] + t->price[v * w + pu] - t->price[u * w + pu] - t->price[v * w + pv];
 	for (int k = 0; k < t->d->terms; k++)
 		sum += t->flow[k][u * w + v] * (t->far[k][pu * w + pv] + t->far[k][pv * w + pu]);
 	return sum;
@@ -114,7 +114,7 @@ static size_t rows_of(const assignment_tabu *t)
 	return real < t->n ? real : t->n - 1;
 }
 
-static void start_at(assignment_tabu *t, const int *at)
+void assignment_tabu_start(assignment_tabu *t, const int *at)
 {
 	size_t n = t->n, w = t->stride;
 	memcpy(t->at, at, sizeof *at * n);
@@ -130,7 +130,7 @@ static void start_at(assignment_tabu *t, const int *at)
 						t->flow[k][i * w + j], w);
 	for (size_t u = 0; u < rows_of(t); u++) {
 		for (size_t v = u + 1; v < n; v++)
-			t->change[u * w + v] = change_of(t, u, v);
+			t->change[u * w + v] = price_exchange(t, u, v);
 		t->low[u] = least_of_row(t->change + u * w, u + 1, n);
 	}
 	memset(t->until, 0, sizeof *t->until * n * n);
@@ -224,19 +224,20 @@ static void swap_places(int *at, size_t r, size_t s)
 	at[s] = pr;
 }
 
-static void make_exchange(assignment_tabu *t, const exchange *e)
+void assignment_tabu_exchange(assignment_tabu *t, int of, int with)
 {
-	size_t r = e->u, s = e->v, n = t->n, w = t->stride, uneven = find_differences(t, r, s);
+	size_t r = (size_t)of, s = (size_t)with, n = t->n, w = t->stride;
+	size_t uneven = find_differences(t, r, s);
+	t->cost += t->change[r * w + s];
 	for (int k = 0; k < t->d->terms; k++)
 		for (size_t j = 0; j < uneven; j++) {
 			size_t i = (size_t)t->uneven[j];
 			add_row(t->price + i * w, t->z[k], t->x[k][i], w);
 		}
 	swap_places(t->at, r, s);
-	t->cost += e->change;
 	for (size_t v = 0; v < n; v++) {
-		t->with[0][v] = v == r ? 0 : change_of(t, r, v);
-		t->with[1][v] = v == s ? 0 : change_of(t, s, v);
+		t->with[0][v] = v == r ? 0 : price_exchange(t, r, v);
+		t->with[1][v] = v == s ? 0 : price_exchange(t, s, v);
 	}
 	for (size_t u = 0; u < rows_of(t); u++) {
 		double *row = t->change + u * w;
@@ -251,6 +252,11 @@ static void make_exchange(assignment_tabu *t, const exchange *e)
 	}
 }
 
+int64_t assignment_tabu_change(const assignment_tabu *t, int u, int v)
+{
+	return (int64_t)t->change[(size_t)u * t->stride + (size_t)v];
+}
+
 /* Moves that the item may not return for: n at the median, up to 8 n, rarely. */
 static int64_t draw_tenure(const assignment_tabu *t, uint64_t *random)
 {
@@ -261,15 +267,15 @@ static int64_t draw_tenure(const assignment_tabu *t, uint64_t *random)
 int64_t assignment_tabu_run(
 	assignment_tabu *t, assignment_run *r, int *at, int64_t moves, uint64_t *random)
 {
-	start_at(t, at);
+	assignment_tabu_start(t, at);
 	for (int64_t now = 1; now <= moves && !assignment_done(r); now++) {
 		exchange e = find_exchange(t, now, random);
+		r->steps++;
 		if (e.u == e.v)
 			continue;
 		t->until[e.u * t->n + (size_t)t->at[e.u]] = now + draw_tenure(t, random);
 		t->until[e.v * t->n + (size_t)t->at[e.v]] = now + draw_tenure(t, random);
-		make_exchange(t, &e);
-		r->steps++;
+		assignment_tabu_exchange(t, (int)e.u, (int)e.v);
 		if (t->cost < t->best) {
 			t->best = t->cost;
 			memcpy(at, t->at, sizeof *at * t->n);

@@ -98,8 +98,8 @@ static void walk_group(walk *w, const leaf_place *leaf, int n, int level, int at
 	at[d] = w->root[d];
 }
 
-static int64_t walk_tree(assignment_tree *t, const assignment_net *net, const int *unit,
-	int64_t bytes, int64_t *load)
+static int64_t walk_tree(
+	assignment_tree *t, const assignment_net *net, const int *unit, int64_t bytes, int64_t *load)
 {
 	const pim_assignment *p = t->p;
 	bool towards = net->kind == PIM_ASSIGNMENT_reduction;
