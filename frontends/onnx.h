@@ -78,7 +78,8 @@ typedef struct onnx_scope {
 	pim_map *constants;			   /* name to onnx_constant */
 	const Onnx__NodeProto *caller; /* of a function: gives ref_attr_name its value */
 	const struct onnx_scope *outer;
-	pim_loc at; /* of the call */
+	struct onnx_scope *around; /* of a body: whose values it sees */
+	pim_loc at;				   /* of the call */
 	size_t n_opsets;
 	Onnx__OperatorSetIdProto **opsets;
 } onnx_scope;
@@ -125,7 +126,7 @@ int64_t onnx_opset(const onnx_scope *s, const char *domain);
 /* One ONNX node on its way: inputs (NULL: absent), results to be filled in. */
 typedef struct onnx_call {
 	onnx_import *import;
-	const onnx_scope *scope;
+	onnx_scope *scope;
 	const Onnx__NodeProto *node;
 	const struct onnx_row *row;
 	pim_loc at;
@@ -219,6 +220,13 @@ bool onnx_input_number(const onnx_call *k, int i, double *v);
 /* Attribute `name`, or input i in the versions that have it there; ascending and not negative,
  * checked against `rank`. The number of axes; -1 after a diagnostic, -2 when there are none. */
 int onnx_axes(const onnx_call *k, const char *name, int i, int rank, int64_t *axes);
+
+/* Bodies of control flow (onnx_graph.c). open: a scope with the body's own constants, for all runs
+ * of it. run: the body's nodes once more, on one node for each of its inputs; out has room for its
+ * results. */
+bool onnx_body_open(onnx_call *k, const Onnx__GraphProto *g, onnx_scope *s);
+bool onnx_body_run(
+	onnx_call *k, onnx_scope *s, const Onnx__GraphProto *g, pim_node *const *in, pim_node **out);
 
 /* ---- onnx_ops*.c: the converters that the rows name ---- */
 

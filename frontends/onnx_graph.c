@@ -11,7 +11,7 @@
 #include "frontends/onnx.h"
 
 /* Calls of functions may not be deeper, and may not make more nodes, than this. */
-enum { CALL_DEPTH = 32, NODE_LIMIT = 4000000 };
+enum { CALL_DEPTH = 64, NODE_LIMIT = 4000000 };
 
 static const char *text(const char *s)
 {
@@ -39,9 +39,8 @@ static bool add_constant(onnx_import *x, onnx_scope *s, const Onnx__TensorProto 
 	return onnx_tensor_decode(x->file, t, at, x->module->arena, &k->type, k->data);
 }
 
-static bool add_constants(onnx_import *x, onnx_scope *s)
+static bool add_constants(onnx_import *x, onnx_scope *s, const Onnx__GraphProto *g)
 {
-	const Onnx__GraphProto *g = x->model->graph;
 	bool ok = true;
 	for (size_t i = 0; i < g->n_initializer; i++)
 		ok = add_constant(x, s, g->initializer[i]) && ok;
@@ -135,10 +134,20 @@ static pim_node *constant_value(onnx_import *x, onnx_scope *s, const char *name)
 	return n;
 }
 
+/* Bodies of control flow see the values around them. */
 static pim_node *value(onnx_import *x, onnx_scope *s, const char *name)
 {
-	pim_node *n = pim_map_get(s->values, name, strlen(name));
-	return n ? n : constant_value(x, s, name);
+	pim_node *n = NULL;
+	for (; s && !n; s = s->around) {
+		n = pim_map_get(s->values, name, strlen(name));
+		n = n ? n : constant_value(x, s, name);
+	}
+	return n;
+}
+
+static bool is_top(const onnx_scope *s)
+{
+	return !s->caller && !s->around;
 }
 
 /* Looks the inputs up; false when one is unknown (after a diagnostic) or was refused before. */
@@ -197,10 +206,10 @@ static bool define(onnx_call *k, onnx_scope *s, int i, bool ok)
 		return pim_error(x->context, k->at, "'%s' is made a second time", name);
 	if (!n)
 		n = x->unmade;
-	if (n != x->failed && n != x->unmade && !s->caller && !onnx_check_declared(x, name, n, k->at))
+	if (n != x->failed && n != x->unmade && is_top(s) && !onnx_check_declared(x, name, n, k->at))
 		n = x->failed;
 	pim_map_put(s->values, name, strlen(name), n);
-	if (n != x->failed && n != x->unmade && !s->caller && !n->name)
+	if (n != x->failed && n != x->unmade && is_top(s) && !n->name)
 		pim_node_rename(n, name);
 	return n != x->failed;
 }
@@ -234,6 +243,44 @@ static bool inline_function(onnx_call *k, const Onnx__FunctionProto *f)
 	return ok;
 }
 
+bool onnx_body_open(onnx_call *k, const Onnx__GraphProto *g, onnx_scope *s)
+{
+	onnx_import *x = k->import;
+	*s = *k->scope;
+	s->around = k->scope;
+	s->at = k->at;
+	s->values = pim_map_new(x->scratch);
+	s->constants = pim_map_new(x->scratch);
+	return add_constants(x, s, g);
+}
+
+bool onnx_body_run(
+	onnx_call *k, onnx_scope *s, const Onnx__GraphProto *g, pim_node *const *in, pim_node **out)
+{
+	onnx_import *x = k->import;
+	onnx_scope body = *s;
+	bool ok = true;
+	if (x->depth >= CALL_DEPTH)
+		return onnx_fail(k, "bodies are nested more than %d deep", CALL_DEPTH);
+	body.around = s;
+	body.values = pim_map_new(x->scratch);
+	body.constants = NULL;
+	for (size_t i = 0; i < g->n_input; i++)
+		pim_map_put(body.values, text(g->input[i]->name), strlen(text(g->input[i]->name)), in[i]);
+	x->depth++;
+	ok = convert_nodes(x, &body, g->n_node, g->node);
+	x->depth--;
+	for (size_t i = 0; i < g->n_output && ok; i++) {
+		out[i] = value(x, &body, text(g->output[i]->name));
+		if (!out[i] || out[i] == x->unmade)
+			ok = onnx_fail(
+				k, "result '%s' of the body is made by no node", text(g->output[i]->name));
+		else
+			ok = out[i] != x->failed;
+	}
+	return ok;
+}
+
 static bool convert_call(onnx_call *k)
 {
 	if (k->row)
@@ -245,7 +292,7 @@ static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *n
 {
 	onnx_call k = {.import = x, .scope = s, .node = node, .opset = onnx_opset(s, node->domain)};
 	bool ok;
-	k.at = s->caller ? s->at : onnx_node_loc(x->context, node, x->index);
+	k.at = !is_top(s) ? s->at : onnx_node_loc(x->context, node, x->index);
 	if (++x->index > NODE_LIMIT)
 		return pim_error(x->context, k.at, "the model has more than %d nodes", (int)NODE_LIMIT);
 	k.row = onnx_row_find(text(node->op_type), node->domain, k.opset);
@@ -393,7 +440,7 @@ bool onnx_graph_import(onnx_import *x)
 	x->graph = pim_graph_new(x->module, "main");
 	declare(x, g->n_value_info, g->value_info);
 	declare(x, g->n_output, g->output);
-	if (!add_constants(x, &s) || !onnx_inputs_import(x, &s))
+	if (!add_constants(x, &s, g) || !onnx_inputs_import(x, &s))
 		return false;
 	ok = convert_nodes(x, &s, g->n_node, g->node);
 	ok = add_results(x, &s) && ok;

@@ -14,7 +14,7 @@
 #include "frontends/onnx.h"
 
 enum {
-	DEPTH_LIMIT = 64,
+	DEPTH_LIMIT = 256,
 	INLINE_BYTES = 64,
 	REFERENCE_BYTES = 16,
 	WIRE_VARINT = 0,
@@ -236,7 +236,7 @@ static bool copy_message(
 {
 	int payloads = 0;
 	if (depth > DEPTH_LIMIT)
-		return fail_at(f, at, m, "messages are nested more than 64 deep");
+		return fail_at(f, at, m, "messages are nested more than 256 deep");
 	while (at < end) {
 		field d;
 		if (!read_field(f, m, at, end, &d) || !copy_field(f, m, &d, depth, &payloads, out))

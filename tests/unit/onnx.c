@@ -233,7 +233,7 @@ static void test_depth(void)
 	put_int(&model, 1, 8);
 	put_message(&model, 7, &graph);
 	CHECK(!accepts(model.s, model.n, &h));
-	CHECK(strstr(h.last, "nested more than 64 deep"));
+	CHECK(strstr(h.last, "nested more than 256 deep"));
 	pim_text_free(&model);
 }
 
