@@ -36,11 +36,19 @@ static bool leaves_folder(const session *s, const pim_module *m)
 	return leaves;
 }
 
+/* The folder of the input with its slash, for text that goes to the current one; NULL for none. */
+static const char *name_folder(const session *s, const pim_module *m)
+{
+	const char *slash = m->path ? strrchr(m->path, '/') : NULL;
+	return slash ? pim_arena_copy(s->arena, m->path, (size_t)(slash - m->path) + 1) : NULL;
+}
+
 static bool emit_text(session *s, const pim_module *m, FILE *out)
 {
 	pim_print_options o = pim_print_defaults;
 	pim_text text = {.sink = out};
 	o.weights = name_weights(s);
+	o.folder = o.weights ? NULL : name_folder(s, m);
 	o.gather = o.weights && leaves_folder(s, m);
 	bool good = pim_module_write(m, &o, &text) && pim_text_flush(&text);
 	pim_text_free(&text);

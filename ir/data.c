@@ -101,6 +101,9 @@ const void *pim_bytes_align(pim_arena *a, const void *bytes, const pim_type *t)
 
 const char *pim_path_beside(pim_context *c, pim_loc at, const char *base, const char *name)
 {
+	bool anywhere = base && !strcmp(base, "<stdin>");
+	if (anywhere && *name)
+		return pim_intern(c, name, strlen(name));
 	if (!*name || *name == '/') {
 		pim_error(c, at, "file \"%s\": expected a path relative to the folder of \"%s\"", name,
 			base ? base : "");

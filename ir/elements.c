@@ -59,6 +59,14 @@ static void print_string(pim_text *out, const char *name, const char *value)
 	pim_text_quoted(out, value);
 }
 
+static void print_file(pim_text *out, const char *folder, const char *file)
+{
+	pim_text path = {0};
+	pim_text_printf(&path, "%s%s", folder ? folder : "", file);
+	print_string(out, "file", path.s);
+	pim_text_free(&path);
+}
+
 bool pim_elements_are_large(const pim_node *n, const pim_print_options *o)
 {
 	const pim_data *d = pim_constant_data(n);
@@ -78,7 +86,7 @@ void pim_elements_print(pim_text *out, const pim_node *n, const pim_data *d,
 	} else if (key) {
 		print_string(out, "key", key);
 	} else if (d->file) {
-		print_string(out, "file", d->file);
+		print_file(out, o->folder, d->file);
 		pim_text_printf(out, ", offset = %llu", (unsigned long long)d->offset);
 	} else if (count <= (o->inline_elements > 1 ? o->inline_elements : 1) &&
 			   have_text(t, d->bytes, count)) {

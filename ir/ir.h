@@ -187,7 +187,8 @@ void pim_file_drop(pim_context *c, const void *lo, const void *hi);
 bool pim_safetensors_write(pim_context *c, const char *path, int n, const char *const *keys, const pim_type *const *types, const void *const *data);
 /* Finds a tensor; checks that its type and size agree. NULL after a diagnostic. */
 const void *pim_safetensors_find(pim_context *c, pim_loc at, const char *path, const char *key, const pim_type *t, uint64_t *offset);
-/* Joins `name` to the folder of `base`; refuses (diagnostic, NULL) absolute names and ones that leave it. */
+/* Joins `name` to the folder of `base`; refuses (diagnostic, NULL) absolute names and ones that leave it. Text from
+ * standard input ("<stdin>") stands in no folder: whoever made the pipe may name any file. */
 const char *pim_path_beside(pim_context *c, pim_loc at, const char *base, const char *name);
 /* Writes through a temporary name; commit renames, abandon removes. */
 typedef struct pim_output pim_output;
@@ -511,6 +512,7 @@ typedef struct pim_print_options {
 	int64_t inline_elements; /* constants up to this many elements are written in the text */
 	bool elide;              /* larger ones as {...}: for people, does not read back */
 	const char *weights;     /* larger ones go to this safetensors file (written beside); NULL: as hex in the text */
+	const char *folder;      /* "dir/": stands before the names of files that the text refers to; NULL: nothing */
 	bool gather;             /* constants that stand in other files go there too: the text moves to another folder */
 } pim_print_options;
 extern const pim_print_options pim_print_defaults; /* 16 elements, not elided, hex */

@@ -191,7 +191,11 @@ static void print_module(printer *p, const pim_module *m)
 	pim_text_str(p->out, "module {\n");
 	if (weights) {
 		pim_text_str(p->out, "  weights ");
-		pim_text_quoted(p->out, weights);
+		const char *folder = !p->weights && p->options->folder ? p->options->folder : "";
+		pim_text path = {0};
+		pim_text_printf(&path, "%s%s", folder, weights);
+		pim_text_quoted(p->out, path.s);
+		pim_text_free(&path);
 		pim_text_str(p->out, "\n");
 	}
 	for (int i = 0; i < m->n_graphs; i++)
