@@ -104,22 +104,21 @@ def bench_text(b):
     print_table("Parse, verify, print (MLIR: generic form, the same ops)", ["program", "ops", *COMPARED], rows)
 
 
-def net(b, make, path, option):
-    return b.cost(make(path, option)) - b.cost(make(path))
-
-
 def bench_passes(b):
     """Net: what the pass adds to the run without it. mlir-opt leaves ops alone that it does not know,
     so it gets registered ops (TOSA), of which a block takes 64 instead of 35: see the cost of one op."""
     rows = []
     for name, what in list(programs(True))[2:]:
         path, ops = b.ours(*what)
+        plain = b.cost(b.run_ours(path))
+        if b.reference:
+            mlir, mlir_ops = b.theirs("tosa", *what)
+            mlir_plain = b.cost(b.run_theirs(mlir))
         for p, option in MLIR_PASS.items():
-            ours = net(b, b.run_ours, path, f"--pass-pipeline={p}")
+            ours = b.cost(b.run_ours(path, f"--pass-pipeline={p}")) - plain
             row = [f"{p}, {name}", f"{ops:,}", milliseconds(ours.cpu), f"{ours.peak:.1f}", f"{ours.cpu / ops * 1e9:.0f}"]
             if b.reference:
-                mlir, mlir_ops = b.theirs("tosa", *what)
-                theirs = net(b, b.run_theirs, mlir, option)
+                theirs = b.cost(b.run_theirs(mlir, option)) - mlir_plain
                 row += [f"{mlir_ops:,}", milliseconds(theirs.cpu), f"{theirs.peak:.0f}",
                         f"{theirs.cpu / mlir_ops * 1e9:.0f}", ratio(theirs.cpu / mlir_ops, ours.cpu / ops)]
             else:
