@@ -168,12 +168,20 @@ static bool read_condition(onnx_call *k, const pim_node *n, bool *holds)
 	return true;
 }
 
+/* A scalar, or a list of one where the body states that. */
+static pim_node *one_number(onnx_call *k, const Onnx__ValueInfoProto *v, pim_dtype t, double number)
+{
+	bool is_list = v->type && v->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE &&
+				   v->type->tensor_type->shape && v->type->tensor_type->shape->n_dim == 1;
+	return onnx_numbers(k, t, is_list, (int64_t[]){1}, &number);
+}
+
 static bool turn(loop *l, int64_t i)
 {
 	onnx_call *k = l->k;
 	double at = (double)i;
-	l->in[0] = onnx_numbers(k, PIM_DTYPE_i64, 0, NULL, &at);
-	l->in[1] = onnx_splat(k, PIM_DTYPE_bool, 0, NULL, 1);
+	l->in[0] = one_number(k, l->g->input[0], PIM_DTYPE_i64, at);
+	l->in[1] = one_number(k, l->g->input[1], PIM_DTYPE_bool, 1);
 	if (!onnx_body_run(k, &l->scope, l->g, l->in, l->out))
 		return false;
 	for (int s = 0; s < l->n_state; s++)

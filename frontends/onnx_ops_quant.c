@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onnx_ops_quant - quantized operators as exact compositions.
+ *
+ * Integer products are integer products of i32 values from which the zero points were taken; a
+ * quantization divides by the scale, rounds to even, adds the zero point and saturates. Scales are
+ * one number, one for each element of a dim, or one for each block of a dim. Forms: ONNX operator
+ * specification (QuantizeLinear 10 to 25, QLinearConv 10, QLinearMatMul 10 and 21) and
+ * com.microsoft 1. */
+#include <math.h>
+#include <string.h>
+
+#include "frontends/onnx.h"
+
+static pim_node *input(const onnx_call *k, int i)
+{
+	return i < k->n_in ? k->in[i] : NULL;
+}
+
+static pim_node *mul(onnx_call *k, pim_node *a, pim_node *b)
+{
+	return onnx_make2(k, PIM_OP_mul, a, b);
+}
+
+/* A scale or zero point so that it broadcasts to x: a number as it is, a list along the axis, or a
+ * value for each block repeated. */
+static pim_node *spread(onnx_call *k, pim_node *s, const pim_type *x, int64_t axis, int64_t block)
+{
+	int64_t dims[PIM_MAX_RANK], repeated[PIM_MAX_RANK];
+	int rank = x->rank;
+	if (!s || s->type->elements == 1)
+		return s ? onnx_reshape(k, s, 0, NULL) : NULL;
+	if (block == 0) {
+		if (s->type->rank != 1 || axis >= rank || s->type->dims[0] != x->dims[axis]) {
+			onnx_fail(k, "a scale or zero point is %s for %s along axis %lld",
+				pim_type_text(s->type, k->import->scratch), pim_type_text(x, k->import->scratch),
+				(long long)axis);
+			return NULL;
+		}
+		for (int d = 0; d < rank; d++)
+			dims[d] = d == axis ? s->type->dims[0] : 1;
+		return onnx_reshape(k, s, rank, dims);
+	}
+	if (s->type->rank != rank || rank == PIM_MAX_RANK ||
+		(x->dims[axis] + block - 1) / block != s->type->dims[axis]) {
+		onnx_fail(k, "a scale is %s for %s in blocks of %lld",
+			pim_type_text(s->type, k->import->scratch), pim_type_text(x, k->import->scratch),
+			(long long)block);
+		return NULL;
+	}
+	for (int d = 0; d <= rank; d++)
+		dims[d] = d == axis + 1 ? 1 : s->type->dims[d - (d > axis)];
+	memcpy(repeated, dims, sizeof dims);
+	repeated[axis + 1] = block;
+	s = onnx_expand(k, onnx_reshape(k, s, rank + 1, dims), rank + 1, repeated);
+	for (int d = 0; d < rank; d++)
+		dims[d] = d == axis ? s ? repeated[d] * block : 0 : x->dims[d];
+	s = onnx_reshape(k, s, rank, dims);
+	return onnx_part(k, s, (int)axis, 0, x->dims[axis]);
+}
+
+static void integer_range(pim_dtype t, double *low, double *high)
+{
+	int bits = t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4 ? 4 : 8 * (int)pim_dtype_bytes(t);
+	*low = pim_dtype_is_signed(t) ? -ldexp(1, bits - 1) : 0;
+	*high = *low + ldexp(1, bits) - 1;
+}
+
+/* Rounds, adds the zero point (NULL: 0) and saturates. */
+static pim_node *saturate(onnx_call *k, pim_node *x, pim_node *zero, pim_dtype to)
+{
+	pim_attr bounds[2];
+	double low, high;
+	if (!x)
+		return NULL;
+	if (!pim_dtype_is_float(to)) {
+		x = onnx_make1(k, PIM_OP_round, x);
+		integer_range(to, &low, &high);
+		if (zero)
+			x = onnx_make2(k, PIM_OP_add, x, onnx_cast(k, zero, x->type->dtype));
+		bounds[0] = onnx_attr_float("min", low);
+		bounds[1] = onnx_attr_float("max", high);
+		if (to != PIM_DTYPE_i32 && to != PIM_DTYPE_u32)
+			x = onnx_unary(k, PIM_OP_clip, x, 2, bounds);
+	}
+	return onnx_cast(k, x, to);
+}
+
+static bool quantizable(const onnx_call *k, pim_dtype t)
+{
+	return (!pim_dtype_is_float(t) && pim_dtype_bytes(t) <= 4 && t != PIM_DTYPE_bool) ||
+		   onnx_fail(k, "quantized elements of type %s are not supported", pim_dtype_name(t));
+}
+
+bool onnx_convert_quantize(onnx_call *k)
+{
+	pim_node *x = k->in[0], *scale, *zero = input(k, 2);
+	int64_t axis = onnx_int(k, "axis", 1), block = onnx_int(k, "block_size", 0);
+	int64_t stated = onnx_int(k, "output_dtype", 0);
+	pim_dtype to = zero ? zero->type->dtype : stated ? onnx_dtype((int32_t)stated) : PIM_DTYPE_u8;
+	pim_dtype t = x->type->dtype;
+	if (k->in[1]->type->elements != 1 && !onnx_axis(k, &axis, x->type->rank))
+		return false;
+	if (to == PIM_DTYPE_COUNT)
+		return onnx_fail(k, "output_dtype %s is not supported", onnx_dtype_text((int32_t)stated));
+	if (!quantizable(k, to))
+		return false;
+	scale = spread(k, k->in[1], x->type, axis, block);
+	zero = spread(k, zero, x->type, axis, block);
+	if (!pim_dtype_is_float(t))
+		x = onnx_cast(k, x, scale ? scale->type->dtype : PIM_DTYPE_f32);
+	else
+		scale = onnx_cast(k, scale, t);
+	return onnx_give(k, saturate(k, onnx_make2(k, PIM_OP_div, x, scale), zero, to));
+}
+
+/* (x - zero) * scale, in the scale's type */
+static pim_node *dequantize(onnx_call *k, pim_node *x, pim_node *scale, pim_node *zero)
+{
+	pim_dtype t = scale ? scale->type->dtype : PIM_DTYPE_f32;
+	x = onnx_cast(k, x, PIM_DTYPE_i32);
+	if (zero)
+		x = onnx_make2(k, PIM_OP_sub, x, onnx_cast(k, zero, PIM_DTYPE_i32));
+	return mul(k, onnx_cast(k, x, t), scale);
+}
+
+bool onnx_convert_dequantize(onnx_call *k)
+{
+	pim_node *x = k->in[0], *scale, *zero = input(k, 2);
+	int64_t axis = onnx_int(k, "axis", 1), block = onnx_int(k, "block_size", 0);
+	int64_t stated = onnx_int(k, "output_dtype", 0);
+	if (k->in[1]->type->elements != 1 && !onnx_axis(k, &axis, x->type->rank))
+		return false;
+	if (!quantizable(k, x->type->dtype))
+		return false;
+	scale = spread(k, k->in[1], x->type, axis, block);
+	if (!scale)
+		return false;
+	x = dequantize(k, x, scale, zero ? spread(k, zero, x->type, axis, block) : NULL);
+	if (stated)
+		x = onnx_cast(k, x, onnx_dtype((int32_t)stated));
+	return onnx_give(k, x);
+}
+
+/* Scale and zero point from the smallest and largest element; results y, scale, zero. */
+bool onnx_convert_dynamic_quantize(onnx_call *k)
+{
+	pim_node *x = k->in[0], *none = onnx_scalar(k, x, 0), *low, *high, *scale, *zero, *flat;
+	int64_t axes[PIM_MAX_RANK];
+	pim_attr bounds[2] = {onnx_attr_float("min", 0), onnx_attr_float("max", 255)};
+	for (int d = 0; d < x->type->rank; d++)
+		axes[d] = d;
+	low = onnx_reduce(k, PIM_OP_reduce_min, x, x->type->rank, axes, 0);
+	high = onnx_reduce(k, PIM_OP_reduce_max, x, x->type->rank, axes, 0);
+	low = onnx_make2(k, PIM_OP_min, low, none);
+	high = onnx_make2(k, PIM_OP_max, high, none);
+	scale = onnx_make2(k, PIM_OP_div, onnx_make2(k, PIM_OP_sub, high, low), onnx_scalar(k, x, 255));
+	flat = onnx_make2(k, PIM_OP_equal, scale, none);
+	zero = onnx_make1(k, PIM_OP_neg, onnx_make2(k, PIM_OP_div, low, scale));
+	zero = onnx_where(k, flat, none, zero);
+	zero = onnx_unary(k, PIM_OP_round, onnx_unary(k, PIM_OP_clip, zero, 2, bounds), 0, NULL);
+	zero = onnx_cast(k, zero, PIM_DTYPE_u8);
+	x = onnx_where(k, flat, none, onnx_make2(k, PIM_OP_div, x, scale));
+	if (k->n_out > 1)
+		k->out[1] = scale;
+	if (k->n_out > 2)
+		k->out[2] = zero;
+	return onnx_give(k, saturate(k, x, zero, PIM_DTYPE_u8));
+}
+
+/* x as i32 less its zero point: one number, or one for each row (left) or column of a matrix, or
+ * for each of dim 0 of weights. */
+static pim_node *centred(onnx_call *k, pim_node *x, pim_node *zero, int dim)
+{
+	int64_t dims[PIM_MAX_RANK];
+	const pim_type *t = x ? x->type : NULL;
+	x = onnx_cast(k, x, PIM_DTYPE_i32);
+	if (!zero || !x)
+		return x;
+	if (zero->type->elements == 1)
+		zero = onnx_reshape(k, zero, 0, NULL);
+	else if (zero->type->rank == 1 && zero->type->elements == t->dims[dim]) {
+		for (int d = 0; d < t->rank; d++)
+			dims[d] = d == dim ? t->dims[d] : 1;
+		zero = onnx_reshape(k, zero, t->rank, dims);
+	}
+	return onnx_make2(k, PIM_OP_sub, x, onnx_cast(k, zero, PIM_DTYPE_i32));
+}
+
+/* Operands of one dim are a row or a column, as in MatMul. */
+static pim_node *integer_product(onnx_call *k, pim_node *a, pim_node *za, pim_node *b, pim_node *zb)
+{
+	int ra = a->type->rank, rb = b->type->rank;
+	onnx_call inner = *k;
+	pim_node *out[1] = {NULL}, *in[2];
+	if (ra < 1 || rb < 1) {
+		onnx_fail(k, "the operands have %d and %d dims, expected at least one", ra, rb);
+		return NULL;
+	}
+	in[0] = centred(k, a, za, ra > 1 ? ra - 2 : 0);
+	in[1] = centred(k, b, zb, rb - 1);
+	inner.in = in;
+	inner.out = out;
+	return in[0] && in[1] && onnx_convert_matmul(&inner) ? out[0] : NULL;
+}
+
+bool onnx_convert_matmul_integer(onnx_call *k)
+{
+	return onnx_give(k, integer_product(k, k->in[0], input(k, 2), k->in[1], input(k, 3)));
+}
+
+/* a scale_a zero_a b scale_b zero_b scale_y zero_y */
+bool onnx_convert_qlinear_matmul(onnx_call *k)
+{
+	pim_node *y = integer_product(k, k->in[0], k->in[2], k->in[3], k->in[5]), *scale;
+	pim_node *sa = k->in[1], *sb = k->in[4];
+	int ra = k->in[0]->type->rank;
+	if (!y || !quantizable(k, k->in[7]->type->dtype))
+		return false;
+	if (sa->type->elements == 1)
+		sa = onnx_reshape(k, sa, 0, NULL);
+	else if (sa->type->rank == 1 && ra > 1)
+		sa = onnx_reshape(k, sa, 2, (int64_t[]){sa->type->elements, 1});
+	if (sb->type->elements == 1)
+		sb = onnx_reshape(k, sb, 0, NULL);
+	scale = onnx_make2(k, PIM_OP_div, mul(k, sa, sb), onnx_reshape(k, k->in[6], 0, NULL));
+	y = mul(k, onnx_cast(k, y, k->in[6]->type->dtype), scale);
+	return onnx_give(k, saturate(k, y, onnx_reshape(k, k->in[7], 0, NULL), k->in[7]->type->dtype));
+}
+
+/* The convolution of i32 values, with the attributes of the node. */
+static pim_node *integer_conv(onnx_call *k, pim_node *x, pim_node *w, pim_node *bias)
+{
+	onnx_call inner = *k;
+	pim_node *in[3] = {x, w, bias}, *out[1] = {NULL};
+	inner.in = in;
+	inner.n_in = bias ? 3 : 2;
+	inner.out = out;
+	return x && w && onnx_convert_conv(&inner) ? out[0] : NULL;
+}
+
+bool onnx_convert_conv_integer(onnx_call *k)
+{
+	pim_node *x = centred(k, k->in[0], input(k, 2), 1), *w = centred(k, k->in[1], input(k, 3), 0);
+	return onnx_give(k, integer_conv(k, x, w, NULL));
+}
+
+/* x scale_x zero_x w scale_w zero_w scale_y zero_y bias */
+bool onnx_convert_qlinear_conv(onnx_call *k)
+{
+	pim_node *x = centred(k, k->in[0], k->in[2], 1), *w = centred(k, k->in[3], k->in[5], 0);
+	pim_node *y = integer_conv(k, x, w, input(k, 8)), *scale = k->in[4];
+	int64_t dims[PIM_MAX_RANK];
+	if (!y || !quantizable(k, k->in[7]->type->dtype))
+		return false;
+	for (int d = 0; d < y->type->rank - 1; d++)
+		dims[d] = d == 0 ? scale->type->elements : 1;
+	scale = scale->type->elements == 1 ? onnx_reshape(k, scale, 0, NULL)
+									   : onnx_reshape(k, scale, y->type->rank - 1, dims);
+	scale = mul(k, scale, onnx_reshape(k, k->in[1], 0, NULL));
+	scale = onnx_make2(k, PIM_OP_div, scale, onnx_reshape(k, k->in[6], 0, NULL));
+	y = mul(k, onnx_cast(k, y, PIM_DTYPE_f32), scale);
+	return onnx_give(k, saturate(k, y, onnx_reshape(k, k->in[7], 0, NULL), k->in[7]->type->dtype));
+}
+
+/* ---- com.microsoft ---- */
+
+/* Inputs i, i + 1, i + 2: a value, its scale, its zero point. */
+static pim_node *real_input(onnx_call *k, int i)
+{
+	pim_node *scale = onnx_reshape(k, k->in[i + 1], 0, NULL);
+	pim_node *zero = input(k, i + 2) ? onnx_reshape(k, k->in[i + 2], 0, NULL) : NULL;
+	return dequantize(k, k->in[i], scale, zero);
+}
+
+static bool give_quantized(onnx_call *k, pim_node *y, int scale)
+{
+	pim_node *zero = input(k, scale + 1);
+	pim_dtype to = zero ? zero->type->dtype : k->in[0]->type->dtype;
+	y = onnx_make2(k, PIM_OP_div, y, onnx_reshape(k, k->in[scale], 0, NULL));
+	return onnx_give(k, saturate(k, y, zero ? onnx_reshape(k, zero, 0, NULL) : NULL, to));
+}
+
+bool onnx_convert_qlinear_binary(onnx_call *k)
+{
+	return give_quantized(k, onnx_make2(k, k->row->op, real_input(k, 0), real_input(k, 3)), 6);
+}
+
+bool onnx_convert_qlinear_unary(onnx_call *k)
+{
+	pim_attr alpha = onnx_attr_float("alpha", onnx_float(k, "alpha", 0.01));
+	int n = k->row->op == PIM_OP_leaky_relu ? 1 : 0;
+	return give_quantized(k, onnx_unary(k, k->row->op, real_input(k, 0), n, &alpha), 3);
+}
+
+/* The mean over the spatial dims. */
+bool onnx_convert_qlinear_global_pool(onnx_call *k)
+{
+	int64_t axes[PIM_MAX_RANK];
+	int rank = k->in[0]->type->rank;
+	if (onnx_int(k, "channels_last", 0) || rank < 3)
+		return onnx_fail(k, "channels_last, or an input of %d dims, is not supported", rank);
+	for (int d = 2; d < rank; d++)
+		axes[d - 2] = d;
+	return give_quantized(
+		k, onnx_reduce(k, PIM_OP_reduce_mean, real_input(k, 0), rank - 2, axes, 1), 3);
+}
+
+/* A scaleA zeroA B scaleB zeroB C scaleY zeroY; without scaleY the result is f32. */
+bool onnx_convert_qgemm(onnx_call *k)
+{
+	int ta = onnx_int(k, "transA", 0) != 0, tb = onnx_int(k, "transB", 0) != 0;
+	pim_node *a = k->in[0], *b = k->in[3], *y, *scale, *zb = input(k, 5);
+	if (a->type->rank != 2 || b->type->rank != 2)
+		return onnx_fail(
+			k, "the operands have %d and %d dims, expected 2", a->type->rank, b->type->rank);
+	if (ta)
+		a = onnx_transpose(k, a, (int64_t[]){1, 0});
+	if (tb)
+		b = onnx_transpose(k, b, (int64_t[]){1, 0});
+	a = centred(k, a, input(k, 2), 0);
+	b = centred(k, b, zb, 1);
+	y = onnx_matmul(k, a, b, false);
+	if (input(k, 6))
+		y = onnx_make2(k, PIM_OP_add, y, k->in[6]);
+	scale = k->in[4]->type->elements == 1 ? onnx_reshape(k, k->in[4], 0, NULL) : k->in[4];
+	scale = mul(k, onnx_reshape(k, k->in[1], 0, NULL), scale);
+	scale = mul(k, scale, onnx_scalar(k, scale, onnx_float(k, "alpha", 1)));
+	y = mul(k, onnx_cast(k, y, PIM_DTYPE_f32), scale);
+	return input(k, 7) ? give_quantized(k, y, 7) : onnx_give(k, y);
+}
+
+/* A float A, quantized B: (A * B) with the integer product and both scales. */
+bool onnx_convert_matmul_integer_to_float(onnx_call *k)
+{
+	pim_node *y = integer_product(k, k->in[0], input(k, 4), k->in[1], input(k, 5)), *scale;
+	pim_node *sa = k->in[2], *sb = k->in[3];
+	sa = sa->type->elements == 1 ? onnx_reshape(k, sa, 0, NULL) : sa;
+	sb = sb->type->elements == 1 ? onnx_reshape(k, sb, 0, NULL) : sb;
+	scale = mul(k, sa, sb);
+	y = mul(k, onnx_cast(k, y, PIM_DTYPE_f32), scale);
+	if (input(k, 6))
+		y = onnx_make2(k, PIM_OP_add, y, k->in[6]);
+	return onnx_give(k, y);
+}
+
+/* B of [N, K / block, bytes] with 4 or 8 bits an element, scales [N * K / block]: known at import.
+ * y = A (scale * (B - zero))^T */
+bool onnx_convert_matmul_nbits(onnx_call *k)
+{
+	int64_t n = onnx_int(k, "N", 0), depth = onnx_int(k, "K", 0), bits = onnx_int(k, "bits", 4);
+	int64_t block = onnx_int(k, "block_size", 0), blocks, dims[2] = {n, depth}, row;
+	pim_tensor b, scales, zeros = {NULL, NULL};
+	double *v;
+	pim_node *y;
+	if (n < 1 || depth < 1 || block < 1 || (bits != 4 && bits != 8) || n > INT32_MAX ||
+		depth > INT32_MAX || input(k, 4))
+		return onnx_fail(k,
+			"N = %lld, K = %lld, bits = %lld and block_size = %lld, or an order of "
+			"groups, are not supported",
+			(long long)n, (long long)depth, (long long)bits, (long long)block);
+	blocks = (depth + block - 1) / block;
+	row = (block * bits + 7) / 8;
+	if (!onnx_input_tensor(k, 1, &b) || !onnx_input_tensor(k, 2, &scales) ||
+		(input(k, 3) && !onnx_input_tensor(k, 3, &zeros)))
+		return false;
+	if (b.type->dtype != PIM_DTYPE_u8 || b.type->elements != n * blocks * row ||
+		scales.type->elements != n * blocks)
+		return onnx_fail(k, "B is %s and its scales %s, expected %lld bytes and %lld scales",
+			pim_type_text(b.type, k->import->scratch),
+			pim_type_text(scales.type, k->import->scratch), (long long)(n * blocks * row),
+			(long long)(n * blocks));
+	v = PIM_NEW(k->import->scratch, double, n *depth + 1);
+	for (int64_t i = 0; i < n * depth; i++) {
+		int64_t r = i / depth, c = i % depth, at = r * blocks + c / block;
+		int64_t bit = c % block * bits;
+		int q = ((const uint8_t *)b.data)[at * row + bit / 8] >> bit % 8 & (bits == 4 ? 15 : 255);
+		double zero = bits == 4 ? 8 : 128;
+		if (zeros.type && pim_dtype_is_float(zeros.type->dtype))
+			zero = pim_element_get(zeros.type->dtype, zeros.data, at);
+		else if (zeros.type) {
+			int64_t zero_row = (blocks * bits + 7) / 8, zero_bit = c / block * bits;
+			zero = ((const uint8_t *)zeros.data)[r * zero_row + zero_bit / 8] >> zero_bit % 8 &
+				   (bits == 4 ? 15 : 255);
+		}
+		v[i] = ((double)q - zero) * pim_element_get(scales.type->dtype, scales.data, at);
+	}
+	y = onnx_matmul(k, k->in[0], onnx_numbers(k, k->in[0]->type->dtype, 2, dims, v), true);
+	if (input(k, 5))
+		y = onnx_make2(k, PIM_OP_add, y, k->in[5]);
+	return onnx_give(k, y);
+}
