@@ -47,10 +47,10 @@ void pim_clause_free(pim_clause_solver *s)
 		free(s->bound[b].conditions.at);
 		free(s->bound[b].propagators.at);
 	}
-	void *const parts[] = {s->bound, s->edge, s->worker, s->queue, s->step, s->level_start,
-		s->level_written, s->level_popped, s->written, s->contradiction, s->clause, s->clause_from,
-		s->store, s->need, s->learned, s->touched.at, s->atom, s->heap, s->bucket, s->popped.at,
-		s->is_switch, s->phase};
+	void *const parts[] = {s->bound, s->edge, s->worker, s->queue[0].of, s->queue[1].of, s->step,
+		s->level_start, s->level_written, s->level_popped, s->written, s->contradiction, s->clause,
+		s->clause_from, s->store, s->need, s->learned, s->touched.at, s->atom, s->heap, s->bucket,
+		s->popped.at, s->is_switch, s->phase};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		free(parts[i]);
 	free(s);
@@ -113,18 +113,27 @@ int64_t pim_clause_conflicts(const pim_clause_solver *s)
 	return s->conflicts;
 }
 
-int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self)
+static void queue_worker(pim_clause_solver *s, int32_t w)
+{
+	pim_clause_ring *q = &s->queue[s->worker[w].slow];
+	s->worker[w].queued = true;
+	q->of[(q->first + q->count++) % s->n_workers] = w;
+}
+
+/* Workers are all made before the first runs, so that the rings begin at 0. */
+int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self, bool slow)
 {
 	int room = s->room_workers;
 	s->worker = pim_clause_grow(s->worker, s->n_workers, &s->room_workers, sizeof *s->worker);
-	if (room != s->room_workers) {
-		s->queue = realloc(s->queue, (size_t)s->room_workers * sizeof *s->queue);
-		if (!s->queue)
+	for (int k = 0; k < 2 && room != s->room_workers; k++) {
+		size_t bytes = (size_t)s->room_workers * sizeof *s->queue[k].of;
+		s->queue[k].of = realloc(s->queue[k].of, bytes);
+		if (!s->queue[k].of)
 			abort();
 	}
-	s->worker[s->n_workers] = (pim_clause_worker){f, self, true};
-	s->queue[s->queue_count++] = s->n_workers;
-	return s->n_workers++;
+	s->worker[s->n_workers++] = (pim_clause_worker){f, self, false, slow};
+	queue_worker(s, s->n_workers - 1);
+	return s->n_workers - 1;
 }
 
 void pim_clause_wake(pim_clause_solver *s, int propagator, int bound)
@@ -204,19 +213,27 @@ void pim_clause_decide(pim_clause_solver *s, pim_clause_literal l)
 	pim_clause_set(s, l.bound, l.at, (pim_clause_reason){PIM_CAUSE_decision, 0, 0});
 }
 
-static void empty_queue(pim_clause_solver *s)
+static int32_t take_worker(pim_clause_solver *s, pim_clause_ring *q)
 {
-	for (; s->queue_count; s->queue_count--) {
-		s->worker[s->queue[s->queue_first]].queued = false;
-		s->queue_first = (s->queue_first + 1) % s->n_workers;
-	}
+	int32_t w = q->of[q->first];
+	q->first = (q->first + 1) % s->n_workers;
+	q->count--;
+	s->worker[w].queued = false;
+	return w;
+}
+
+static void empty_queues(pim_clause_solver *s)
+{
+	for (int k = 0; k < 2; k++)
+		while (s->queue[k].count)
+			take_worker(s, &s->queue[k]);
 }
 
 void pim_clause_backtrack(pim_clause_solver *s, int level)
 {
 	if (s->level <= level)
 		return;
-	empty_queue(s);
+	empty_queues(s);
 	for (int i = s->n_steps - 1; i >= s->level_start[level + 1]; i--) {
 		const pim_clause_step *t = &s->step[i];
 		pim_clause_bound *b = &s->bound[t->bound];
@@ -445,21 +462,14 @@ static bool tell_watches(pim_clause_solver *s, const pim_clause_step *t)
 static void wake_workers(pim_clause_solver *s, int bound)
 {
 	const pim_clause_list *l = &s->bound[bound].propagators;
-	for (int i = 0; i < l->n; i++) {
-		pim_clause_worker *w = &s->worker[l->at[i]];
-		if (w->queued)
-			continue;
-		w->queued = true;
-		s->queue[(s->queue_first + s->queue_count++) % s->n_workers] = l->at[i];
-	}
+	for (int i = 0; i < l->n; i++)
+		if (!s->worker[l->at[i]].queued)
+			queue_worker(s, l->at[i]);
 }
 
 static bool run_next_worker(pim_clause_solver *s)
 {
-	pim_clause_worker *w = &s->worker[s->queue[s->queue_first]];
-	s->queue_first = (s->queue_first + 1) % s->n_workers;
-	s->queue_count--;
-	w->queued = false;
+	pim_clause_worker *w = &s->worker[take_worker(s, &s->queue[s->queue[0].count ? 0 : 1])];
 	return w->run(w->self, s);
 }
 
@@ -472,7 +482,7 @@ bool pim_clause_propagate_all(pim_clause_solver *s)
 			if (!follow_edges(s, &t) || !tell_watches(s, &t))
 				return false;
 		}
-		if (!s->queue_count)
+		if (!s->queue[0].count && !s->queue[1].count)
 			break;
 		if (!run_next_worker(s))
 			return false;

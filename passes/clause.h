@@ -50,8 +50,8 @@ int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi);
 /* to >= from + delay, both bounds, while the condition holds (condition.bound < 0: always). */
 void pim_clause_edge(
 	pim_clause_solver *s, int from, int to, int32_t delay, pim_clause_literal condition);
-/* A propagator that runs after cheaper ones; it is woken by pim_clause_wake bounds. */
-int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self);
+/* A propagator, woken by the bounds of pim_clause_wake; slow ones run when others are done. */
+int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self, bool slow);
 void pim_clause_wake(pim_clause_solver *s, int propagator, int bound);
 /* Says that at least one literal holds; only before search or between searches. */
 bool pim_clause_add(pim_clause_solver *s, int n, const pim_clause_literal *l);

@@ -53,8 +53,13 @@ typedef struct pim_clause_bound {
 typedef struct pim_clause_worker {
 	pim_clause_propagate *run;
 	void *self;
-	bool queued;
+	bool queued, slow;
 } pim_clause_worker;
+
+typedef struct pim_clause_ring {
+	int32_t *of;
+	int first, count;
+} pim_clause_ring;
 
 /* A clause is a head and its literals in `store`; the index of the head names it. */
 typedef struct pim_clause_head {
@@ -76,8 +81,7 @@ struct pim_clause_solver {
 	int n_edges, room_edges;
 	pim_clause_worker *worker;
 	int n_workers, room_workers;
-	int32_t *queue; /* of workers, a ring */
-	int queue_first, queue_count;
+	pim_clause_ring queue[2]; /* of workers: the quick and the slow ones */
 
 	pim_clause_step *step;
 	int n_steps, room_steps, done; /* steps before `done` have been told */

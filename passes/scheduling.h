@@ -15,6 +15,7 @@
  *   scheduling_local.c      genetic search over orders and modes
  *   scheduling_swap.c       tabu search over machine orders, where every resource is a machine
  *   scheduling_propagate.c  what resources and delays say about start times, with reasons
+ *   scheduling_energy.c     what work between two points of time says, with reasons
  *   scheduling_search.c     the exact search on clause.h, top down and bottom up
  *   scheduling.c            the order of all these */
 #ifndef PIM_PASSES_SCHEDULING_H

@@ -12,22 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct part {
-	int start, mode;			/* variables */
-	int32_t *duration, *demand; /* per mode */
-	int32_t d, q, low, high;	/* as seen by this run */
-} part;
-
-struct pim_scheduling_resource {
-	int n;
-	int32_t capacity;
-	part *part;
-	int *by_begin, *by_end; /* orders of sure parts, kept from run to run */
-	int n_segments;
-	int32_t *time, *height; /* segment x lasts from time[x] to time[x + 1] */
-	int32_t top;
-	int32_t *numbers;
-};
+typedef pim_scheduling_part part;
 
 /* ---- reading ---- */
 
@@ -39,7 +24,7 @@ static int32_t least_demand(const part *k, int from, int to)
 	return least;
 }
 
-static void read_parts(pim_scheduling_resource *c, const pim_clause_solver *s)
+void pim_scheduling_read_parts(pim_scheduling_resource *c, const pim_clause_solver *s)
 {
 	for (int i = 0; i < c->n; i++) {
 		part *k = &c->part[i];
@@ -76,7 +61,7 @@ static void sort_parts(const pim_scheduling_resource *c, int *order, bool by_end
 
 /* ---- reasons ---- */
 
-static void because_of_mode(pim_clause_solver *s, const part *k)
+void pim_scheduling_because_of_mode(pim_clause_solver *s, const part *k)
 {
 	if (k->mode < 0)
 		return;
@@ -107,7 +92,7 @@ static void because_of_point(
 		}
 		pim_clause_because(s, 2 * k->start, at + 1 - k->d);
 		pim_clause_because(s, 2 * k->start + 1, -at);
-		because_of_mode(s, k);
+		pim_scheduling_because_of_mode(s, k);
 	}
 }
 
@@ -195,7 +180,7 @@ static bool push_later(pim_scheduling_resource *c, pim_clause_solver *s, int i)
 		while (low < c->time[x + 1]) {
 			int32_t next = low + k->d < c->time[x + 1] ? low + k->d : c->time[x + 1];
 			pim_clause_because(s, 2 * k->start, next - k->d);
-			because_of_mode(s, k);
+			pim_scheduling_because_of_mode(s, k);
 			because_of_point(c, s, next - 1, i, c->capacity - k->q);
 			if (!pim_clause_raise(s, 2 * k->start, next))
 				return false;
@@ -215,7 +200,7 @@ static bool push_earlier(pim_scheduling_resource *c, pim_clause_solver *s, int i
 		while (high + k->d > c->time[x]) {
 			int32_t at = high > c->time[x] ? high : c->time[x];
 			pim_clause_because(s, 2 * k->start + 1, -at);
-			because_of_mode(s, k);
+			pim_scheduling_because_of_mode(s, k);
 			because_of_point(c, s, at, i, c->capacity - k->q);
 			if (!pim_clause_raise(s, 2 * k->start + 1, k->d - at))
 				return false;
@@ -228,7 +213,7 @@ static bool push_earlier(pim_scheduling_resource *c, pim_clause_solver *s, int i
 static bool propagate_resource(void *self, pim_clause_solver *s)
 {
 	pim_scheduling_resource *c = self;
-	read_parts(c, s);
+	pim_scheduling_read_parts(c, s);
 	sort_parts(c, c->by_begin, false);
 	sort_parts(c, c->by_end, true);
 	build_profile(c);
@@ -302,19 +287,24 @@ pim_scheduling_resource *pim_scheduling_resource_new(
 	c->height = new_array(2 * n, sizeof *c->height);
 	c->numbers = new_array(2 * modes, sizeof *c->numbers);
 	int32_t *numbers = c->numbers;
-	int propagator = pim_clause_propagator(s, propagate_resource, c);
+	int propagator = pim_clause_propagator(s, propagate_resource, c, false);
+	c->energy = pim_scheduling_energy_new(c, n);
+	int slow = pim_clause_propagator(s, pim_scheduling_energy_run, c->energy, true);
 	for (int i = 0; i < p->n_tasks; i++) {
 		if (!ever_needs(&p->task[i], r))
 			continue;
 		add_part(c, &p->task[i], r, start[i], mode[i], &numbers);
 		wake_on(s, propagator, start[i]);
 		wake_on(s, propagator, mode[i]);
+		wake_on(s, slow, start[i]);
+		wake_on(s, slow, mode[i]);
 	}
 	return c;
 }
 
 void pim_scheduling_resource_free(pim_scheduling_resource *c)
 {
+	pim_scheduling_energy_free(c->energy);
 	void *const parts[] = {c->part, c->by_begin, c->by_end, c->time, c->height, c->numbers, c};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		free(parts[i]);
