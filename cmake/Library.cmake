@@ -52,7 +52,7 @@ set_target_properties(pim PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK
 file(GLOB driver_sources CONFIGURE_DEPENDS driver/*.c)
 list(FILTER driver_sources EXCLUDE REGEX "/pimsim\\.c$")
 add_executable(pimopt ${driver_sources})
-add_executable(pimsim driver/pimsim.c)
+add_executable(pimsim driver/pimsim.c driver/process.c)
 foreach(program pimopt pimsim)
 	target_link_libraries(${program} PRIVATE pim_objects)
 endforeach()

@@ -103,10 +103,6 @@ bool evaluate_module(session *s, const pim_module *m, FILE *out);
 /* The graph's inputs: of --data, else seeded by --seed. NULL after diagnostics. */
 pim_tensor *evaluate_read_inputs(session *s, pim_graph *g, pim_arena *a);
 
-/* ---- diagnostics.c: how messages look ---- */
-
-pim_diag_handler diagnostics_print_text, diagnostics_print_json;
-
 /* ---- split_input.c ---- */
 
 /* The whole input as text; standard input too. NULL after a message. */

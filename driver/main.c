@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "driver/driver.h"
+#include "driver/process.h"
 
 static double read_clock(void)
 {
@@ -42,6 +43,7 @@ bool session_open(session *s, const options *o, pim_diag_handler *on_diag, void 
 	bool good = true;
 	*s = (session){.o = o, .context = pim_context_new(), .arena = pim_arena_new()};
 	pim_context_on_diag(s->context, on_diag, user);
+	process_guard(s->context);
 	for (int i = 0; i < o->n_plugins; i++)
 		good &= pim_plugin_load(s->context, o->plugin[i]);
 	const char *target = o->value[OPT_target];
@@ -165,13 +167,13 @@ static bool run_module(session *s)
 static pim_diag_handler *choose_handler(const options *o)
 {
 	const char *form = o->value[OPT_diagnostics];
-	return form && !strcmp(form, "json") ? diagnostics_print_json : diagnostics_print_text;
+	return form && !strcmp(form, "json") ? process_print_json : process_print_text;
 }
 
 static void print_rest(const pim_context *c)
 {
 	if (c->errors > c->error_limit)
-		fprintf(stderr, "pimopt: %d more errors\n", c->errors - c->error_limit);
+		process_complain("%d more errors", c->errors - c->error_limit);
 }
 
 static int run_file(const options *o)
@@ -226,7 +228,7 @@ static bool wants_learning(const options *o)
 static int learn(const options *o)
 {
 	pim_context *c = pim_context_new();
-	pim_context_on_diag(c, diagnostics_print_text, NULL);
+	pim_context_on_diag(c, process_print_text, NULL);
 	bool good = print_learning(c, o);
 	pim_context_free(c);
 	return good ? EXIT_FINE : EXIT_COMMAND;
@@ -261,10 +263,11 @@ static int run_command(int argc, char **argv, pim_arena *a)
 int main(int argc, char **argv)
 {
 	pim_arena *a = pim_arena_new();
+	process_begin("pimopt", argc - 1, argv + 1);
 	int code = run_command(argc - 1, argv + 1, a);
 	pim_arena_free(a);
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "pimopt: error: cannot write to standard output\n");
+		process_complain("cannot write to standard output");
 		return EXIT_INPUT;
 	}
 	return code;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver/driver.h"
+#include "driver/process.h"
 
 typedef enum option_kind { KIND_flag, KIND_value, KIND_maybe, KIND_list } option_kind;
 
@@ -74,8 +75,7 @@ const char *hint_nearest(const char *wanted, int n, const char *const *names, pi
 
 static bool complain(const char *what, const char *which, const char *hint)
 {
-	fprintf(stderr, "pimopt: error: %s '%s'%s\n", what, which, hint);
-	return false;
+	return process_complain("%s '%s'%s", what, which, hint);
 }
 
 static int find_row(const char *name)
@@ -247,8 +247,7 @@ static bool is_one_of(const options *o, option_id id, const char *a, const char 
 	const char *v = o->value[id];
 	if (!v || !*v || !strcmp(v, a) || !strcmp(v, b))
 		return true;
-	fprintf(stderr, "pimopt: error: %s takes %s or %s, not '%s'\n", rows[id].spelling, a, b, v);
-	return false;
+	return process_complain("%s takes %s or %s, not '%s'", rows[id].spelling, a, b, v);
 }
 
 static bool is_number_if_given(const options *o, option_id id)
@@ -257,8 +256,7 @@ static bool is_number_if_given(const options *o, option_id id)
 	int64_t n;
 	if (!v || !*v || read_count(v, &n))
 		return true;
-	fprintf(stderr, "pimopt: error: %s takes a whole number, not '%s'\n", rows[id].spelling, v);
-	return false;
+	return process_complain("%s takes a whole number, not '%s'", rows[id].spelling, v);
 }
 
 static bool check_together(const options *o)

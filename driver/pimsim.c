@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "driver/process.h"
 #include "frontends/frontend.h"
 #include "targets/sim.h"
 
@@ -176,8 +177,7 @@ static bool take_file(settings *s, const char *path)
 		return true;
 	}
 	if (s->program) {
-		fprintf(stderr, "pimsim: two programs, '%s' and '%s': expected one\n", s->program, path);
-		return false;
+		return process_complain("two programs, '%s' and '%s': expected one", s->program, path);
 	}
 	s->program = path;
 	return true;
@@ -192,9 +192,32 @@ static bool fit_together(const settings *s)
 		wrong = "inputs come from --data or from --inputs, not from both";
 	else if (s->timing_only && (s->data || s->n_inputs || s->outputs_dir))
 		wrong = "--timing-only has no values: --data, --inputs and --outputs-dir do not go with it";
-	if (wrong)
-		fprintf(stderr, "pimsim: %s\n", wrong);
-	return !wrong;
+	return !wrong || process_complain("%s", wrong);
+}
+
+/* An option that is not there, is short for several, or has no value where it needs one (or one too
+ * many). */
+static int complain_about(const char *given, bool lacks_value, char names[OPTION_COUNT][32])
+{
+	char spelled[OPTION_COUNT][34];
+	const char *all[OPTION_COUNT];
+	pim_arena *a = pim_arena_new();
+	const char *name = pim_arena_copy(a, given, strcspn(given, "="));
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		snprintf(spelled[i], sizeof spelled[i], "--%s", names[i]);
+		all[i] = spelled[i];
+	}
+	const char *near = pim_nearest(name, OPTION_COUNT, all);
+	bool known = near && !strcmp(near, name);
+	if (known && lacks_value)
+		process_complain("a value is missing after '%s'", name);
+	else if (known)
+		process_complain("this option takes no value: '%s'", given);
+	else
+		process_complain("unknown option '%s'%s%s%s", name, near ? ", did you mean '" : "",
+			near ? near : "", near ? "'" : "; pimsim --help shows all");
+	pim_arena_free(a);
+	return USAGE;
 }
 
 /* -1: go on; else the exit code. */
@@ -205,9 +228,9 @@ static int read_options(int argc, char **argv, settings *s)
 	for (int i = 0; i < OPTION_COUNT; i++)
 		table[i] = (struct option){spell(rows[i].name, names[i]),
 			rows[i].argument ? required_argument : no_argument, NULL, 256 + i};
-	for (int code; (code = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-		if (code == '?')
-			return USAGE;
+	for (int code; (code = getopt_long(argc, argv, ":", table, NULL)) != -1;) {
+		if (code == '?' || code == ':')
+			return complain_about(argv[optind - 1], code == ':', names);
 		code -= 256;
 		if (code == OPTION_help) {
 			print_help();
@@ -218,8 +241,8 @@ static int read_options(int argc, char **argv, settings *s)
 			return OK;
 		}
 		if (!take_option(s, code, optarg)) {
-			fprintf(stderr, "pimsim: --%s=%s: expected --%s=%s (%s)\n", names[code], optarg,
-				names[code], rows[code].argument, rows[code].help);
+			process_complain("--%s=%s: expected --%s=%s (%s)", names[code], optarg, names[code],
+				rows[code].argument, rows[code].help);
 			return USAGE;
 		}
 	}
@@ -230,15 +253,6 @@ static int read_options(int argc, char **argv, settings *s)
 }
 
 /* ---- tensors ---- */
-
-static void print_diag(void *user, const pim_diag *d)
-{
-	const settings *s = user;
-	if (s->diagnostics_json)
-		pim_diag_json(d, stderr);
-	else
-		pim_diag_print(d, stderr, false);
-}
 
 static const char **tensor_names(int n, const pim_program_tensor *t, pim_arena *a)
 {
@@ -524,7 +538,9 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 		o.watch = pim_timeline_add;
 		o.user = t;
 	}
+	process_note(NULL, "simulating", -1);
 	const pim_sim_report *r = pim_sim_run(p, &o, a);
+	process_note(NULL, "comparing and reporting", -1);
 	int code = r ? finish(s, r, o.input, t, a) : WRONG;
 	if (t)
 		pim_timeline_free(t);
@@ -536,12 +552,16 @@ int main(int argc, char **argv)
 	pim_arena *a = pim_arena_new();
 	settings s = {.timeline_limit = 200000};
 	s.inputs = PIM_NEW(a, const char *, argc + 1);
+	process_begin("pimsim", argc - 1, argv + 1);
 	int code = read_options(argc, argv, &s);
 	if (code < 0) {
 		pim_context *c = pim_context_new();
-		pim_context_on_diag(c, print_diag, &s);
+		pim_context_on_diag(c, s.diagnostics_json ? process_print_json : process_print_text, NULL);
+		process_guard(c);
+		process_watch();
 		pim_program *p = pim_program_read(c, s.program);
 		code = p ? simulate(&s, p, a) : WRONG;
+		process_quiet();
 		if (p)
 			pim_program_free(p);
 		pim_context_free(c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver/reproducer.c - what is left behind when this program crashes, and a sign of life.
+/* driver/reproducer.c - what is left behind when this program crashes.
  *
  * Passes are deterministic, so the input and the command line reproduce every state: keeping them
  * costs nothing while all goes well. When a signal ends the process, the handler writes
@@ -9,14 +9,15 @@
  *
  * A signal handler finds its data in static memory only, so this file keeps one `watch`; it belongs
  * to the process, not to the library. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "driver/driver.h"
+#include "driver/process.h"
 
 static const char file_name[] = "pimopt-crash.pim";
 static const char argument_mark[] = "// pimopt-argument: ";
@@ -28,7 +29,6 @@ typedef struct watch {
 	const char *text;
 	size_t n_text;
 	const char *volatile pass;
-	volatile sig_atomic_t ticks, percent; /* percent below 0: unknown */
 } watch;
 
 static watch now;
@@ -64,6 +64,7 @@ static void say(const char *what)
 
 static void leave_reproducer(int signal_number)
 {
+	process_clean_up();
 	int fd = open(file_name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	if (fd < 0) {
 		say("; cannot write a reproducer here\n");
@@ -126,39 +127,6 @@ static void catch_crashes(void)
 		sigaction(signals[i], &action, NULL);
 }
 
-/* ---- the sign of life ---- */
-
-static void tick(int signal_number)
-{
-	(void)signal_number;
-	char digits[32];
-	int n = 0;
-	now.ticks++;
-	for (int v = now.ticks; v; v /= 10)
-		digits[n++] = (char)('0' + v % 10);
-	write_string(STDERR_FILENO, "\r\033[Kpimopt: ");
-	write_string(STDERR_FILENO, now.pass ? now.pass : "reading");
-	write_string(STDERR_FILENO, ", ");
-	while (n)
-		write_bytes(STDERR_FILENO, &digits[--n], 1);
-	write_string(STDERR_FILENO, " s");
-	if (now.percent < 0)
-		return;
-	char part[] = {' ', (char)('0' + now.percent / 100 % 10), (char)('0' + now.percent / 10 % 10),
-		(char)('0' + now.percent % 10), '%'};
-	write_bytes(STDERR_FILENO, part, sizeof part);
-}
-
-static void start_ticking(void)
-{
-	struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
-	struct itimerval every_second = {{1, 0}, {1, 0}};
-	if (!isatty(STDERR_FILENO))
-		return;
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &every_second, NULL);
-}
-
 void reproducer_arm(const options *o, const session *s, const char *text, size_t n)
 {
 	pim_text header = {0};
@@ -168,30 +136,26 @@ void reproducer_arm(const options *o, const session *s, const char *text, size_t
 	now = (watch){.header = pim_arena_copy(s->arena, header.s, header.n),
 		.n_header = header.n,
 		.text = text,
-		.n_text = text ? n : 0,
-		.percent = -1};
+		.n_text = text ? n : 0};
 	pim_text_free(&header);
 	catch_crashes();
-	start_ticking();
+	process_watch();
 }
 
 void reproducer_note(void *user, const char *text, double part)
 {
 	(void)user;
 	now.pass = text;
-	now.percent = part < 0 ? -1 : (sig_atomic_t)(100 * part);
+	process_note(NULL, text, part);
 }
 
 void reproducer_finish(void)
 {
-	static const struct itimerval never;
 	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-	if (now.ticks)
-		write_string(STDERR_FILENO, "\r\033[K");
-	setitimer(ITIMER_REAL, &never, NULL);
+	process_quiet();
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		signal(signals[i], SIG_DFL);
-	now = (watch){.percent = -1};
+	now = (watch){0};
 }
 
 /* ---- reading one back ---- */
@@ -229,7 +193,7 @@ char **reproducer_read(const char *path, int *argc, pim_arena *a)
 {
 	FILE *f = fopen(path, "rb");
 	if (!f) {
-		fprintf(stderr, "pimopt: error: cannot open the reproducer '%s'\n", path);
+		process_complain("cannot open the reproducer '%s': %s", path, strerror(errno));
 		return NULL;
 	}
 	char *head = pim_arena_alloc(a, (1 << 16) + 1);
@@ -237,7 +201,6 @@ char **reproducer_read(const char *path, int *argc, pim_arena *a)
 	fclose(f);
 	if (n && begins_with(head, "// pimopt "))
 		return collect_arguments(head, path, argc, a);
-	fprintf(stderr,
-		"pimopt: error: '%s' is no reproducer: it does not begin with `// pimopt VERSION`\n", path);
+	process_complain("'%s' is no reproducer: it does not begin with `// pimopt VERSION`", path);
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver/driver.h"
+#include "driver/process.h"
 
 static const char separator[] = "// -----";
 
@@ -95,12 +96,15 @@ static bool run_part(session *s, const part *p, pim_text *out)
 static pim_diag_handler *choose_handler(const options *o)
 {
 	const char *form = o->value[OPT_diagnostics];
-	return form && !strcmp(form, "json") ? diagnostics_print_json : diagnostics_print_text;
+	return form && !strcmp(form, "json") ? process_print_json : process_print_text;
 }
 
 static void print_reports(const session *s)
 {
-	if (s->o->value[OPT_stats])
+	const char *stats = s->o->value[OPT_stats];
+	if (stats && !strcmp(stats, "json"))
+		report_statistics_json(s, stderr);
+	else if (stats)
 		report_statistics(s, stderr);
 	if (s->o->value[OPT_time])
 		report_time(s, stderr);
@@ -174,6 +178,7 @@ int split_run(const options *o)
 		return EXIT_COMMAND;
 	pim_context *c = pim_context_new();
 	pim_context_on_diag(c, choose_handler(o), NULL);
+	process_guard(c);
 	size_t n = 0;
 	pim_text out = {0};
 	const char *text = input_read_text(c, o->input, &n);

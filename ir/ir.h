@@ -86,6 +86,9 @@ struct pim_context {
 	pim_arena *arena;
 	pim_diag_handler *on_diag;
 	void *on_diag_user;
+	/* Told of a temporary file when it is made, and when it is gone or renamed; may be NULL. */
+	void (*on_unfinished)(void *user, const char *path, bool unfinished);
+	void *on_unfinished_user;
 	bool told_absent;        /* that constants have no elements */
 	int errors, error_limit; /* after error_limit (20) errors the rest are counted, not reported */
 	pim_map *strings, *types, *names; /* interned strings, types; name sources */

@@ -25,6 +25,13 @@ static void free_output(pim_output *o)
 	free(o);
 }
 
+static void tell(const pim_output *o, bool unfinished)
+{
+	pim_context *c = o->context;
+	if (o->temporary && c->on_unfinished)
+		c->on_unfinished(c->on_unfinished_user, o->temporary, unfinished);
+}
+
 /* A new file beside the final one, with the final one's permissions when there is one. */
 static FILE *open_temporary(pim_output *o, const struct stat *old)
 {
@@ -35,8 +42,13 @@ static FILE *open_temporary(pim_output *o, const struct stat *old)
 		PIM_BUG("out of memory (%zu bytes)", n);
 	for (int i = 0; fd < 0 && i < TRIES; i++) {
 		snprintf(o->temporary, n, "%s.tmp-%ld-%d", o->path, (long)getpid(), i);
+		tell(o, true);
 		fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (fd < 0 && errno != EEXIST)
+		int why = errno;
+		if (fd < 0)
+			tell(o, false);
+		errno = why;
+		if (fd < 0 && why != EEXIST)
 			return NULL;
 	}
 	if (fd < 0)
@@ -45,6 +57,7 @@ static FILE *open_temporary(pim_output *o, const struct stat *old)
 	if (!f) {
 		close(fd);
 		unlink(o->temporary);
+		tell(o, false);
 	}
 	return f;
 }
@@ -105,6 +118,7 @@ bool pim_output_commit(pim_output *o)
 		if (o->temporary)
 			unlink(o->temporary);
 	}
+	tell(o, false);
 	free_output(o);
 	return ok;
 }
@@ -114,5 +128,6 @@ void pim_output_abandon(pim_output *o)
 	close_file(o);
 	if (o->temporary)
 		unlink(o->temporary);
+	tell(o, false);
 	free_output(o);
 }

@@ -6,6 +6,7 @@ outputs, given by -DPIM_DATA=DIR or the environment), python-onnx; UNSUPPORTED: 
 measure or crash on purpose.
 """
 import os
+import shutil
 import subprocess
 
 import lit.formats
@@ -45,6 +46,7 @@ features = {
     "sanitize": config.pim_sanitize,
     "data": bool(data) and os.path.isdir(data),
     "python-onnx": python is not None,
+    "script": shutil.which("script") is not None,
 }
 config.available_features.update(name for name, there in features.items() if there)
 if not features["data"]:
