@@ -28,6 +28,15 @@ const int64_t *pim_rule_ints(const pim_node *n, const char *attribute, int count
 const char *pim_rule_text(const pim_node *n, const pim_type *t);
 bool pim_rule_is_absent(const pim_node *n, int i);
 
+/* ---- ops_index.c: places that integers say ---- */
+
+/* As pim_rule_operand, and its elements are integers. */
+const pim_type *pim_rule_index_operand(const pim_node *n, int i);
+/* All elements of an integer tensor as indices; element k is one of sizes[k % n_sizes], negative
+ * ones count from the end. NULL after a diagnostic. */
+const int64_t *pim_rule_indices(
+	const pim_node *n, const pim_tensor *t, int n_sizes, const int64_t *sizes, pim_arena *scratch);
+
 /* ---- window.c: windows of conv and pools, seen as three spatial dims (missing ones are 1) ---- */
 
 /* out position o, tap k reads input position stride*o + dilation*k - lo. */
@@ -76,6 +85,11 @@ const void *pim_stage_whole(const pim_tensor *t, pim_arena *scratch);
 void *pim_stage_room(pim_tensor *t, pim_arena *scratch);
 /* Stores what was computed in pim_stage_room's answer. */
 void pim_stage_finish(pim_tensor *t, const void *room);
+/* All elements of a tensor of any type as doubles: the data itself when it is f64. NULL for an
+ * absent input. */
+const double *pim_stage_doubles(const pim_tensor *t, pim_arena *scratch);
+/* Rounds n->type->elements doubles to a float result. */
+void pim_stage_finish_doubles(pim_tensor *t, const double *from);
 
 /* ---- rows.c: walking broadcast operands row by row ---- */
 
@@ -112,6 +126,18 @@ void pim_gemm_f64(
 	const pim_eval *e, const pim_gemm *g, const double *a, const double *b, double beta, double *c);
 /* Wrapping integers, signed or unsigned; beta 0. */
 void pim_gemm_u64(const pim_gemm *g, const uint64_t *a, const uint64_t *b, uint64_t *c);
+
+/* ---- ops_matmul.c, ops_conv.c: what matmul_integer and conv_integer share with them ---- */
+
+/* The result of element type `result` of a product; the operands' types may differ. */
+const pim_type *pim_matmul_type(const pim_node *n, pim_dtype result);
+const pim_type *pim_conv_type(const pim_node *n, pim_dtype result);
+/* The product of operands of n's types, staged as s. */
+void pim_matmul_run(
+	const pim_node *n, pim_stage s, const void *a, const void *b, void *c, const pim_eval *e);
+/* The convolution of integers, without bias, modulo 2^64. */
+void pim_conv_run_integer(
+	const pim_node *n, const int64_t *x, const int64_t *w, int64_t *y, pim_eval *e);
 
 /* ---- element.c ---- */
 

@@ -3,7 +3,7 @@
  *
  * ARITHMETIC rows make elements of the operands' type: a formula for the floats (f16 and bf16 are
  * computed in float and rounded once), one for signed and one for unsigned integers, which wrap.
- * COMPARISONS make bools, BOOLEANS take them. */
+ * BITS are for integers only, COMPARISONS make bools, BOOLEANS take them. */
 #include "ir/op_rules.h"
 
 #include <math.h>
@@ -20,6 +20,14 @@
 	X(min, a < b || a != a ? a : b, a < b ? a : b, a < b ? a : b)                                  \
 	X(pow, pow(a, b), (T)raise_signed(a, b), raise_unsigned(a, b))                                 \
 	X(mod, fmod(a, b), modulo(a, b), a % b)
+
+/* Shifts by the type's width or more leave the sign. */
+#define BITS(X)                                                                                    \
+	X(bitwise_and, (T)(a & b), a &b)                                                               \
+	X(bitwise_or, (T)(a | b), a | b)                                                               \
+	X(bitwise_xor, (T)(a ^ b), a ^ b)                                                              \
+	X(shift_left, (uint64_t)b > 63 ? 0 : (T)((uint64_t)a << b), b > 63 ? 0 : a << b)               \
+	X(shift_right, (uint64_t)b > 63 ? (a < 0 ? -1 : 0) : a >> b, b > 63 ? 0 : a >> b)
 
 #define COMPARISONS(X)                                                                             \
 	X(equal, a == b)                                                                               \
@@ -92,6 +100,9 @@ typedef struct binary_rule {
 	ROW_KERNEL(name, f64, double, T, real)                                                         \
 	ROW_KERNEL(name, i64, int64_t, T, with_sign)                                                   \
 	ROW_KERNEL(name, u64, uint64_t, T, without_sign)
+#define BIT_KERNELS(name, with_sign, without_sign)                                                 \
+	ROW_KERNEL(name, i64, int64_t, T, with_sign)                                                   \
+	ROW_KERNEL(name, u64, uint64_t, T, without_sign)
 #define COMPARISON_KERNELS(name, formula)                                                          \
 	ROW_KERNEL(name, f32, float, uint8_t, formula)                                                 \
 	ROW_KERNEL(name, f64, double, uint8_t, formula)                                                \
@@ -99,9 +110,11 @@ typedef struct binary_rule {
 	ROW_KERNEL(name, u64, uint64_t, uint8_t, formula)
 #define BOOLEAN_KERNELS(name, formula) ROW_KERNEL(name, bool, uint8_t, uint8_t, formula)
 ARITHMETIC(ARITHMETIC_KERNELS)
+BITS(BIT_KERNELS)
 COMPARISONS(COMPARISON_KERNELS)
 BOOLEANS(BOOLEAN_KERNELS)
 #undef ARITHMETIC_KERNELS
+#undef BIT_KERNELS
 #undef COMPARISON_KERNELS
 #undef BOOLEAN_KERNELS
 #undef ROW_KERNEL
@@ -112,9 +125,13 @@ static const binary_rule rules[PIM_OP_COUNT] = {
 	[PIM_OP_##name].run[PIM_STAGE_f64] = run_f64_##name,                                           \
 	[PIM_OP_##name].run[PIM_STAGE_i64] = run_i64_##name,                                           \
 	[PIM_OP_##name].run[PIM_STAGE_u64] = run_u64_##name,
+#define BIT_ROW(name, ...)                                                                         \
+	[PIM_OP_##name].run[PIM_STAGE_i64] = run_i64_##name,                                           \
+	[PIM_OP_##name].run[PIM_STAGE_u64] = run_u64_##name,
 #define BOOLEAN_ROW(name, formula) [PIM_OP_##name].run[PIM_STAGE_bool] = run_bool_##name,
-	ARITHMETIC(NUMBER_ROW) COMPARISONS(NUMBER_ROW) BOOLEANS(BOOLEAN_ROW)
+	ARITHMETIC(NUMBER_ROW) BITS(BIT_ROW) COMPARISONS(NUMBER_ROW) BOOLEANS(BOOLEAN_ROW)
 #undef NUMBER_ROW
+#undef BIT_ROW
 #undef BOOLEAN_ROW
 };
 
@@ -129,7 +146,9 @@ static const pim_type *infer_binary(const pim_node *n, result_kind kind)
 	const binary_rule *r = &rules[n->op];
 	if (!r->run[pim_stage_of(t->dtype)]) {
 		pim_node_error(n, "input 0 of %s is %s, expected %s", pim_node_op(n), pim_rule_text(n, t),
-			r->run[PIM_STAGE_f32] ? "a float or integer type" : "bool");
+			r->run[PIM_STAGE_f32]	? "a float or integer type"
+			: r->run[PIM_STAGE_i64] ? "an integer type"
+									: "bool");
 		return NULL;
 	}
 	int rank = pim_rule_broadcast(n, 0, 2, 0, dims);

@@ -25,12 +25,11 @@ static bool check_bias(const pim_node *n, int64_t channels)
 	return true;
 }
 
-/* Operands of one rank of at least 3, numbers of one element type, and groups that divide
- * `channels`. */
+/* Operands of one rank of at least 3, numbers, and groups that divide the channels. */
 static bool check_operands(const pim_node *n)
 {
 	const pim_type *x = pim_rule_operand(n, 0), *w = pim_rule_operand(n, 1);
-	if (!x || !w || !pim_rule_same_dtype(n, 1))
+	if (!x || !w)
 		return false;
 	if (x->rank < 3 || x->rank > 5 || w->rank != x->rank || x->dtype == PIM_DTYPE_bool)
 		return pim_node_error(n,
@@ -43,7 +42,7 @@ static bool check_operands(const pim_node *n)
 	return true;
 }
 
-const pim_type *pim_infer_conv(const pim_node *n)
+const pim_type *pim_conv_type(const pim_node *n, pim_dtype result)
 {
 	pim_window win;
 	if (!check_operands(n))
@@ -52,9 +51,9 @@ const pim_type *pim_infer_conv(const pim_node *n)
 	int64_t groups = pim_node_int(n, "groups"), dims[5] = {x->dims[0], w->dims[0]};
 	if (w->dims[1] != x->dims[1] / groups || w->dims[0] % groups) {
 		pim_node_error(n,
-			"conv of %s by %s with %lld groups: expected %lld input channels in the weights and a "
+			"%s of %s by %s with %lld groups: expected %lld input channels in the weights and a "
 			"multiple of %lld results",
-			pim_rule_text(n, x), pim_rule_text(n, w), (long long)groups,
+			pim_node_op(n), pim_rule_text(n, x), pim_rule_text(n, w), (long long)groups,
 			(long long)(x->dims[1] / groups), (long long)groups);
 		return NULL;
 	}
@@ -63,13 +62,19 @@ const pim_type *pim_infer_conv(const pim_node *n)
 		return NULL;
 	for (int d = 0; d < win.n; d++)
 		dims[2 + d] = win.out[3 - win.n + d];
-	return pim_rule_result(n, x->dtype, x->rank, dims);
+	return pim_rule_result(n, result, x->rank, dims);
+}
+
+const pim_type *pim_infer_conv(const pim_node *n)
+{
+	const pim_type *x = pim_rule_operand(n, 0);
+	return x && pim_rule_same_dtype(n, 1) ? pim_conv_type(n, x->dtype) : NULL;
 }
 
 const pim_type *pim_infer_conv_transpose(const pim_node *n)
 {
 	pim_window win;
-	if (!check_operands(n))
+	if (!check_operands(n) || !pim_rule_same_dtype(n, 1))
 		return NULL;
 	const pim_type *x = n->in[0]->type, *w = n->in[1]->type;
 	int64_t groups = pim_node_int(n, "groups"), dims[5] = {x->dims[0]};
@@ -203,9 +208,9 @@ static conv_shape read_conv(const pim_node *n)
 	conv_shape s = {.batch = x->dims[0], .groups = pim_node_int(n, "groups")};
 	s.in_channels = x->dims[1] / s.groups;
 	s.out_channels = n->type->dims[1] / s.groups;
-	bool ok = n->op == PIM_OP_conv
-				  ? pim_window_read(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w)
-				  : pim_window_read_transposed(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w);
+	bool ok = n->op == PIM_OP_conv_transpose
+				  ? pim_window_read_transposed(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w)
+				  : pim_window_read(n, x->rank - 2, x->dims + 2, w->dims + 2, &s.w);
 	if (!ok)
 		PIM_BUG("%s was not inferred", pim_node_op(n));
 	return s;
@@ -527,6 +532,28 @@ static void convolve_small(const conv_shape *s, const int64_t *x, const int64_t 
 		convolve_exact(s, x + p * s->in_channels * w->in_volume,
 			k + p % s->groups * s->in_channels * s->out_channels * w->kernel_volume,
 			y + p * s->out_channels * w->out_volume, floats, e);
+}
+
+/* Whether every element is at most 255 away from 0. */
+static bool are_small(const int64_t *v, int64_t n)
+{
+	bool small = true;
+	for (int64_t i = 0; i < n; i++)
+		small = small && v[i] >= -255 && v[i] <= 255;
+	return small;
+}
+
+void pim_conv_run_integer(
+	const pim_node *n, const int64_t *x, const int64_t *w, int64_t *y, pim_eval *e)
+{
+	conv_shape s = read_conv(n);
+	if (n->type->elements == 0)
+		return;
+	if (!e->plain && s.w.kernel_volume <= EXACT_PRODUCTS &&
+		are_small(x, n->in[0]->type->elements) && are_small(w, n->in[1]->type->elements))
+		convolve_small(&s, x, w, NULL, y, e);
+	else
+		convolve_u64(&s, (const uint64_t *)x, (const uint64_t *)w, NULL, (uint64_t *)y);
 }
 
 bool pim_eval_conv(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)

@@ -11,22 +11,22 @@ static void read_matrix(const pim_node *n, int i, int64_t *rows, int64_t *column
 	*columns = t->dims[t->rank - (swap ? 2 : 1)];
 }
 
-const pim_type *pim_infer_matmul(const pim_node *n)
+const pim_type *pim_matmul_type(const pim_node *n, pim_dtype result)
 {
 	const pim_type *a = pim_rule_operand(n, 0), *b = pim_rule_operand(n, 1);
 	int64_t dims[PIM_MAX_RANK + 2], m, k, kb, columns;
-	if (!a || !b || !pim_rule_same_dtype(n, 1))
+	if (!a || !b)
 		return NULL;
 	if (a->rank < 2 || b->rank < 2 || a->dtype == PIM_DTYPE_bool) {
-		pim_node_error(n, "inputs of matmul are %s and %s, expected numbers and at least two dims",
-			pim_rule_text(n, a), pim_rule_text(n, b));
+		pim_node_error(n, "inputs of %s are %s and %s, expected numbers and at least two dims",
+			pim_node_op(n), pim_rule_text(n, a), pim_rule_text(n, b));
 		return NULL;
 	}
 	read_matrix(n, 0, &m, &k);
 	read_matrix(n, 1, &kb, &columns);
 	if (k != kb) {
-		pim_node_error(n, "matmul of %s by %s sums over %lld and %lld elements, expected the same",
-			pim_rule_text(n, a), pim_rule_text(n, b), (long long)k, (long long)kb);
+		pim_node_error(n, "%s of %s by %s sums over %lld and %lld elements, expected the same",
+			pim_node_op(n), pim_rule_text(n, a), pim_rule_text(n, b), (long long)k, (long long)kb);
 		return NULL;
 	}
 	int rank = pim_rule_broadcast(n, 0, 2, 2, dims);
@@ -34,7 +34,13 @@ const pim_type *pim_infer_matmul(const pim_node *n)
 		return NULL;
 	dims[rank] = m;
 	dims[rank + 1] = columns;
-	return pim_rule_result(n, a->dtype, rank + 2, dims);
+	return pim_rule_result(n, result, rank + 2, dims);
+}
+
+const pim_type *pim_infer_matmul(const pim_node *n)
+{
+	const pim_type *a = pim_rule_operand(n, 0);
+	return a && pim_rule_same_dtype(n, 1) ? pim_matmul_type(n, a->dtype) : NULL;
 }
 
 static void map_matrix(const pim_node *n, pim_axes *x, int i, int row_axis, int column_axis)
@@ -121,24 +127,24 @@ static void batch_strides(const pim_type *t, int batch_rank, int64_t strides[PIM
 	}
 }
 
-bool pim_eval_matmul(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+void pim_matmul_run(
+	const pim_node *n, pim_stage s, const void *va, const void *vb, void *vc, const pim_eval *e)
 {
-	pim_stage s = pim_stage_of(n->type->dtype);
 	size_t bytes = pim_stage_bytes(s);
-	const char *a = pim_stage_whole(&in[0], e->scratch), *b = pim_stage_whole(&in[1], e->scratch);
-	char *c = pim_stage_room(out, e->scratch);
+	const pim_type *ta = n->in[0]->type, *tb = n->in[1]->type;
+	const char *a = va, *b = vb;
+	char *c = vc;
 	pim_gemm g = shape_gemm(n);
 	int64_t strides[2][PIM_MAX_RANK] = {{0}};
 	int rank = n->type->rank - 2;
-	batch_strides(in[0].type, rank, strides[0]);
-	batch_strides(in[1].type, rank, strides[1]);
+	batch_strides(ta, rank, strides[0]);
+	batch_strides(tb, rank, strides[1]);
 	if (n->type->elements == 0)
-		return true;
+		return;
 	int64_t dims[PIM_MAX_RANK] = {0}, matrices = n->type->elements / (g.m * g.n);
 	for (int d = 0; d < rank; d++)
 		dims[d] = n->type->dims[d];
-	if (!g.ta && in[0].type->elements == matrices * g.m * g.k &&
-		in[1].type->elements == g.k * g.n) {
+	if (!g.ta && ta->elements == matrices * g.m * g.k && tb->elements == g.k * g.n) {
 		g.m *= matrices;
 		rank = 0;
 	}
@@ -149,6 +155,13 @@ bool pim_eval_matmul(const pim_node *n, const pim_tensor *in, pim_tensor *out, p
 			multiplies[s](e, &g, a + (size_t)((r.offset[0] + i * r.step[0]) * g.m * g.k) * bytes,
 				b + (size_t)((r.offset[1] + i * r.step[1]) * g.k * g.n) * bytes,
 				c + (size_t)((r.result + i) * g.m * g.n) * bytes);
+}
+
+bool pim_eval_matmul(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	void *c = pim_stage_room(out, e->scratch);
+	pim_matmul_run(n, pim_stage_of(n->type->dtype), pim_stage_whole(&in[0], e->scratch),
+		pim_stage_whole(&in[1], e->scratch), c, e);
 	pim_stage_finish(out, c);
 	return true;
 }

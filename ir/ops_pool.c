@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ops_pool - the largest element, or the mean, of each window. */
+/* ops_pool - the largest element, where it is, or the mean, of each window. */
 #include "ir/op_rules.h"
 
 #include <math.h>
@@ -72,6 +72,12 @@ const pim_type *pim_infer_average_pool(const pim_node *n)
 	return read_counted(n, &w, lo, hi) ? t : NULL;
 }
 
+const pim_type *pim_infer_max_pool_indices(const pim_node *n)
+{
+	const pim_type *t = infer_pool(n);
+	return t ? pim_rule_result(n, PIM_DTYPE_i64, t->rank, t->dims) : NULL;
+}
+
 /* Axes: batch, channel, od oh ow, kd kh kw. Input row = stride*oh + dilation*kh - pad. */
 static void axes_of_pool(const pim_node *n, pim_axes *x)
 {
@@ -105,6 +111,20 @@ void pim_axes_average_pool(const pim_node *n, pim_axes *x)
 	axes_of_pool(n, x);
 }
 
+/* Which element of the plane it is depends on where the window is: spatial dims stay whole. */
+void pim_axes_max_pool_indices(const pim_node *n, pim_axes *x)
+{
+	const pim_type *t = n->in[0]->type;
+	pim_axes_of_result(n, x);
+	for (int d = 0; d < t->rank; d++) {
+		bool plane = d >= 2;
+		if (plane)
+			x->axis[d].kind = PIM_AXIS_coupled;
+		pim_axes_term(
+			x, 0, d, plane ? pim_axes_axis(x, t->dims[d], PIM_AXIS_coupled, "entry") : d, 1);
+	}
+}
+
 /* ---- evaluation ---- */
 
 /* stage, element, what is below every element */
@@ -132,6 +152,21 @@ void pim_axes_average_pool(const pim_node *n, pim_axes *x)
 						y[j] = *at > y[j] || *at != *at ? *at : y[j];                              \
 				}                                                                                  \
 			}                                                                                      \
+	}                                                                                              \
+	static void max_pool_indices_##name(                                                           \
+		const pim_window *w, int64_t planes, const void *from, int64_t *y)                         \
+	{                                                                                              \
+		const element *x = from;                                                                   \
+		int64_t first, last, at, step = w->stride[2];                                              \
+		for (int64_t p = 0; p < planes; p++, x += w->in_volume)                                    \
+			for (int64_t line = 0; line < w->out[0] * w->out[1]; line++, y += w->out[2]) {         \
+				for (int64_t j = 0; j < w->out[2]; j++)                                            \
+					y[j] = -1;                                                                     \
+				for (int64_t tap = 0; tap < w->kernel_volume; tap++)                               \
+					if (pim_window_tap(w, line, tap, &first, &last, &at))                          \
+						for (int64_t j = first; j < last; j++, at += step)                         \
+							y[j] = y[j] < 0 || x[at] > x[y[j]] ? at : y[j];                        \
+			}                                                                                      \
 	}
 POOL_TYPES(MAX_POOL)
 #undef MAX_POOL
@@ -149,6 +184,22 @@ bool pim_eval_max_pool(const pim_node *n, const pim_tensor *in, pim_tensor *out,
 	runs[pim_stage_of(n->type->dtype)](
 		&w, n->type->dims[0] * n->type->dims[1], pim_stage_whole(&in[0], e->scratch), y);
 	pim_stage_finish(out, y);
+	return true;
+}
+
+/* A window in padding altogether has index -1. */
+bool pim_eval_max_pool_indices(
+	const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	static void (*const runs[PIM_STAGE_COUNT])(
+		const pim_window *w, int64_t planes, const void *from, int64_t *y) = {
+#define MAX_POOL_ROW(name, element, lowest) [PIM_STAGE_##name] = max_pool_indices_##name,
+		POOL_TYPES(MAX_POOL_ROW)
+#undef MAX_POOL_ROW
+	};
+	pim_window w = read_pool(n);
+	runs[pim_stage_of(in[0].type->dtype)](
+		&w, n->type->dims[0] * n->type->dims[1], pim_stage_whole(&in[0], e->scratch), out->data);
 	return true;
 }
 

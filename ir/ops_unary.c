@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ops_unary - ops of one input, element by element: a formula each, and cast.
+/* ops_unary - ops of one input, element by element: a formula each, and casts.
  *
  * A row of FLOATS holds for the float types (f16 and bf16 are computed in float and rounded once),
  * a row of INTEGERS for the integers, computed modulo 2^64. An op takes the types it has a formula
- * for. */
+ * for. cast rounds to another type, bit_cast keeps the bytes. */
 #include "ir/op_rules.h"
 
 #include <math.h>
@@ -23,6 +23,15 @@
 	X(sin, sin(x))                                                                                 \
 	X(cos, cos(x))                                                                                 \
 	X(tanh, tanh(x))                                                                               \
+	X(tan, tan(x))                                                                                 \
+	X(asin, asin(x))                                                                               \
+	X(acos, acos(x))                                                                               \
+	X(atan, atan(x))                                                                               \
+	X(sinh, sinh(x))                                                                               \
+	X(cosh, cosh(x))                                                                               \
+	X(asinh, asinh(x))                                                                             \
+	X(acosh, acosh(x))                                                                             \
+	X(atanh, atanh(x))                                                                             \
 	X(sigmoid, 1 / (1 + exp(-x)))                                                                  \
 	X(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))                                        \
 	X(silu, x / (1 + exp(-x)))                                                                     \
@@ -44,6 +53,7 @@
 	X(neg, (T)(0 - (uint64_t)x))                                                                   \
 	X(abs, x > 0 ? x : (T)(0 - (uint64_t)x))                                                       \
 	X(sign, x > 0 ? 1 : x == 0 ? 0 : (T)-1)                                                        \
+	X(bitwise_not, ~x)                                                                             \
 	X(relu, x > 0 ? x : 0)                                                                         \
 	X(clip, x<a ? a : x> b ? b : x)
 
@@ -135,9 +145,10 @@ static const pim_type *infer_unary(const pim_node *n)
 	const unary_rule *r = &rules[n->op];
 	if (!t || r->run[pim_stage_of(t->dtype)])
 		return t;
-	const char *wanted = r->run[PIM_STAGE_bool]	 ? "bool"
-						 : r->run[PIM_STAGE_i64] ? "a float or integer type"
-												 : "a float type";
+	const char *wanted = r->run[PIM_STAGE_bool]	  ? "bool"
+						 : !r->run[PIM_STAGE_f32] ? "an integer type"
+						 : r->run[PIM_STAGE_i64]  ? "a float or integer type"
+												  : "a float type";
 	pim_node_error(
 		n, "input of %s is %s, expected %s", pim_node_op(n), pim_rule_text(n, t), wanted);
 	return NULL;
@@ -215,17 +226,57 @@ static bool has_good_attributes(const pim_node *n)
 	}
 #include "ir/ops.def"
 
+/* The attribute `to`, PIM_DTYPE_COUNT after a diagnostic. */
+static pim_dtype read_target(const pim_node *n)
+{
+	const char *name = pim_node_string(n, "to");
+	pim_dtype to = name ? pim_dtype_find(name) : PIM_DTYPE_COUNT;
+	if (to == PIM_DTYPE_COUNT)
+		pim_node_error(n, "%s to \"%s\", expected an element type as f32 or i8", pim_node_op(n),
+			name ? name : "");
+	return to;
+}
+
 const pim_type *pim_infer_cast(const pim_node *n)
 {
 	const pim_type *t = pim_rule_operand(n, 0);
-	const char *name = pim_node_string(n, "to");
-	pim_dtype to = name ? pim_dtype_find(name) : PIM_DTYPE_COUNT;
-	if (to == PIM_DTYPE_COUNT) {
-		pim_node_error(
-			n, "cast to \"%s\", expected an element type as f32 or i8", name ? name : "");
+	pim_dtype to = read_target(n);
+	return t && to != PIM_DTYPE_COUNT ? pim_rule_result(n, to, t->rank, t->dims) : NULL;
+}
+
+static int count_bits(pim_dtype t)
+{
+	bool half = t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4;
+	return t == PIM_DTYPE_bool ? 1 : half ? 4 : (int)pim_dtype_bytes(t) * 8;
+}
+
+const pim_type *pim_infer_bit_cast(const pim_node *n)
+{
+	const pim_type *t = pim_rule_operand(n, 0);
+	pim_dtype to = read_target(n);
+	if (!t || to == PIM_DTYPE_COUNT)
+		return NULL;
+	if (count_bits(t->dtype) != count_bits(to)) {
+		pim_node_error(n, "bit_cast of %s to %s, expected types with as many bits",
+			pim_rule_text(n, t), pim_dtype_name(to));
 		return NULL;
 	}
-	return t ? pim_rule_result(n, to, t->rank, t->dims) : NULL;
+	return pim_rule_result(n, to, t->rank, t->dims);
+}
+
+void pim_axes_bit_cast(const pim_node *n, pim_axes *x)
+{
+	pim_axes_elementwise(n, x);
+}
+
+bool pim_eval_bit_cast(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
+{
+	pim_dtype to = n->type->dtype;
+	if (count_bits(to) < 8) /* stored in a byte, whose other bits the type says */
+		pim_stage_store(to, out->data, 0, n->type->elements, pim_stage_whole(&in[0], e->scratch));
+	else if (n->type->elements)
+		memcpy(out->data, in[0].data, (size_t)pim_type_bytes(n->type));
+	return true;
 }
 
 void pim_axes_cast(const pim_node *n, pim_axes *x)

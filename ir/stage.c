@@ -112,3 +112,34 @@ void pim_stage_finish(pim_tensor *t, const void *room)
 	if (room != t->data)
 		pim_stage_store(t->type->dtype, t->data, 0, t->type->elements, room);
 }
+
+const double *pim_stage_doubles(const pim_tensor *t, pim_arena *scratch)
+{
+	pim_stage s = t->data ? pim_stage_of(t->type->dtype) : PIM_STAGE_f64;
+	const void *from = pim_stage_whole(t, scratch);
+	if (s == PIM_STAGE_f64)
+		return from;
+	int64_t n = t->type->elements;
+	double *to = pim_arena_raw(scratch, sizeof *to * (size_t)n + 1);
+	for (int64_t i = 0; i < n; i++)
+		if (s == PIM_STAGE_f32)
+			to[i] = (double)((const float *)from)[i];
+		else if (s == PIM_STAGE_i64)
+			to[i] = (double)((const int64_t *)from)[i];
+		else if (s == PIM_STAGE_u64)
+			to[i] = (double)((const uint64_t *)from)[i];
+		else
+			to[i] = (double)((const uint8_t *)from)[i];
+	return to;
+}
+
+void pim_stage_finish_doubles(pim_tensor *t, const double *from)
+{
+	int64_t n = t->type->elements;
+	if (t->type->dtype == PIM_DTYPE_f32)
+		for (int64_t i = 0; i < n; i++)
+			((float *)t->data)[i] = (float)from[i];
+	else if (from != t->data)
+		for (int64_t i = 0; i < n; i++)
+			pim_element_set(t->type->dtype, t->data, i, from[i]);
+}
