@@ -21,7 +21,8 @@ typedef struct piece {
 
 struct pim_scheduling_energy {
 	pim_scheduling_resource *of;
-	bool mirrored;
+	bool mirrored, helped;
+	int patience, sits_out;
 	int n;
 	piece *piece;			  /* by earliest start, latest first */
 	int *by_end;			  /* places in piece, by latest end */
@@ -197,6 +198,7 @@ static void because_of_work(
 
 static bool refute(pim_scheduling_energy *e, pim_clause_solver *s, int32_t a, int32_t b)
 {
+	e->helped = true;
 	int64_t spare = work_within(e, a, b, -1) - (int64_t)e->of->capacity * (b - a) - 1;
 	because_of_work(e, s, a, b, -1, spare);
 	return pim_clause_contradict(s);
@@ -212,6 +214,7 @@ static bool begin_later(pim_scheduling_energy *e, pim_clause_solver *s, int32_t 
 		return refute(e, s, a, b);
 	if (fits >= least(k->d, b - k->low) || b - fits <= k->low)
 		return true;
+	e->helped = true;
 	int32_t at = b - (int32_t)fits;
 	because_of_work(e, s, a, b, u, (fits + 1) * k->q - 1 - free);
 	because_not_before(e, s, k, a - k->d + (int32_t)fits + 1);
@@ -270,14 +273,23 @@ static bool sweep(pim_scheduling_energy *e, pim_clause_solver *s)
 	return true;
 }
 
-/* Reads the profile that the quick propagator of the resource has left. */
+/* Reads the profile that the quick propagator of the resource has left. Runs without success make
+ * it sit out the next ones, twice as many each time, unless the resource is a machine. */
 bool pim_scheduling_energy_run(void *self, pim_clause_solver *s)
 {
+	enum { LONGEST = 15 };
 	pim_scheduling_energy *e = self;
-	for (int k = 0; k < 2; k++) {
-		e->mirrored = k;
-		if (!sweep(e, s))
-			return false;
+	if (e->sits_out > 0) {
+		e->sits_out--;
+		return true;
 	}
-	return true;
+	e->helped = false;
+	bool stands = true;
+	for (int k = 0; k < 2 && stands; k++) {
+		e->mirrored = k;
+		stands = sweep(e, s);
+	}
+	e->patience = e->helped || e->of->one_at_a_time ? 0 : least(2 * e->patience + 1, LONGEST);
+	e->sits_out = e->patience;
+	return stands;
 }

@@ -257,6 +257,7 @@ static void add_part(pim_scheduling_resource *c, const pim_scheduling_task *t, i
 	for (int m = 0; m < t->n_modes; m++) {
 		k->duration[m] = (int32_t)t->mode[m].duration;
 		k->demand[m] = (int32_t)t->mode[m].demand[r];
+		c->one_at_a_time = c->one_at_a_time && 2 * t->mode[m].demand[r] > c->capacity;
 	}
 	k->d = k->duration[0];
 	k->q = k->demand[0];
@@ -280,6 +281,7 @@ pim_scheduling_resource *pim_scheduling_resource_new(
 		modes += (size_t)p->task[i].n_modes;
 	pim_scheduling_resource *c = new_array(1, sizeof *c);
 	c->capacity = (int32_t)p->capacity[r];
+	c->one_at_a_time = true;
 	c->part = new_array(n, sizeof *c->part);
 	c->by_begin = new_array(n, sizeof *c->by_begin);
 	c->by_end = new_array(n, sizeof *c->by_end);

@@ -19,6 +19,7 @@ typedef struct pim_scheduling_part {
 typedef struct pim_scheduling_resource {
 	int n;
 	int32_t capacity;
+	bool one_at_a_time; /* no two demands fit */
 	pim_scheduling_part *part;
 	int *by_begin, *by_end; /* orders of sure parts, kept from run to run */
 	int n_segments;
