@@ -154,6 +154,8 @@ bool onnx_check_supported(const onnx_import *x, const onnx_scope *s);
 /* The place of a node: its name, or OpType#index. */
 pim_loc onnx_node_loc(pim_context *c, const Onnx__NodeProto *n, int index);
 
+/* Refuses attributes that no operator has: misspelt ones would be ignored in silence. */
+bool onnx_check_attributes(const onnx_call *k);
 const Onnx__AttributeProto *onnx_attribute(const onnx_call *k, const char *name);
 int64_t onnx_int(const onnx_call *k, const char *name, int64_t init);
 double onnx_float(const onnx_call *k, const char *name, double init);

@@ -254,6 +254,16 @@ bool onnx_body_open(onnx_call *k, const Onnx__GraphProto *g, onnx_scope *s)
 	return add_constants(x, s, g);
 }
 
+static bool check_rank(onnx_call *k, const Onnx__ValueInfoProto *v, const pim_node *n)
+{
+	const Onnx__TypeProto *t = v->type;
+	if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !t->tensor_type->shape ||
+		t->tensor_type->shape->n_dim == (size_t)n->type->rank)
+		return true;
+	return onnx_fail(k, "the body says that '%s' is %s, but it is %s", text(v->name),
+		declared_text(k->import, t->tensor_type), pim_type_text(n->type, k->import->scratch));
+}
+
 bool onnx_body_run(
 	onnx_call *k, onnx_scope *s, const Onnx__GraphProto *g, pim_node *const *in, pim_node **out)
 {
@@ -265,8 +275,12 @@ bool onnx_body_run(
 	body.around = s;
 	body.values = pim_map_new(x->scratch);
 	body.constants = NULL;
-	for (size_t i = 0; i < g->n_input; i++)
+	for (size_t i = 0; i < g->n_input; i++) {
+		ok = check_rank(k, g->input[i], in[i]) && ok;
 		pim_map_put(body.values, text(g->input[i]->name), strlen(text(g->input[i]->name)), in[i]);
+	}
+	if (!ok)
+		return false;
 	x->depth++;
 	ok = convert_nodes(x, &body, g->n_node, g->node);
 	x->depth--;
@@ -276,7 +290,7 @@ bool onnx_body_run(
 			ok = onnx_fail(
 				k, "result '%s' of the body is made by no node", text(g->output[i]->name));
 		else
-			ok = out[i] != x->failed;
+			ok = out[i] != x->failed && check_rank(k, g->output[i], out[i]);
 	}
 	return ok;
 }
@@ -284,13 +298,14 @@ bool onnx_body_run(
 static bool convert_call(onnx_call *k)
 {
 	if (k->row)
-		return check_counts(k) && k->row->convert(k);
+		return check_counts(k) && onnx_check_attributes(k) && k->row->convert(k);
 	return inline_function(k, onnx_function_find(k->import, k->node));
 }
 
 static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *node)
 {
 	onnx_call k = {.import = x, .scope = s, .node = node, .opset = onnx_opset(s, node->domain)};
+	int errors = x->context->errors;
 	bool ok;
 	k.at = !is_top(s) ? s->at : onnx_node_loc(x->context, node, x->index);
 	if (++x->index > NODE_LIMIT)
@@ -298,7 +313,7 @@ static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *n
 	k.row = onnx_row_find(text(node->op_type), node->domain, k.opset);
 	k.n_out = (int)node->n_output;
 	k.out = PIM_NEW(x->scratch, pim_node *, k.n_out + 1);
-	ok = read_inputs(&k, s) && convert_call(&k);
+	ok = read_inputs(&k, s) && convert_call(&k) && x->context->errors == errors;
 	for (int i = 0; i < k.n_out; i++)
 		ok = define(&k, s, i, ok) && ok;
 	return ok;

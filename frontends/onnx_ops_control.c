@@ -256,6 +256,29 @@ static int64_t entry(const onnx_call *k, const char *name, int i, int64_t init)
 	return onnx_ints(k, name, &v) > i ? v[i] : init;
 }
 
+/* A list has a number for each of n values; directions are 0 or 1. */
+static bool check_list(const onnx_call *k, const char *name, int n, bool is_direction)
+{
+	const int64_t *v;
+	int count = onnx_ints(k, name, &v);
+	if (count >= 0 && count != n)
+		return onnx_fail(k, "%s has %d numbers, expected %d", name, count, n);
+	for (int i = 0; i < count && is_direction; i++)
+		if (v[i] != 0 && v[i] != 1)
+			return onnx_fail(k, "%s[%d] is %lld, expected 0 or 1", name, i, (long long)v[i]);
+	return true;
+}
+
+static bool check_lists(const scan *s)
+{
+	const onnx_call *k = s->k;
+	return check_list(k, "scan_input_axes", s->n_scanned, false) &&
+		   check_list(k, "scan_output_axes", s->n_piled, false) &&
+		   check_list(k, "directions", s->n_scanned, true) &&
+		   check_list(k, "scan_input_directions", s->n_scanned, true) &&
+		   check_list(k, "scan_output_directions", s->n_piled, true);
+}
+
 static bool open_scan(scan *s)
 {
 	onnx_call *k = s->k;
@@ -279,7 +302,7 @@ static bool open_scan(scan *s)
 	s->out = PIM_NEW(k->import->scratch, pim_node *, s->g->n_output + 1);
 	s->given = PIM_NEW(k->import->scratch, pim_node *, s->g->n_input + 1);
 	s->state = PIM_NEW(k->import->scratch, pim_node *, s->g->n_output + 1);
-	return true;
+	return check_lists(s);
 }
 
 /* Element t of scanned input i, without its dim. */

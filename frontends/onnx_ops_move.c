@@ -360,6 +360,48 @@ static bool spread_pads(onnx_call *k, int64_t *pads)
 	return true;
 }
 
+/* The element of a dim of `size` that stands at i: wrapped, or mirrored at the ends. */
+static int64_t fold_index(int64_t i, int64_t size, bool wraps)
+{
+	int64_t period = wraps ? size : 2 * (size - 1);
+	if (period == 0)
+		return 0;
+	i = (i % period + period) % period;
+	return i < size ? i : period - i;
+}
+
+/* Padding that goes around the dim, or further than its mirror image: by a gather for each dim. */
+static bool pad_by_index(onnx_call *k, const int64_t *pads, bool wraps)
+{
+	pim_node *x = k->in[0];
+	int rank = x->type->rank;
+	for (int d = 0; d < rank && x; d++) {
+		int64_t size = x->type->dims[d], low = pads[d], n = size + low + pads[rank + d];
+		pim_attr axis = onnx_attr_int("axis", d);
+		double *at;
+		if (low == 0 && n == size)
+			continue;
+		if (size == 0 || n < 0 || n > INT32_MAX)
+			return onnx_fail(k, "dim %d of %s cannot be padded to %lld", d,
+				pim_type_text(x->type, k->import->scratch), (long long)n);
+		at = PIM_NEW(k->import->scratch, double, n + 1);
+		for (int64_t i = 0; i < n; i++)
+			at[i] = (double)fold_index(i - low, size, wraps);
+		x = onnx_make(k, PIM_OP_gather, 2,
+			(pim_node *[]){x, onnx_numbers(k, PIM_DTYPE_i64, 1, &n, at)}, 1, &axis);
+	}
+	return onnx_give(k, x);
+}
+
+/* Does the mirror image of one side do? */
+static bool is_within_reflection(const pim_type *t, const int64_t *pads)
+{
+	for (int d = 0; d < t->rank; d++)
+		if (pads[d] >= t->dims[d] || pads[t->rank + d] >= t->dims[d])
+			return pads[d] <= 0 && pads[t->rank + d] <= 0;
+	return true;
+}
+
 bool onnx_convert_pad(onnx_call *k)
 {
 	int64_t pads[2 * PIM_MAX_RANK];
@@ -367,10 +409,14 @@ bool onnx_convert_pad(onnx_call *k)
 	const char *mode = onnx_string(k, "mode", "constant");
 	pim_attr attrs[3];
 	int n = 0;
-	if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect"))
-		return onnx_fail(k, "mode is '%s', expected constant, edge or reflect", mode);
+	if (strcmp(mode, "constant") && strcmp(mode, "edge") && strcmp(mode, "reflect") &&
+		strcmp(mode, "wrap"))
+		return onnx_fail(k, "mode is '%s', expected constant, edge, reflect or wrap", mode);
 	if (!spread_pads(k, pads) || (k->n_in > 2 && k->in[2] && !onnx_input_number(k, 2, &value)))
 		return false;
+	if (!strcmp(mode, "wrap") ||
+		(!strcmp(mode, "reflect") && !is_within_reflection(k->in[0]->type, pads)))
+		return pad_by_index(k, pads, !strcmp(mode, "wrap"));
 	attrs[n++] = onnx_attr_ints("pads", 2 * k->in[0]->type->rank, pads);
 	if (strcmp(mode, "constant"))
 		attrs[n++] = onnx_attr_string("mode", mode);

@@ -91,6 +91,22 @@ static bool quantizable(const onnx_call *k, pim_dtype t)
 		   onnx_fail(k, "quantized elements of type %s are not supported", pim_dtype_name(t));
 }
 
+/* The zero point (input i) has the type of the quantized elements and the scale's shape. */
+static bool check_zero(const onnx_call *k, int i, pim_dtype t, const pim_type *scale)
+{
+	const pim_type *zero = i < k->n_in && k->in[i] ? k->in[i]->type : NULL;
+	if (!zero)
+		return true;
+	if (zero->dtype != t)
+		return onnx_fail(k, "input %d ('%s') is %s, expected element type %s", i, k->node->input[i],
+			pim_type_text(zero, k->import->scratch), pim_dtype_name(t));
+	if (scale &&
+		(zero->elements != scale->elements || (zero->rank > 1 && zero->rank != scale->rank)))
+		return onnx_fail(k, "the zero point is %s, but the scale %s",
+			pim_type_text(zero, k->import->scratch), pim_type_text(scale, k->import->scratch));
+	return true;
+}
+
 bool onnx_convert_quantize(onnx_call *k)
 {
 	pim_node *x = k->in[0], *scale, *zero = input(k, 2);
@@ -102,8 +118,11 @@ bool onnx_convert_quantize(onnx_call *k)
 		return false;
 	if (to == PIM_DTYPE_COUNT)
 		return onnx_fail(k, "output_dtype %s is not supported", onnx_dtype_text((int32_t)stated));
-	if (!quantizable(k, to))
+	if (!quantizable(k, to) || !check_zero(k, 2, to, k->in[1]->type))
 		return false;
+	if (zero && stated && onnx_dtype((int32_t)stated) != to)
+		return onnx_fail(k, "output_dtype is %s, but the zero point is %s",
+			onnx_dtype_text((int32_t)stated), pim_type_text(zero->type, k->import->scratch));
 	scale = spread(k, k->in[1], x->type, axis, block);
 	zero = spread(k, zero, x->type, axis, block);
 	if (!pim_dtype_is_float(t))
@@ -130,7 +149,7 @@ bool onnx_convert_dequantize(onnx_call *k)
 	int64_t stated = onnx_int(k, "output_dtype", 0);
 	if (k->in[1]->type->elements != 1 && !onnx_axis(k, &axis, x->type->rank))
 		return false;
-	if (!quantizable(k, x->type->dtype))
+	if (!quantizable(k, x->type->dtype) || !check_zero(k, 2, x->type->dtype, k->in[1]->type))
 		return false;
 	scale = spread(k, k->in[1], x->type, axis, block);
 	if (!scale)
@@ -203,8 +222,25 @@ static pim_node *integer_product(onnx_call *k, pim_node *a, pim_node *za, pim_no
 	return in[0] && in[1] && onnx_convert_matmul(&inner) ? out[0] : NULL;
 }
 
+/* Operands of 8 bits, zero points of their types (inputs za and zb). */
+static bool check_bytes(const onnx_call *k, int a, int za, int b, int zb)
+{
+	for (int i = a;; i = b) {
+		pim_dtype t = k->in[i]->type->dtype;
+		if (t != PIM_DTYPE_u8 && t != PIM_DTYPE_i8)
+			return onnx_fail(k, "input %d ('%s') is %s, expected u8 or i8", i, k->node->input[i],
+				pim_type_text(k->in[i]->type, k->import->scratch));
+		if (!check_zero(k, i == a ? za : zb, t, NULL))
+			return false;
+		if (i == b)
+			return true;
+	}
+}
+
 bool onnx_convert_matmul_integer(onnx_call *k)
 {
+	if (!check_bytes(k, 0, 2, 1, 3))
+		return false;
 	return onnx_give(k, integer_product(k, k->in[0], input(k, 2), k->in[1], input(k, 3)));
 }
 
@@ -240,7 +276,11 @@ static pim_node *integer_conv(onnx_call *k, pim_node *x, pim_node *w, pim_node *
 
 bool onnx_convert_conv_integer(onnx_call *k)
 {
-	pim_node *x = centred(k, k->in[0], input(k, 2), 1), *w = centred(k, k->in[1], input(k, 3), 0);
+	pim_node *x, *w;
+	if (!check_bytes(k, 0, 2, 1, 3))
+		return false;
+	x = centred(k, k->in[0], input(k, 2), 1);
+	w = centred(k, k->in[1], input(k, 3), 0);
 	return onnx_give(k, integer_conv(k, x, w, NULL));
 }
 

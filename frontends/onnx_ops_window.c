@@ -269,3 +269,42 @@ bool onnx_convert_global_pool(onnx_call *k)
 		axes[i] = 2 + i;
 	return onnx_give(k, onnx_reduce(k, k->row->op, k->in[0], w.n, axes, 1));
 }
+
+/* (sum of |x|^p over the window)^(1/p): the mean with all padding counted, times the window. */
+bool onnx_convert_lp_pool(onnx_call *k)
+{
+	window w;
+	int64_t counted[2 * MAX_SPATIAL], elements = 1;
+	double p = onnx_attribute(k, "p") && onnx_attribute(k, "p")->f != 0
+				   ? onnx_float(k, "p", 2)
+				   : (double)onnx_int(k, "p", 2);
+	pim_node *x = onnx_make1(k, PIM_OP_abs, k->in[0]), *y;
+	onnx_call inner = *k;
+	if (!x || !read_pool(k, &w, counted))
+		return false;
+	if (p <= 0)
+		return onnx_fail(k, "p is %g, expected more than 0", p);
+	for (int i = 0; i < w.n; i++)
+		elements *= w.kernel[i];
+	y = onnx_make2(k, PIM_OP_pow, x, onnx_scalar(k, x, p));
+	inner.in = &y;
+	if (!y || !give_pool(&inner, &w, w.pads))
+		return false;
+	y = onnx_make2(k, PIM_OP_mul, inner.out[0], onnx_scalar(k, x, (double)elements));
+	return onnx_give(k, onnx_make2(k, PIM_OP_pow, y, onnx_scalar(k, x, 1 / p)));
+}
+
+bool onnx_convert_global_lp_pool(onnx_call *k)
+{
+	int64_t axes[PIM_MAX_RANK];
+	double p = (double)onnx_int(k, "p", 2);
+	pim_node *x = onnx_make1(k, PIM_OP_abs, k->in[0]);
+	window w;
+	if (!x || !check_spatial(k, x->type->rank, &w))
+		return false;
+	for (int i = 0; i < w.n; i++)
+		axes[i] = 2 + i;
+	x = onnx_make2(k, PIM_OP_pow, x, onnx_scalar(k, x, p));
+	x = onnx_reduce(k, PIM_OP_reduce_sum, x, w.n, axes, 1);
+	return onnx_give(k, onnx_make2(k, PIM_OP_pow, x, onnx_scalar(k, x, 1 / p)));
+}

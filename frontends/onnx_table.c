@@ -196,6 +196,47 @@ int onnx_ints(const onnx_call *k, const char *name, const int64_t **v)
 	return a ? (int)a->n_ints : -1;
 }
 
+bool onnx_check_attributes(const onnx_call *k)
+{
+	/* Of any operator of ai.onnx in any opset, in order. */
+	static const char *const names[] = {"activation", "activation_alpha", "activation_beta",
+		"activations", "align_corners", "allowzero", "alpha", "antialias", "approximate",
+		"auto_pad", "axes", "axis", "batch_axis", "batch_dims", "beta", "bias", "block_size",
+		"blocksize", "body", "bitwidth", "case_change_action", "ceil_mode", "center_point_box",
+		"chunk_size", "clip", "consumed_inputs", "coordinate_transformation_mode",
+		"count_include_pad", "cubic_coeff_a", "detect_negative", "detect_positive", "dilations",
+		"direction", "directions", "dtype", "else_branch", "end", "ends", "epsilon", "equation",
+		"exclude_outside", "exclusive", "extrapolation_value", "fmod", "gamma", "group",
+		"height_scale", "hidden_size", "high", "ignore_index", "input_forget", "interleaved",
+		"inverse", "is_case_sensitive", "is_causal", "is_test", "k", "keep_aspect_ratio_policy",
+		"keepdims", "kernel_shape", "kv_num_heads", "lambd", "largest", "layout",
+		"linear_before_reset", "locale", "low", "max", "max_gram_length", "max_skip_count", "mean",
+		"min", "min_gram_length", "mode", "momentum", "nearest_mode", "new_axis", "ngram_counts",
+		"ngram_indexes", "noop_with_empty_axes", "num_groups", "num_heads", "num_outputs",
+		"num_scan_inputs", "offset_group", "onesided", "output_datatype", "output_dtype",
+		"output_height", "output_padding", "output_sequence", "output_shape", "output_width", "p",
+		"padding_mode", "paddings", "pads", "periodic", "perm", "pool_int64s", "pool_strings",
+		"pooled_shape", "precision", "q_num_heads", "qk_matmul_output_mode", "ratio", "reduction",
+		"reverse", "rotary_embedding_dim", "round_mode", "sample_size", "sampling_ratio",
+		"saturate", "scale", "scales", "scan_input_axes", "scan_input_directions",
+		"scan_output_axes", "scan_output_directions", "seed", "select_last_index", "shape", "size",
+		"softcap", "softmax_precision", "sorted", "sparse_value", "spatial", "spatial_scale",
+		"split", "start", "starts", "stash_type", "steps", "stopwords", "storage_order", "strides",
+		"then_branch", "time_axis", "to", "training_mode", "transA", "transB", "type",
+		"update_rule", "upper", "value", "value_float", "value_floats", "value_int", "value_ints",
+		"value_string", "value_strings", "weights", "width_scale"};
+	for (size_t i = 0; i < k->node->n_attribute && !*plain_domain(k->node->domain); i++) {
+		const char *name = k->node->attribute[i]->name ? k->node->attribute[i]->name : "";
+		bool known = k->opset < 7 && !strcmp(name, "broadcast");
+		for (size_t j = 0; j < sizeof names / sizeof *names && !known; j++)
+			known = !strcmp(name, names[j]);
+		if (!known)
+			return onnx_fail(
+				k, "attribute '%s' is unknown in opset %lld", name, (long long)k->opset);
+	}
+	return true;
+}
+
 bool onnx_is_wanted(const onnx_call *k, int i)
 {
 	return i < k->n_out && k->node->output[i] && *k->node->output[i];
