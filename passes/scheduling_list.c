@@ -22,7 +22,7 @@ struct pim_scheduling_list {
 	uint64_t *free, *all, *guard;
 	uint64_t *need; /* rows, one per mode; those of task i begin at first_mode[i] */
 	int *first_mode;
-	int *order, *position; /* position in p->order */
+	int *order, *stack;
 	bool *placed;
 	int64_t *key, *start;
 	bool mirrored;
@@ -98,19 +98,17 @@ pim_scheduling_list *pim_scheduling_list_new(const pim_scheduling *p)
 	l->first_mode = new_array(n, sizeof *l->first_mode);
 	pack_capacities(l);
 	l->order = new_array(n, sizeof *l->order);
-	l->position = new_array(n, sizeof *l->position);
+	l->stack = new_array(n, sizeof *l->stack);
 	l->placed = new_array(n, sizeof *l->placed);
 	l->key = new_array(n, sizeof *l->key);
 	l->start = new_array(n, sizeof *l->start);
-	for (int k = 0; k < p->n_tasks; k++)
-		l->position[p->order[k]] = k;
 	return l;
 }
 
 void pim_scheduling_list_free(pim_scheduling_list *l)
 {
 	void *const parts[] = {l->time, l->free, l->all, l->guard, l->need, l->first_mode, l->order,
-		l->position, l->placed, l->key, l->start, l};
+		l->stack, l->placed, l->key, l->start, l};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		free(parts[i]);
 }
@@ -212,38 +210,86 @@ static int64_t directed_delay(
 	return l->mirrored ? delay + pim_scheduling_duration(l->p, mode, a->to) - from : delay;
 }
 
-/* Places the task, before it what it waits for. */
-static void place_task(pim_scheduling_list *l, int i, const int *mode, int64_t *start)
+/* The least time its arcs allow; *waits: a task it waits for that has no place yet, or -1. */
+static int64_t earliest(
+	const pim_scheduling_list *l, int i, const int *mode, const int64_t *start, int *waits)
 {
 	const pim_scheduling_task *t = &l->p->task[i];
 	const int *arc = l->mirrored ? t->out : t->in;
-	int n = l->mirrored ? t->n_out : t->n_in, first;
+	int n = l->mirrored ? t->n_out : t->n_in;
 	int64_t at = l->mirrored ? 0 : t->release;
-	l->placed[i] = true;
+	*waits = -1;
 	for (int k = 0; k < n; k++) {
 		const pim_scheduling_arc *a = &l->p->arc[arc[k]];
 		int other = l->mirrored ? a->to : a->from;
-		if (!l->placed[other])
-			place_task(l, other, mode, start);
+		if (!l->placed[other]) {
+			*waits = other;
+			return at;
+		}
 		int64_t least = start[other] + directed_delay(l, a, mode);
 		at = least > at ? least : at;
 	}
-	const uint64_t *need = need_of(l, i, mode[i]);
-	int64_t duration = t->mode[mode[i]].duration;
-	start[i] = find_start(l, at, duration, need, &first);
-	take_capacity(l, first, start[i], duration, need);
+	return at;
 }
 
-/* Sorts tasks by key, then by position; nearly sorted orders cost little. */
+/* Places the task, before it all that it waits for. */
+static void place_task(pim_scheduling_list *l, int task, const int *mode, int64_t *start)
+{
+	int depth = 0, waits, first;
+	l->stack[depth++] = task;
+	while (depth) {
+		int i = l->stack[depth - 1];
+		int64_t at = earliest(l, i, mode, start, &waits);
+		if (waits >= 0) {
+			l->stack[depth++] = waits;
+			continue;
+		}
+		const uint64_t *need = need_of(l, i, mode[i]);
+		int64_t duration = l->p->task[i].mode[mode[i]].duration;
+		start[i] = find_start(l, at, duration, need, &first);
+		take_capacity(l, first, start[i], duration, need);
+		l->placed[i] = true;
+		depth--;
+	}
+}
+
+static void insert_sorted(int *order, int n, const int64_t *key)
+{
+	for (int k = 1; k < n; k++) {
+		int i = order[k], to = k;
+		for (; to > 0 && key[order[to - 1]] > key[i]; to--)
+			order[to] = order[to - 1];
+		order[to] = i;
+	}
+}
+
+static void merge_halves(int *order, int n, const int64_t *key, int *scratch)
+{
+	int half = n / 2, a = 0, b = half, to = 0;
+	memcpy(scratch, order, (size_t)half * sizeof *order);
+	while (a < half)
+		order[to++] = b < n && key[order[b]] < key[scratch[a]] ? order[b++] : scratch[a++];
+}
+
+void pim_scheduling_sort(int *order, int n, const int64_t *key, int *scratch)
+{
+	enum { FEW = 160 };
+	if (n <= FEW) {
+		insert_sorted(order, n, key);
+		return;
+	}
+	pim_scheduling_sort(order, n / 2, key, scratch);
+	pim_scheduling_sort(order + n / 2, n - n / 2, key, scratch);
+	merge_halves(order, n, key, scratch);
+}
+
+/* Sorts tasks by key, then by position. */
 static void sort_order(pim_scheduling_list *l, const int64_t *key)
 {
-	int n = l->p->n_tasks, sign = l->mirrored ? -1 : 1;
-	for (int k = 0; k < n; k++) {
-		int i = sign > 0 ? l->p->order[k] : l->p->order[n - 1 - k], to = k;
-		for (; to > 0 && key[l->order[to - 1]] > key[i]; to--)
-			l->order[to] = l->order[to - 1];
-		l->order[to] = i;
-	}
+	int n = l->p->n_tasks;
+	for (int k = 0; k < n; k++)
+		l->order[k] = l->p->order[l->mirrored ? n - 1 - k : k];
+	pim_scheduling_sort(l->order, n, key, l->stack);
 }
 
 static int64_t generate(pim_scheduling_list *l, const int64_t *key, const int *mode, int64_t *start)

@@ -150,25 +150,21 @@ static void adopt_best(pim_scheduling_local *l)
 
 /* ---- children ---- */
 
-static void rank_tasks(pim_scheduling_local *l, const member *m, int *order, int *rank)
+static void rank_tasks(pim_scheduling_local *l, const member *m, int *rank)
 {
 	int n = l->p->n_tasks;
-	for (int k = 0; k < n; k++) {
-		int i = l->p->order[k], to = k;
-		for (; to > 0 && m->start[order[to - 1]] > m->start[i]; to--)
-			order[to] = order[to - 1];
-		order[to] = i;
-	}
+	memcpy(l->order, l->p->order, (size_t)n * sizeof *l->order);
+	pim_scheduling_sort(l->order, n, m->start, rank);
 	for (int k = 0; k < n; k++)
-		rank[order[k]] = k;
+		rank[l->order[k]] = k;
 }
 
 /* Tasks of the window of the first parent in the order of the second. */
 static void cross_parents(pim_scheduling_local *l, const member *a, const member *b, member *child)
 {
-	int n = l->p->n_tasks, *order = l->order;
-	rank_tasks(l, b, order, l->rank[1]);
-	rank_tasks(l, a, order, l->rank[0]);
+	int n = l->p->n_tasks;
+	rank_tasks(l, b, l->rank[1]);
+	rank_tasks(l, a, l->rank[0]);
 	int width = n / 4 + (int)pim_scheduling_random(l->run, (uint32_t)(n / 2 + 1));
 	int from = (int)pim_scheduling_random(l->run, (uint32_t)(n - width + 1));
 	for (int i = 0; i < n; i++) {
@@ -241,7 +237,7 @@ void pim_scheduling_local_work(pim_scheduling_local *l, int64_t schedules)
 {
 	adopt_best(l);
 	for (int64_t i = 0; i < schedules && !pim_scheduling_is_done(l->run); i++) {
-		if (i % 8 == 0 && l->p->known && pim_scheduling_time_is_up(l->run))
+		if ((i % 8 == 0 || l->p->n_tasks > 500) && l->p->known && pim_scheduling_time_is_up(l->run))
 			return;
 		if (l->n < MEMBERS)
 			begin_member(l, &l->of[l->n++]);

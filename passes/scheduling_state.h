@@ -88,6 +88,9 @@ int64_t pim_scheduling_list_forward(
 /* Right-justifies, then left-justifies the schedule; the makespan. */
 int64_t pim_scheduling_list_justify(pim_scheduling_list *l, const int *mode, int64_t *start);
 
+/* Sorts tasks by key, ties as they stand; scratch holds n. */
+void pim_scheduling_sort(int *order, int n, const int64_t *key, int *scratch);
+
 /* scheduling_local.c: a population of schedules. */
 typedef struct pim_scheduling_local pim_scheduling_local;
 pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *r);
