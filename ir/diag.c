@@ -166,8 +166,11 @@ static void report_node(const pim_node *n, pim_severity s, const char *format, v
 	char *said = pim_arena_alloc(a, (size_t)(bytes < 0 ? 0 : bytes) + 1);
 	vsnprintf(said, (size_t)(bytes < 0 ? 0 : bytes) + 1, format, again);
 	va_end(again);
-	pim_report(
-		c, s, n->loc, "%s (%s): %s", pim_node_label(n, a), pim_op_at((pim_op)n->op)->name, said);
+	const char *op = pim_op_at((pim_op)n->op)->name;
+	if (!n->name && n->number == PIM_NO_NUMBER) /* it is just being read */
+		pim_report(c, s, n->loc, "%s: %s", op, said);
+	else
+		pim_report(c, s, n->loc, "%s (%s): %s", pim_node_label(n, a), op, said);
 	pim_arena_free(a);
 }
 
