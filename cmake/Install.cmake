@@ -12,5 +12,6 @@ configure_package_config_file(cmake/pimoptConfig.cmake.in ${CMAKE_BINARY_DIR}/pi
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/pimoptConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/pimoptConfig.cmake ${CMAKE_BINARY_DIR}/pimoptConfigVersion.cmake
 	DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pimopt)
+file(RELATIVE_PATH PIM_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/pimopt.pc.in ${CMAKE_BINARY_DIR}/pimopt.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/pimopt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

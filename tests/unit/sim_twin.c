@@ -123,6 +123,8 @@ static void unroll(twin *t, int unit, int64_t from, int64_t to, int depth, const
 {
 	const pim_stream *stream = t->p->stream + unit;
 	int64_t rounds[PIM_MAX_REPEAT + 1] = {0};
+	if (depth > PIM_MAX_REPEAT)
+		PIM_BUG("repeats are nested %d deep", depth);
 	for (int d = 0; d < depth; d++)
 		rounds[d] = round[d];
 	for (int64_t i = from; i < to; i++) {
