@@ -225,7 +225,7 @@ static bool split_sizes(onnx_call *k, int64_t size, int64_t *parts)
 		n = onnx_input_ints(k, 1, k->n_out, parts);
 		if (n < 0)
 			return false;
-	} else if (n == k->n_out) {
+	} else if (n > 0 && n == k->n_out) {
 		memcpy(parts, given, sizeof *parts * (size_t)n);
 	}
 	if (n >= 0 && n != k->n_out)

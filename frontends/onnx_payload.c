@@ -238,7 +238,7 @@ static bool copy_message(
 	if (depth > DEPTH_LIMIT)
 		return fail_at(f, at, m, "messages are nested more than 256 deep");
 	while (at < end) {
-		field d;
+		field d = {0};
 		if (!read_field(f, m, at, end, &d) || !copy_field(f, m, &d, depth, &payloads, out))
 			return false;
 		at = d.end;

@@ -201,8 +201,10 @@ static bool improve_group(search *s)
 	look_around(s);
 	for (int sweep = 0; better && sweep < MOST_SWEEPS && s->work < MOST_WORK; sweep++) {
 		better = false;
-		for (int a = 0; a < leader(s)->n_units; a++)
-			better = (try_exchanges(s, a) | try_moves(s, a)) || better;
+		for (int a = 0; a < leader(s)->n_units; a++) {
+			better = try_exchanges(s, a) || better;
+			better = try_moves(s, a) || better;
+		}
 		any = any || better;
 	}
 	for (int i = 0; i < s->n_members; i++)

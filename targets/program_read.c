@@ -107,7 +107,7 @@ static int read_list(pim_cursor *c, int room, int64_t *v)
 /* Items of a table stand in order: the next one has the number n. */
 static bool want_number(pim_cursor *c, char letter, int n)
 {
-	uint32_t v;
+	uint32_t v = 0;
 	pim_cursor_space(c);
 	pim_cursor at = *c;
 	if (!take_numbered(c, letter, &v))
@@ -409,7 +409,7 @@ static void copy_stream(pim_stream *to, const pim_stream *from)
 static bool read_units(reader *r)
 {
 	pim_cursor *c = r->c;
-	uint32_t first, last;
+	uint32_t first = 0, last;
 	pim_cursor_space(c);
 	if (!take_u32(c, &first))
 		return false;
