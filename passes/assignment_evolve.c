@@ -170,7 +170,7 @@ void assignment_evolve(assignment_run *r, const assignment_dense *d, uint64_t se
 	v.unit = PIM_NEW(a, int, r->p->n);
 	v.left = PIM_NEW(a, int, d->n);
 	v.taken = PIM_NEW(a, bool, d->n);
-	v.moves = 200 + 40 * d->n;
+	v.moves = 100 + 10 * d->n;
 	begin_members(&v);
 	for (int idle = 0; !assignment_done(r); idle++) {
 		int64_t before = r->cost;
