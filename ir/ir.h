@@ -216,6 +216,7 @@ enum {
 	PIM_OPF_elementwise = 1 << 3, /* result element depends on one element of each (broadcast) input */
 	PIM_OPF_commutes = 1 << 4,
 	PIM_OPF_leaf = 1 << 5,        /* no inputs: input, constant */
+	PIM_OPF_lookup = 1 << 6,      /* indices say where to read: one element of the table for each of the result */
 };
 
 typedef struct pim_axes pim_axes;
@@ -438,6 +439,9 @@ typedef struct pim_limits {
 void pim_nest_extents(const pim_node *n, const pim_axes *x, int64_t *extent);
 /* Bytes of operand i (n_in: the result) in a tile, borders not counted; 0 for an absent input. */
 int64_t pim_nest_operand_bytes(const pim_node *n, const pim_axes *x, int i, const int64_t *tile);
+/* The same as a slot of the buffer: slots begin at multiples of PIM_SLOT_ALIGN bytes. */
+enum { PIM_SLOT_ALIGN = 64 };
+int64_t pim_nest_slot_bytes(const pim_node *n, const pim_axes *x, int i, const int64_t *tile);
 /* Bytes of the buffer that one tile's operands take, twice when the slice has more than one tile. When
  * they do not fit l->buffer_bytes, the largest operand (the first of equals) stays in main memory, then
  * the next, until the rest fits: from_memory[i] (may be NULL; n_in + 1 entries) tells which did. */

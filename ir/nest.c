@@ -48,6 +48,12 @@ int64_t pim_nest_operand_bytes(const pim_node *n, const pim_axes *x, int i, cons
 	return bytes;
 }
 
+int64_t pim_nest_slot_bytes(const pim_node *n, const pim_axes *x, int i, const int64_t *tile)
+{
+	return (pim_nest_operand_bytes(n, x, i, tile) + PIM_SLOT_ALIGN - 1) / PIM_SLOT_ALIGN *
+		   PIM_SLOT_ALIGN;
+}
+
 static bool has_one_tile(const pim_node *n, const pim_axes *x, const int64_t *tile)
 {
 	int64_t extent[PIM_MAX_AXES];
@@ -77,7 +83,7 @@ int64_t pim_nest_buffer_bytes(const pim_node *n, const pim_axes *x, const int64_
 	bool *out = PIM_NEW(scratch, bool, count);
 	int64_t buffers = has_one_tile(n, x, tile) ? 1 : 2;
 	for (int i = 0; i < count; i++)
-		sum += bytes[i] = buffers * pim_nest_operand_bytes(n, x, i, tile);
+		sum += bytes[i] = buffers * pim_nest_slot_bytes(n, x, i, tile);
 	for (int i; sum > l->buffer_bytes && (i = find_largest(count, bytes, out)) >= 0;) {
 		out[i] = true;
 		sum -= bytes[i];

@@ -12,6 +12,7 @@
  * short floats in four at most (each tile rounds). When not even the smallest tile fits, operands
  * stay in main memory by the rule of ir/nest.c and are read tile by tile, without overlap. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "passes/pass.h"
@@ -127,7 +128,31 @@ static int list_loops(const problem *p, tiling *t)
 	return outer;
 }
 
-/* Operands that do not fit stay in main memory; false when that is not allowed. */
+/* Places of a dim that these extents of its axes reach. */
+static int64_t count_places(const pim_index *index, const int64_t *extent)
+{
+	int64_t places = 1;
+	for (int k = 0; k < index->n; k++)
+		places += llabs(index->term[k].coef) * (extent[index->term[k].axis] - 1);
+	return places;
+}
+
+/* Does a tile of operand i lie together in what the slice holds of it? */
+static bool lies_together(const problem *p, int i, const int64_t *tile)
+{
+	const pim_node *value = i < (int)p->node->n_in ? p->node->in[i] : p->node;
+	bool inside = false;
+	for (int d = 0; value && d < value->type->rank; d++) {
+		int64_t places = count_places(&p->axes->map[i][d], tile);
+		if (inside && places != count_places(&p->axes->map[i][d], p->extent))
+			return false;
+		inside = inside || places > 1;
+	}
+	return true;
+}
+
+/* Operands that do not fit stay in main memory, in tiles that lie together there; false when that
+ * is not allowed. */
 static bool fit_buffer(problem *p, tiling *t, const int64_t *tile)
 {
 	int count = (int)p->node->n_in + 1;
@@ -136,13 +161,17 @@ static bool fit_buffer(problem *p, tiling *t, const int64_t *tile)
 	for (int i = 0; i < count; i++) {
 		p->out[i] = false;
 		p->bytes[i] = pim_nest_operand_bytes(p->node, p->axes, i, tile);
-		t->need += buffers * p->bytes[i];
+		t->need += buffers * pim_nest_slot_bytes(p->node, p->axes, i, tile);
 	}
 	if (t->need <= p->limits.buffer_bytes)
 		return true;
-	if (p->any)
-		pim_nest_buffer_bytes(p->node, p->axes, tile, &p->limits, p->out);
-	return p->any;
+	if (!p->any)
+		return false;
+	pim_nest_buffer_bytes(p->node, p->axes, tile, &p->limits, p->out);
+	bool together = true;
+	for (int i = 0; i < count; i++)
+		together = together && (!p->out[i] || lies_together(p, i, tile));
+	return together;
 }
 
 /* Fills order, cycles and need from the counts. */

@@ -73,8 +73,9 @@ static void fetch_operands(work *w)
 		pim_box need;
 		o->type = w->n->in[i]->type;
 		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
-		if (!pim_box_empty(&need))
-			pim_fetch(w->l, w->n->in[i], w->unit, &need, o->from_memory, &o->held, &o->space);
+		if (pim_box_empty(&need) || (o->from_memory && w->n->in[i]->op == PIM_OP_constant))
+			continue;
+		pim_fetch(w->l, w->n->in[i], w->unit, &need, false, &o->held, &o->space);
 	}
 }
 
@@ -88,8 +89,7 @@ static void lay_out_buffer(work *w, bool several)
 		o->at = 1;
 		if (!o->type || o->from_memory)
 			continue;
-		int64_t slot = pim_nest_operand_bytes(w->n, w->x, i, w->n->plan->nest->tile);
-		slot = (slot + 63) / 64 * 64;
+		int64_t slot = pim_nest_slot_bytes(w->n, w->x, i, w->n->plan->nest->tile);
 		o->slot[0] = bytes;
 		o->slot[1] = bytes += several ? slot : 0;
 		bytes += slot;
@@ -100,7 +100,7 @@ static void lay_out_buffer(work *w, bool several)
 	u->half = !u->half;
 	for (int i = 0; i < w->n_operands && u->half; i++)
 		for (int k = 0; k < 2; k++)
-			w->operand[i].slot[k] += half / 64 * 64;
+			w->operand[i].slot[k] += half / PIM_SLOT_ALIGN * PIM_SLOT_ALIGN;
 }
 
 static pim_touch buffer_touch(const operand *o, const pim_box *box)
@@ -108,26 +108,26 @@ static pim_touch buffer_touch(const operand *o, const pim_box *box)
 	return (pim_touch){PIM_SPACE_buffer, o->slot[o->at], 0, box_bytes(o, box)};
 }
 
-/* A box of an operand that stays in main memory: its bytes must lie together there. */
-static bool touch_in_place(const work *w, const operand *o, const pim_box *box, pim_touch *touch)
+/* Do the bytes of a box lie together where the operand is held? Then also where they start. */
+static bool lies_together(const operand *o, const pim_box *box, int64_t *from)
 {
-	int64_t from, to;
-	pim_pattern p = pim_box_pattern(o->type, box, &o->held.box, box, &from, &to);
-	*touch = (pim_touch){o->space, o->held.address + from, 0, box_bytes(o, box)};
-	if (p.rank == 0 || (p.rank == 1 && p.from[0] == p.to[0]))
-		return true;
-	return pim_node_error(w->n,
-		"a tile of %lld bytes is larger than the buffer of %lld bytes and its rows do not "
-		"lie together in memory; smaller tiles or more units help",
-		(long long)box_bytes(o, box), (long long)w->l->target->buffer.bytes);
+	int64_t to;
+	pim_pattern p = pim_box_pattern(o->type, box, &o->held.box, box, from, &to);
+	return p.rank == 0 || (p.rank == 1 && p.from[0] == p.to[0]);
 }
 
-static bool touch_operand(const work *w, const operand *o, const pim_box *box, pim_touch *touch)
+/* A box of an input that stays in main memory: in place where its bytes lie together, else packed
+ * for this tile. A constant is given to the unit tile by tile. */
+static pim_touch touch_in_memory(
+	work *w, const operand *o, const pim_node *value, const pim_box *box)
 {
-	if (o->from_memory)
-		return touch_in_place(w, o, box, touch);
-	*touch = buffer_touch(o, box);
-	return true;
+	int64_t from;
+	if (value->op != PIM_OP_constant && lies_together(o, box, &from))
+		return (pim_touch){o->space, o->held.address + from, 0, box_bytes(o, box)};
+	pim_held held;
+	uint8_t space;
+	pim_fetch(w->l, value, w->unit, box, true, &held, &space);
+	return (pim_touch){space, held.address, 0, box_bytes(o, box)};
 }
 
 /* Copies the operand's current box between its slot and where it is held. */
@@ -252,7 +252,7 @@ typedef struct call {
 	bool empty;						/* an input has no element in the tile */
 } call;
 
-static bool want_inputs(work *w, const pim_box *tile, bool bias_done, call *c)
+static void want_inputs(work *w, const pim_box *tile, bool bias_done, call *c)
 {
 	int64_t ignored[PIM_MAX_RANK];
 	for (int i = 0; i < w->n_operands - 1; i++) {
@@ -266,33 +266,72 @@ static bool want_inputs(work *w, const pim_box *tile, bool bias_done, call *c)
 			continue;
 		want(w, o, &box);
 		c->type[i] = tile_type(w, o, &box);
-		if (!touch_operand(w, o, &box, &c->touch[c->n_touch++]))
-			return false;
+		c->touch[c->n_touch++] =
+			o->from_memory ? touch_in_memory(w, o, w->n->in[i], &box) : buffer_touch(o, &box);
 	}
+}
+
+/* Copies a box of the result between its home and a packed place of its own. */
+static void copy_result(work *w, const pim_box *box, int64_t packed, bool home)
+{
+	const operand *o = &w->operand[w->n_operands - 1];
+	const pim_box *outer = &o->held.box;
+	int64_t from, to;
+	pim_pattern p =
+		pim_box_pattern(o->type, box, home ? box : outer, home ? outer : box, &from, &to);
+	pim_touch inner = {.space = PIM_SPACE_memory, .address = packed};
+	pim_touch held = {.space = PIM_SPACE_memory, .address = o->held.address + (home ? to : from)};
+	pim_emit_transfer(w->l, &p, w->unit, home ? inner : held, w->unit, home ? held : inner);
+}
+
+static bool make_tile(work *w, const pim_box *tile, const pim_box *box, bool adds, call *c)
+{
+	if (c->empty)
+		return fill_tile(w, c->touch[0], box);
+	int last = w->n_operands - 1;
+	int64_t pads[2 * PIM_MAX_RANK];
+	uint32_t kernel =
+		pim_program_kernel(w->l->program, w->n, last, c->type, tile_type(w, &w->operand[last], box),
+			tile_pads(w, c->lo, c->hi, pads), tile_groups(w, tile));
+	bool matrix = pim_op_at((pim_op)w->n->op)->flags & PIM_OPF_matrix;
+	pim_emit(w->l, w->unit, matrix ? PIM_COMMAND_matrix : PIM_COMMAND_vector, kernel, 0, adds,
+		c->n_touch, c->touch);
 	return true;
+}
+
+/* A tile of a result that does not fit the buffer: in place where its bytes lie together, else
+ * beside. */
+static bool make_in_memory(work *w, const pim_box *tile, const pim_box *box, bool adds, call *c)
+{
+	const operand *o = &w->operand[w->n_operands - 1];
+	int64_t from, bytes = box_bytes(o, box);
+	if (lies_together(o, box, &from)) {
+		c->touch[0] = (pim_touch){o->space, o->held.address + from, 0, bytes};
+		return make_tile(w, tile, box, adds, c);
+	}
+	pim_room *room = &w->l->unit[w->unit].room;
+	int64_t packed = pim_room_take(room, bytes);
+	if (adds)
+		copy_result(w, box, packed, false);
+	c->touch[0] = (pim_touch){PIM_SPACE_memory, packed, 0, bytes};
+	bool good = make_tile(w, tile, box, adds, c);
+	copy_result(w, box, packed, true);
+	pim_room_give(room, packed, bytes);
+	return good;
 }
 
 static bool run_tile(work *w, const pim_box *tile)
 {
 	call c = {.n_touch = 1};
 	bool adds = adds_to(w, tile);
-	if (!want_inputs(w, tile, adds || !w->first_sum, &c))
-		return false;
-	int last = w->n_operands - 1;
-	operand *result = &w->operand[last];
+	want_inputs(w, tile, adds || !w->first_sum, &c);
+	operand *result = &w->operand[w->n_operands - 1];
 	pim_box box = result_box(w, tile);
+	if (result->from_memory)
+		return make_in_memory(w, tile, &box, adds, &c);
 	want_result(w, &box, adds);
-	if (!touch_operand(w, result, &box, &c.touch[0]))
-		return false;
-	if (c.empty)
-		return fill_tile(w, c.touch[0], &box);
-	int64_t pads[2 * PIM_MAX_RANK];
-	uint32_t kernel = pim_program_kernel(w->l->program, w->n, last, c.type,
-		tile_type(w, result, &box), tile_pads(w, c.lo, c.hi, pads), tile_groups(w, tile));
-	bool matrix = pim_op_at(w->n->op)->flags & PIM_OPF_matrix;
-	pim_emit(w->l, w->unit, matrix ? PIM_COMMAND_matrix : PIM_COMMAND_vector, kernel, 0, adds,
-		c.n_touch, c.touch);
-	return true;
+	c.touch[0] = buffer_touch(result, &box);
+	return make_tile(w, tile, &box, adds, &c);
 }
 
 static pim_box first_tile(const work *w)

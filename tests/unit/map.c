@@ -87,7 +87,7 @@ static bool fits(const twin *w)
 	for (int a = 0; a < w->axes->n_axes; a++)
 		one = one && w->tile[a] >= w->axes->axis[a].size;
 	for (int i = 0; i <= (int)w->node->n_in; i++)
-		sum += pim_nest_operand_bytes(w->node, w->axes, i, w->tile);
+		sum += (pim_nest_operand_bytes(w->node, w->axes, i, w->tile) + 63) / 64 * 64;
 	return (one ? 1 : 2) * sum <= w->target->buffer.bytes;
 }
 
