@@ -247,7 +247,7 @@ const pim_type *pim_infer_cast(const pim_node *n)
 static int count_bits(pim_dtype t)
 {
 	bool half = t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4;
-	return t == PIM_DTYPE_bool ? 1 : half ? 4 : (int)pim_dtype_bytes(t) * 8;
+	return half ? 4 : (int)pim_dtype_bytes(t) * 8;
 }
 
 const pim_type *pim_infer_bit_cast(const pim_node *n)
@@ -269,13 +269,17 @@ void pim_axes_bit_cast(const pim_node *n, pim_axes *x)
 	pim_axes_elementwise(n, x);
 }
 
+/* 4 bits are stored in a byte, whose other bits the type says; a bool is 0 or 1. */
 bool pim_eval_bit_cast(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	pim_dtype to = n->type->dtype;
-	if (count_bits(to) < 8) /* stored in a byte, whose other bits the type says */
-		pim_stage_store(to, out->data, 0, n->type->elements, pim_stage_whole(&in[0], e->scratch));
-	else if (n->type->elements)
+	int64_t count = n->type->elements;
+	if (count_bits(to) == 4)
+		pim_stage_store(to, out->data, 0, count, pim_stage_whole(&in[0], e->scratch));
+	else if (count)
 		memcpy(out->data, in[0].data, (size_t)pim_type_bytes(n->type));
+	for (int64_t i = 0; to == PIM_DTYPE_bool && i < count; i++)
+		((uint8_t *)out->data)[i] = ((uint8_t *)out->data)[i] != 0;
 	return true;
 }
 
