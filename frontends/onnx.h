@@ -202,6 +202,7 @@ pim_node *onnx_ints_node(onnx_call *k, int n, const int64_t *v);
 pim_attr onnx_attr_int(const char *name, int64_t v);
 pim_attr onnx_attr_float(const char *name, double v);
 pim_attr onnx_attr_string(const char *name, const char *v);
+pim_attr onnx_attr_floats(const char *name, int n, const double *v);
 pim_attr onnx_attr_ints(const char *name, int n, const int64_t *v);
 
 /* Result 0; false when the node is NULL. */
@@ -229,6 +230,9 @@ int onnx_axes(const onnx_call *k, const char *name, int i, int rank, int64_t *ax
 bool onnx_body_open(onnx_call *k, const Onnx__GraphProto *g, onnx_scope *s);
 bool onnx_body_run(
 	onnx_call *k, onnx_scope *s, const Onnx__GraphProto *g, pim_node *const *in, pim_node **out);
+
+/* The integer convolution of inputs 0 and 1 (onnx_ops_window.c). */
+pim_node *onnx_conv_integer(onnx_call *k, int64_t x_zero, int64_t w_zero);
 
 /* ---- onnx_ops*.c: the converters that the rows name ---- */
 

@@ -35,6 +35,21 @@ pim_attr onnx_attr_ints(const char *name, int n, const int64_t *v)
 	return (pim_attr){.name = name, .kind = PIM_ATTR_ints, .n = (uint32_t)n, .is = v};
 }
 
+pim_attr onnx_attr_floats(const char *name, int n, const double *v)
+{
+	return (pim_attr){.name = name, .kind = PIM_ATTR_floats, .n = (uint32_t)n, .fs = v};
+}
+
+static void set_floats(pim_node *n, const pim_attr *a)
+{
+	double *v = PIM_NEW(n->graph->module->arena, double, a->n + 1);
+	pim_attr copy = *a;
+	memcpy(v, a->fs, sizeof *v * a->n);
+	copy.name = pim_intern(pim_context_of(n), a->name, strlen(a->name));
+	copy.fs = v;
+	pim_attr_set(n, &copy);
+}
+
 static void set_attribute(pim_node *n, const pim_attr *a)
 {
 	switch ((pim_attr_kind)a->kind) {
@@ -49,6 +64,9 @@ static void set_attribute(pim_node *n, const pim_attr *a)
 		break;
 	case PIM_ATTR_ints:
 		pim_node_set_ints(n, a->name, (int)a->n, a->is);
+		break;
+	case PIM_ATTR_floats:
+		set_floats(n, a);
 		break;
 	default:
 		PIM_BUG("attribute %s has a kind that converters do not make", a->name);

@@ -60,58 +60,6 @@ bool onnx_convert_is_inf(onnx_call *k)
 		k, onnx_make2(k, PIM_OP_equal, x, onnx_scalar(k, x, high ? INFINITY : -INFINITY)));
 }
 
-/* e^x, and e^-x in *down */
-static pim_node *exponentials(onnx_call *k, pim_node *x, pim_node **down)
-{
-	*down = onnx_make1(k, PIM_OP_exp, onnx_make1(k, PIM_OP_neg, x));
-	return onnx_make1(k, PIM_OP_exp, x);
-}
-
-/* tanh(x) * cosh(x), which keeps its digits near 0 */
-bool onnx_convert_sinh(onnx_call *k)
-{
-	pim_node *down, *x = k->in[0], *up = exponentials(k, x, &down);
-	pim_node *cosh = times(k, add(k, up, down), 0.5);
-	return onnx_give(k, mul(k, onnx_make1(k, PIM_OP_tanh, x), cosh));
-}
-
-bool onnx_convert_cosh(onnx_call *k)
-{
-	pim_node *down, *up = exponentials(k, k->in[0], &down);
-	return onnx_give(k, times(k, add(k, up, down), 0.5));
-}
-
-bool onnx_convert_tan(onnx_call *k)
-{
-	pim_node *s = onnx_make1(k, PIM_OP_sin, k->in[0]), *c = onnx_make1(k, PIM_OP_cos, k->in[0]);
-	return onnx_give(k, onnx_make2(k, PIM_OP_div, s, c));
-}
-
-/* sign(x) * log(|x| + sqrt(x*x + 1)) */
-bool onnx_convert_asinh(onnx_call *k)
-{
-	pim_node *x = k->in[0], *size = onnx_make1(k, PIM_OP_abs, x);
-	pim_node *root = onnx_make1(k, PIM_OP_sqrt, add(k, mul(k, x, x), onnx_scalar(k, x, 1)));
-	pim_node *y = onnx_make1(k, PIM_OP_log, add(k, size, root));
-	return onnx_give(k, mul(k, onnx_make1(k, PIM_OP_sign, x), y));
-}
-
-/* log(x + sqrt(x*x - 1)) */
-bool onnx_convert_acosh(onnx_call *k)
-{
-	pim_node *x = k->in[0];
-	pim_node *root = onnx_make1(k, PIM_OP_sqrt, sub(k, mul(k, x, x), onnx_scalar(k, x, 1)));
-	return onnx_give(k, onnx_make1(k, PIM_OP_log, add(k, x, root)));
-}
-
-/* log((1 + x) / (1 - x)) / 2 */
-bool onnx_convert_atanh(onnx_call *k)
-{
-	pim_node *x = k->in[0], *one = onnx_scalar(k, x, 1);
-	pim_node *q = onnx_make2(k, PIM_OP_div, add(k, one, x), sub(k, one, x));
-	return onnx_give(k, times(k, onnx_make1(k, PIM_OP_log, q), 0.5));
-}
-
 /* scale * x + bias, one bias for each channel */
 bool onnx_convert_image_scaler(onnx_call *k)
 {

@@ -257,51 +257,6 @@ bool onnx_convert_non_max_suppression(onnx_call *k)
 
 /* ---- geometry ---- */
 
-/* Rows 1.. and all columns but c of matrices [..., n, n]. */
-static pim_node *minor_of(onnx_call *k, pim_node *x, int64_t c)
-{
-	int rank = x->type->rank;
-	int64_t n = x->type->dims[rank - 1];
-	pim_node *rows = onnx_part(k, x, rank - 2, 1, n - 1), *part[2];
-	int parts = 0;
-	if (!rows)
-		return NULL;
-	if (c > 0)
-		part[parts++] = onnx_part(k, rows, rank - 1, 0, c);
-	if (c < n - 1)
-		part[parts++] = onnx_part(k, rows, rank - 1, c + 1, n - 1 - c);
-	return onnx_concat(k, parts, part, rank - 1);
-}
-
-/* By the first row; [..., n, n] gives [..., 1, 1]. */
-static pim_node *determinant(onnx_call *k, pim_node *x)
-{
-	int rank = x->type->rank;
-	int64_t n = x->type->dims[rank - 1];
-	pim_node *sum = NULL;
-	if (n == 1)
-		return x;
-	for (int64_t c = 0; c < n; c++) {
-		pim_node *m = minor_of(k, x, c);
-		pim_node *a = onnx_part(k, onnx_part(k, x, rank - 2, 0, 1), rank - 1, c, 1);
-		a = m ? onnx_make2(k, PIM_OP_mul, a, determinant(k, m)) : NULL;
-		sum = sum ? onnx_make2(k, c % 2 ? PIM_OP_sub : PIM_OP_add, sum, a) : a;
-		if (!sum)
-			return NULL;
-	}
-	return sum;
-}
-
-bool onnx_convert_det(onnx_call *k)
-{
-	const pim_type *t = k->in[0]->type;
-	if (t->rank < 2 || t->dims[t->rank - 1] != t->dims[t->rank - 2] || t->dims[t->rank - 1] < 1 ||
-		t->dims[t->rank - 1] > 6)
-		return onnx_fail(k, "the input is %s, expected square matrices of 1 to 6 rows",
-			pim_type_text(t, k->import->scratch));
-	return onnx_give(k, onnx_reshape(k, determinant(k, k->in[0]), t->rank - 2, t->dims));
-}
-
 /* theta [n, 2, 3] or [n, 3, 4] by the coordinates of a grid; the last of them is the first dim. */
 bool onnx_convert_affine_grid(onnx_call *k)
 {

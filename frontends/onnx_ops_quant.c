@@ -107,6 +107,13 @@ static bool check_zero(const onnx_call *k, int i, pim_dtype t, const pim_type *s
 	return true;
 }
 
+static pim_node *quantized(onnx_call *k, pim_node *x, pim_node *scale, pim_node *zero, pim_dtype to)
+{
+	pim_attr attr = onnx_attr_string("to", pim_dtype_name(to));
+	return onnx_make(
+		k, PIM_OP_quantize_linear, zero ? 3 : 2, (pim_node *[]){x, scale, zero}, 1, &attr);
+}
+
 bool onnx_convert_quantize(onnx_call *k)
 {
 	pim_node *x = k->in[0], *scale, *zero = input(k, 2);
@@ -129,17 +136,14 @@ bool onnx_convert_quantize(onnx_call *k)
 		x = onnx_cast(k, x, scale ? scale->type->dtype : PIM_DTYPE_f32);
 	else
 		scale = onnx_cast(k, scale, t);
-	return onnx_give(k, saturate(k, onnx_make2(k, PIM_OP_div, x, scale), zero, to));
+	return onnx_give(k, quantized(k, x, scale, zero, to));
 }
 
 /* (x - zero) * scale, in the scale's type */
 static pim_node *dequantize(onnx_call *k, pim_node *x, pim_node *scale, pim_node *zero)
 {
-	pim_dtype t = scale ? scale->type->dtype : PIM_DTYPE_f32;
-	x = onnx_cast(k, x, PIM_DTYPE_i32);
-	if (zero)
-		x = onnx_make2(k, PIM_OP_sub, x, onnx_cast(k, zero, PIM_DTYPE_i32));
-	return mul(k, onnx_cast(k, x, t), scale);
+	return onnx_make(
+		k, PIM_OP_dequantize_linear, zero ? 3 : 2, (pim_node *[]){x, scale, zero}, 0, NULL);
 }
 
 bool onnx_convert_dequantize(onnx_call *k)
@@ -205,15 +209,39 @@ static pim_node *centred(onnx_call *k, pim_node *x, pim_node *zero, int dim)
 	return onnx_make2(k, PIM_OP_sub, x, onnx_cast(k, zero, PIM_DTYPE_i32));
 }
 
+/* A zero point that is one number and known; absent ones are 0. */
+static bool known_zero(const onnx_call *k, const pim_node *zero, int64_t *v)
+{
+	pim_tensor t;
+	*v = 0;
+	if (!zero)
+		return true;
+	if (zero->op != PIM_OP_constant || zero->type->elements != 1 || !onnx_known(k, zero, &t))
+		return false;
+	*v = (int64_t)pim_element_get(t.type->dtype, t.data, 0);
+	return true;
+}
+
+static bool is_byte(const pim_node *n)
+{
+	return pim_dtype_bytes(n->type->dtype) == 1 && n->type->dtype != PIM_DTYPE_bool;
+}
+
 /* Operands of one dim are a row or a column, as in MatMul. */
 static pim_node *integer_product(onnx_call *k, pim_node *a, pim_node *za, pim_node *b, pim_node *zb)
 {
 	int ra = a->type->rank, rb = b->type->rank;
 	onnx_call inner = *k;
 	pim_node *out[1] = {NULL}, *in[2];
+	int64_t zeros[2];
 	if (ra < 1 || rb < 1) {
 		onnx_fail(k, "the operands have %d and %d dims, expected at least one", ra, rb);
 		return NULL;
+	}
+	if (ra > 1 && rb > 1 && is_byte(a) && is_byte(b) && known_zero(k, za, &zeros[0]) &&
+		known_zero(k, zb, &zeros[1])) {
+		pim_attr attrs[2] = {onnx_attr_int("a_zero", zeros[0]), onnx_attr_int("b_zero", zeros[1])};
+		return onnx_make(k, PIM_OP_matmul_integer, 2, (pim_node *[]){a, b}, 2, attrs);
 	}
 	in[0] = centred(k, a, za, ra > 1 ? ra - 2 : 0);
 	in[1] = centred(k, b, zb, rb - 1);
@@ -263,35 +291,43 @@ bool onnx_convert_qlinear_matmul(onnx_call *k)
 	return onnx_give(k, saturate(k, y, onnx_reshape(k, k->in[7], 0, NULL), k->in[7]->type->dtype));
 }
 
-/* The convolution of i32 values, with the attributes of the node. */
-static pim_node *integer_conv(onnx_call *k, pim_node *x, pim_node *w, pim_node *bias)
+/* x by w with their zero points in i32, with the attributes of the node. */
+static pim_node *integer_conv(onnx_call *k, pim_node *x, pim_node *zx, pim_node *w, pim_node *zw)
 {
 	onnx_call inner = *k;
-	pim_node *in[3] = {x, w, bias}, *out[1] = {NULL};
+	pim_node *in[2] = {x, w}, *out[1] = {NULL};
+	int64_t zeros[2];
+	bool known = known_zero(k, zx, &zeros[0]) && known_zero(k, zw, &zeros[1]);
 	inner.in = in;
-	inner.n_in = bias ? 3 : 2;
+	inner.n_in = 2;
 	inner.out = out;
-	return x && w && onnx_convert_conv(&inner) ? out[0] : NULL;
+	if (known && is_byte(x) && is_byte(w))
+		return onnx_conv_integer(&inner, zeros[0], zeros[1]);
+	in[0] = centred(k, x, zx, 1);
+	in[1] = centred(k, w, zw, 0);
+	return in[0] && in[1] && onnx_convert_conv(&inner) ? out[0] : NULL;
 }
 
 bool onnx_convert_conv_integer(onnx_call *k)
 {
-	pim_node *x, *w;
-	if (!check_bytes(k, 0, 2, 1, 3))
-		return false;
-	x = centred(k, k->in[0], input(k, 2), 1);
-	w = centred(k, k->in[1], input(k, 3), 0);
-	return onnx_give(k, integer_conv(k, x, w, NULL));
+	return check_bytes(k, 0, 2, 1, 3) &&
+		   onnx_give(k, integer_conv(k, k->in[0], input(k, 2), k->in[1], input(k, 3)));
 }
 
 /* x scale_x zero_x w scale_w zero_w scale_y zero_y bias */
 bool onnx_convert_qlinear_conv(onnx_call *k)
 {
-	pim_node *x = centred(k, k->in[0], k->in[2], 1), *w = centred(k, k->in[3], k->in[5], 0);
-	pim_node *y = integer_conv(k, x, w, input(k, 8)), *scale = k->in[4];
+	pim_node *y = integer_conv(k, k->in[0], k->in[2], k->in[3], k->in[5]), *scale = k->in[4];
 	int64_t dims[PIM_MAX_RANK];
 	if (!y || !quantizable(k, k->in[7]->type->dtype))
 		return false;
+	if (input(k, 8)) {
+		for (int d = 0; d < y->type->rank - 1; d++)
+			dims[d] = d == 0 ? k->in[8]->type->elements : 1;
+		y = onnx_make2(k, PIM_OP_add, y, onnx_reshape(k, k->in[8], y->type->rank - 1, dims));
+		if (!y)
+			return false;
+	}
 	for (int d = 0; d < y->type->rank - 1; d++)
 		dims[d] = d == 0 ? scale->type->elements : 1;
 	scale = scale->type->elements == 1 ? onnx_reshape(k, scale, 0, NULL)
@@ -316,8 +352,8 @@ static bool give_quantized(onnx_call *k, pim_node *y, int scale)
 {
 	pim_node *zero = input(k, scale + 1);
 	pim_dtype to = zero ? zero->type->dtype : k->in[0]->type->dtype;
-	y = onnx_make2(k, PIM_OP_div, y, onnx_reshape(k, k->in[scale], 0, NULL));
-	return onnx_give(k, saturate(k, y, zero ? onnx_reshape(k, zero, 0, NULL) : NULL, to));
+	return onnx_give(k, quantized(k, y, onnx_reshape(k, k->in[scale], 0, NULL),
+							zero ? onnx_reshape(k, zero, 0, NULL) : NULL, to));
 }
 
 bool onnx_convert_qlinear_binary(onnx_call *k)

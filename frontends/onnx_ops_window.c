@@ -147,6 +147,23 @@ static int window_attrs(const window *w, pim_attr *attrs)
 	return add_list(attrs, n, "dilations", w->n, w->dilations, 1);
 }
 
+/* x - x_zero by w - w_zero in i32. */
+pim_node *onnx_conv_integer(onnx_call *k, int64_t x_zero, int64_t w_zero)
+{
+	window w;
+	pim_attr attrs[6];
+	int n;
+	if (!weight_kernel(k, &w) || !read_window(k, k->in[0]->type, &w))
+		return NULL;
+	n = window_attrs(&w, attrs);
+	n = add_groups(k, attrs, n);
+	if (x_zero)
+		attrs[n++] = onnx_attr_int("x_zero", x_zero);
+	if (w_zero)
+		attrs[n++] = onnx_attr_int("w_zero", w_zero);
+	return onnx_make(k, PIM_OP_conv_integer, 2, k->in, n, attrs);
+}
+
 bool onnx_convert_conv(onnx_call *k)
 {
 	window w;
@@ -242,11 +259,98 @@ static bool give_pool(onnx_call *k, const window *w, const int64_t *counted)
 	return onnx_give(k, onnx_make(k, k->row->op, 1, k->in, n, attrs));
 }
 
+/* Places within a plane in column-major order (storage_order 1): the first dim is the fastest. */
+static pim_node *column_major(onnx_call *k, pim_node *at, const pim_type *x)
+{
+	int64_t below = 1, above = 1;
+	pim_node *y = NULL;
+	for (int d = x->rank - 1; d >= 2; d--) {
+		pim_node *i = onnx_make2(k, PIM_OP_div, at, onnx_scalar(k, at, (double)below));
+		i = onnx_make2(k, PIM_OP_mod, i, onnx_scalar(k, i, (double)x->dims[d]));
+		above = 1;
+		for (int e = 2; e < d; e++)
+			above *= x->dims[e];
+		i = onnx_make2(k, PIM_OP_mul, i, onnx_scalar(k, i, (double)above));
+		y = y ? onnx_make2(k, PIM_OP_add, y, i) : i;
+		below *= x->dims[d];
+	}
+	return y;
+}
+
+/* Places in the whole tensor of the largest elements. */
+static pim_node *pool_places(onnx_call *k, const window *w)
+{
+	const pim_type *x = k->in[0]->type;
+	pim_attr attrs[5];
+	int64_t plane = 1, planes = x->dims[0] * x->dims[1], dims[PIM_MAX_RANK];
+	int n = window_attrs(w, attrs);
+	double *first = PIM_NEW(k->import->scratch, double, planes + 1);
+	pim_node *at;
+	attrs[n++] = onnx_attr_ints("kernel", w->n, w->kernel);
+	at = onnx_make(k, PIM_OP_max_pool_indices, 1, k->in, n, attrs);
+	if (onnx_int(k, "storage_order", 0))
+		at = at ? column_major(k, at, x) : NULL;
+	for (int d = 2; d < x->rank; d++)
+		plane *= x->dims[d];
+	for (int64_t i = 0; i < planes; i++)
+		first[i] = (double)(i * plane);
+	for (int d = 0; d < x->rank; d++)
+		dims[d] = d < 2 ? x->dims[d] : 1;
+	return onnx_make2(k, PIM_OP_add, at, onnx_numbers(k, PIM_DTYPE_i64, x->rank, dims, first));
+}
+
 bool onnx_convert_max_pool(onnx_call *k)
 {
 	window w;
 	int64_t counted[2 * MAX_SPATIAL];
-	return read_pool(k, &w, counted) && give_pool(k, &w, NULL);
+	if (!read_pool(k, &w, counted) || !give_pool(k, &w, NULL))
+		return false;
+	if (onnx_is_wanted(k, 1))
+		k->out[1] = pool_places(k, &w);
+	return !onnx_is_wanted(k, 1) || k->out[1];
+}
+
+/* Values written back to the places that MaxPool gave, everything else 0. */
+bool onnx_convert_max_unpool(onnx_call *k)
+{
+	const pim_type *x = k->in[0]->type;
+	window w;
+	int64_t dims[PIM_MAX_RANK], elements = 1;
+	pim_attr axis = onnx_attr_int("axis", 0);
+	pim_node *y;
+	if (!check_spatial(k, x->rank, &w) || !read_list(k, "kernel_shape", w.n, 0, 1, w.kernel) ||
+		!read_window(k, x, &w))
+		return false;
+	for (int d = 0; d < x->rank; d++)
+		dims[d] = d < 2 ? x->dims[d]
+						: (x->dims[d] - 1) * w.strides[d - 2] + w.kernel[d - 2] - w.pads[d - 2] -
+							  w.pads[w.n + d - 2];
+	if (k->n_in > 2 && k->in[2] && onnx_input_ints(k, 2, x->rank, dims) != x->rank)
+		return onnx_fail(k, "output_shape does not have %d sizes", x->rank);
+	for (int d = 0; d < x->rank; d++)
+		if (dims[d] < 0 || !pim_mul(elements, dims[d], &elements))
+			return onnx_fail(k, "dim %d of the result is %lld", d, (long long)dims[d]);
+	y = onnx_splat(k, x->dtype, 1, &elements, 0);
+	y = onnx_make(k, PIM_OP_scatter_elements, 3,
+		(pim_node *[]){y, onnx_reshape(k, k->in[1], 1, &x->elements),
+			onnx_reshape(k, k->in[0], 1, &x->elements)},
+		1, &axis);
+	return onnx_give(k, onnx_reshape(k, y, x->rank, dims));
+}
+
+/* x w offset bias mask */
+bool onnx_convert_deform_conv(onnx_call *k)
+{
+	window w;
+	pim_attr attrs[5];
+	int n;
+	if (!weight_kernel(k, &w) || !read_window(k, k->in[0]->type, &w))
+		return false;
+	n = window_attrs(&w, attrs);
+	n = add_groups(k, attrs, n);
+	if (onnx_int(k, "offset_group", 1) != 1)
+		attrs[n++] = onnx_attr_int("offset_groups", onnx_int(k, "offset_group", 1));
+	return onnx_give(k, onnx_make(k, PIM_OP_deform_conv, k->n_in, k->in, n, attrs));
 }
 
 bool onnx_convert_average_pool(onnx_call *k)
