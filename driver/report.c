@@ -2,6 +2,7 @@
 /* driver/report.c - where time went, and what passes counted. */
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "driver/driver.h"
 
@@ -11,6 +12,14 @@ static void print_time(FILE *out, const char *what, const char *graph, double se
 {
 	fprintf(out, "%10.6f s %5.1f %%  %s%s%s\n", seconds, total > 0 ? 100 * seconds / total : 0,
 		what, *graph ? " @" : "", graph);
+}
+
+/* Of the process, mapped files included as far as they were read. */
+static void print_memory(FILE *out)
+{
+	struct rusage usage;
+	if (!getrusage(RUSAGE_SELF, &usage))
+		fprintf(out, "%10.1f MiB peak memory\n", (double)usage.ru_maxrss / 1024);
 }
 
 void report_time(const session *s, FILE *out)
@@ -29,10 +38,12 @@ void report_time(const session *s, FILE *out)
 	print_time(out, "verify after passes", "", verify, total);
 	if (numerics > 0)
 		print_time(out, "verify numerics", "", numerics, total);
-	print_time(out, "verify input, printing between passes", "",
-		t->run - passes - verify - numerics, total);
+	print_time(out, "verify input", "", s->report.input_seconds, total);
+	print_time(out, "printing and drawing between passes", "",
+		t->run - passes - verify - numerics - s->report.input_seconds, total);
 	print_time(out, "write", "", t->write, total);
 	print_time(out, "total", "", total, total);
+	print_memory(out);
 }
 
 /* ---- statistics ---- */

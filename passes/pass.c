@@ -391,7 +391,10 @@ bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t,
 		return false;
 	if (o->dot_dir && !make_folder(m->context, o->dot_dir, a))
 		return false;
-	bool good = verify_whole(&r) && take_numerics(&r) && run_steps(&r, p);
+	double began = read_clock();
+	bool good = verify_whole(&r) && take_numerics(&r);
+	r.report->input_seconds += read_clock() - began;
+	good = good && run_steps(&r, p);
 	if (good && o->no_verify && p->n)
 		good = verify_whole(&r);
 	for (int i = 0; r.numerics && i < m->n_graphs; i++)

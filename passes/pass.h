@@ -88,6 +88,7 @@ typedef struct pim_pass_record {
 typedef struct pim_run_report {
 	int n, room;
 	pim_pass_record *record;
+	double input_seconds; /* verification before the first pass, and first values of verify_numerics */
 } pim_run_report;
 
 bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t, const pim_run_options *o, pim_run_report *report, pim_arena *a);
