@@ -17,18 +17,9 @@ static const struct {
 	const char *code;
 	pim_dtype dtype;
 } codes[] = {
-	{"f8", PIM_DTYPE_f64},
-	{"f4", PIM_DTYPE_f32},
-	{"f2", PIM_DTYPE_f16},
-	{"i8", PIM_DTYPE_i64},
-	{"i4", PIM_DTYPE_i32},
-	{"i2", PIM_DTYPE_i16},
-	{"i1", PIM_DTYPE_i8},
-	{"u8", PIM_DTYPE_u64},
-	{"u4", PIM_DTYPE_u32},
-	{"u2", PIM_DTYPE_u16},
-	{"u1", PIM_DTYPE_u8},
-	{"b1", PIM_DTYPE_bool},
+	{"f8", PIM_DTYPE_f64}, {"f4", PIM_DTYPE_f32}, {"f2", PIM_DTYPE_f16}, {"i8", PIM_DTYPE_i64},
+	{"i4", PIM_DTYPE_i32}, {"i2", PIM_DTYPE_i16}, {"i1", PIM_DTYPE_i8}, {"u8", PIM_DTYPE_u64},
+	{"u4", PIM_DTYPE_u32}, {"u2", PIM_DTYPE_u16}, {"u1", PIM_DTYPE_u8}, {"b1", PIM_DTYPE_bool},
 	{"V2", PIM_DTYPE_bf16}, /* what numpy writes of Python's ml_dtypes.bfloat16 */
 };
 

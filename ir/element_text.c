@@ -44,7 +44,9 @@ void pim_element_print(pim_text *out, pim_dtype t, const void *element)
 
 static void range_of(pim_dtype t, int64_t *lo, int64_t *hi)
 {
-	int bits = t == PIM_DTYPE_bool ? 1 : t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4 ? 4 : (int)pim_dtype_bytes(t) * 8;
+	int bits = t == PIM_DTYPE_bool						? 1
+			   : t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4 ? 4
+														: (int)pim_dtype_bytes(t) * 8;
 	bool sign = pim_dtype_is_signed(t);
 	*hi = (int64_t)(UINT64_MAX >> 1 >> (bits == 64 ? 0 : 63 - bits + sign));
 	*lo = sign ? -*hi - 1 : 0;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* overlap_graph.c - how a whole graph runs when every tile starts as soon as its inputs are ready.
  *
- * Every op keeps the real completion time of each of its steps, done[step], over all places; a tile of
- * its consumer starts when its place is free and done[ready step] of all its inputs has passed, so stalls
- * travel through the whole graph. What only moves elements is looked through: relayouts keep the element,
- * others are followed box by box where a consumer has at most MOST_TRACED spaces, else waited for in full.
+ * Every op keeps the real completion time of each of its steps, done[step], over all places; a tile
+ * of its consumer starts when its place is free and done[ready step] of all its inputs has passed,
+ * so stalls travel through the whole graph. What only moves elements is looked through: relayouts
+ * keep the element, others are followed box by box where a consumer has at most MOST_TRACED spaces,
+ * else waited for in full.
  *
- * Model: as in the papers, each op has its own units, as many as it has slices up to the machine's; slices
- * that share a unit take turns, so a step takes as many times longer. A step takes its share of the op's
- * cycles, and its inputs their share of the message time (pim_node_estimate).
- * Cost: tiles of all slices that differ, times inputs.
- * Source: OverlaPIM (DATE 2023) and Fast-OverlaPIM (arXiv 2407.00604) for the question; the exact closed form,
- * its tables and the propagation of stalls are ours.
+ * Model: as in the papers, each op has its own units, as many as it has slices up to the machine's;
+ * slices that share a unit take turns, so a step takes as many times longer. A step takes its share
+ * of the op's cycles, and its inputs their share of the message time (pim_node_estimate). Cost:
+ * tiles of all slices that differ, times inputs. Source: OverlaPIM (DATE 2023) and Fast-OverlaPIM
+ * (arXiv 2407.00604) for the question; the exact closed form, its tables and the propagation of
+ * stalls are ours.
  */
 #include "passes/overlap.h"
 #include "passes/pass.h"

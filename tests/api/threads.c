@@ -48,7 +48,10 @@ static pim_graph *build(pim_context *c, pim_module *m)
 	pim_node *sum = add(g, "add", 2, (pim_node *[]){product, x});
 	pim_node *positive = add(g, "relu", 1, &sum);
 	pim_node *again = add(g, "matmul", 2, (pim_node *[]){positive, w});
-	pim_node *y = add(g, "softmax", 1, &again);
+	pim_node *y = pim_node_new(g, "softmax", 1, &again, NULL);
+	pim_node_set_int(y, "axis", 1);
+	if (!pim_node_infer(y))
+		return NULL;
 	pim_graph_add_result(g, y);
 	return g;
 }
