@@ -38,6 +38,7 @@ enum {
 	C = PIM_OPF_commutes,
 	T = PIM_OPF_move,
 	L = PIM_OPF_leaf,
+	I = PIM_OPF_lookup,
 };
 
 /* Rows that belong to another row fill in or replace one field of it. */

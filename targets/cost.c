@@ -88,9 +88,20 @@ static int64_t matrix_cycles(const pim_target *t, const pim_axes *x, const int64
 	return add(multiply(multiply(s.batch, waves), s.k), t->matrix.fill_cycles);
 }
 
+/* Entries of a table that are named by indices are not walked over: one step per result element. */
+static int64_t count_results(const pim_axes *x, const int64_t *extent)
+{
+	int64_t points = 1;
+	for (int a = 0; a < x->n_axes; a++)
+		points = multiply(points, indexes(x, x->n_inputs, a) ? extent[a] : 1);
+	return points;
+}
+
 static int64_t vector_steps(const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
-	return multiply(count_points(x, extent), pim_op_at((pim_op)op->op)->steps);
+	const pim_op_info *info = pim_op_at((pim_op)op->op);
+	bool lookup = info->flags & PIM_OPF_lookup;
+	return multiply(lookup ? count_results(x, extent) : count_points(x, extent), info->steps);
 }
 
 static bool is_product(const pim_node *op)

@@ -123,6 +123,27 @@ static void test_vector(pim_module *module)
 	CHECK(pim_node_macs(exp) == 0);
 }
 
+/* A lookup takes one step for each element it gives, however large the table is. */
+static void test_lookup(pim_module *module)
+{
+	pim_graph *g = pim_graph_new(module, "g");
+	int64_t rows = draw(1, 99), width = draw(1, 9), count = draw(1, 9), lanes = 0;
+	pim_context *c = pim_graph_context(g);
+	pim_node *table = make_input(g, 2, (int64_t[]){rows, width});
+	const pim_type *t = pim_type_tensor(c, PIM_DTYPE_i64, 1, &count);
+	pim_node *in[] = {table, pim_input_new(g, "i", t)};
+	pim_node *gather = pim_node_new(g, "gather", 2, in, NULL);
+	pim_node_set_int(gather, "axis", 0);
+	CHECK(pim_node_infer(gather));
+	pim_target m = make_machine();
+	double pj;
+	int64_t cycles = m.vector.start_cycles;
+	for (int64_t i = 0; i < count * width; i++, lanes = (lanes + 1) % m.vector.lanes)
+		cycles += lanes == 0;
+	CHECK(cycles_of(&m, gather, &pj) == cycles);
+	CHECK(pj == (double)(count * width) * 0.25);
+}
+
 static void test_transfers(void)
 {
 	pim_target t = {0};
@@ -144,6 +165,7 @@ int main(void)
 		test_matmul(module);
 		test_conv(module);
 		test_vector(module);
+		test_lookup(module);
 	}
 	test_transfers();
 	CHECK(pim_context_errors(c) == 0);
