@@ -3,8 +3,8 @@
  * forms.
  *
  * Every item and every command is a line of its own: after an error the reader goes on behind the
- * line, so that all that is wrong is reported. Commands are scanned without going through the
- * cursor's words: there may be millions. */
+ * line (of a kernel: behind its graph), so that all that is wrong is reported. Commands are scanned
+ * without going through the cursor's words: there may be millions. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +14,12 @@ typedef struct reader {
 	pim_cursor *c;
 	pim_program *p;
 	bool good;
-	int depth; /* of repeats */
+	int depth;		/* of repeats */
+	int64_t copied; /* commands, for ranges of units */
 } reader;
+
+/* A short file may not fill the memory: commands that ranges of units stand for. */
+enum { MOST_COPIED = 1 << 24 };
 
 /* ---- words ---- */
 
@@ -104,15 +108,17 @@ static int read_list(pim_cursor *c, int room, int64_t *v)
 	return n;
 }
 
-/* Items of a table stand in order: the next one has the number n. */
-static bool want_number(pim_cursor *c, char letter, int n)
+/* Items of a table stand in order: the next one has the number n. Behind a mistake items may be
+ * missing. */
+static bool want_number(reader *r, char letter, int n)
 {
+	pim_cursor *c = r->c;
 	uint32_t v = 0;
 	pim_cursor_space(c);
 	pim_cursor at = *c;
 	if (!take_numbered(c, letter, &v))
 		return false;
-	if (v == (uint32_t)n)
+	if (v == (uint32_t)n || !r->good)
 		return true;
 	*c = at;
 	return pim_cursor_error(c, "expected %c%d: items are numbered in order", letter, n);
@@ -123,7 +129,7 @@ static bool want_number(pim_cursor *c, char letter, int n)
 static bool read_tensor(reader *r, char letter, int number, pim_program_tensor *t)
 {
 	pim_cursor *c = r->c;
-	return want_number(c, letter, number) && (t->name = pim_cursor_string(c)) &&
+	return want_number(r, letter, number) && (t->name = pim_cursor_string(c)) &&
 		   pim_cursor_want(c, ":") && (t->type = pim_cursor_type(c)) &&
 		   (t->type->n_parts == 0 || pim_cursor_error(c, "a tensor cannot be a tuple"));
 }
@@ -161,7 +167,7 @@ static bool read_task(reader *r)
 	pim_task t = {0};
 	const char *op;
 	size_t n;
-	if (!want_number(c, 't', r->p->n_tasks) || !(t.name = pim_cursor_string(c)))
+	if (!want_number(r, 't', r->p->n_tasks) || !(t.name = pim_cursor_string(c)))
 		return false;
 	if (!pim_cursor_name(c, &op, &n))
 		return pim_cursor_error(c, "expected the name of an op");
@@ -188,7 +194,7 @@ static bool read_pattern(reader *r)
 	pim_cursor *c = r->c;
 	pim_pattern p = {0};
 	int to, from;
-	if (!want_number(c, 'p', r->p->n_patterns) || !read_dtype(c, &p.dtype))
+	if (!want_number(r, 'p', r->p->n_patterns) || !read_dtype(c, &p.dtype))
 		return false;
 	if ((p.rank = read_list(c, PIM_MAX_RANK, p.extent)) < 0 || !pim_cursor_want(c, "to") ||
 		(to = read_list(c, PIM_MAX_RANK, p.to)) < 0 || !pim_cursor_want(c, "from") ||
@@ -199,17 +205,41 @@ static bool read_pattern(reader *r)
 	if (pim_cursor_take(c, "fill") && !pim_cursor_float(c, &p.fill))
 		return false;
 	uint32_t number = (uint32_t)r->p->n_patterns, same = pim_program_pattern(r->p, &p);
-	return same == number || pim_cursor_error(c, "the pattern equals p%u", same);
+	return same == number || !r->good || pim_cursor_error(c, "the pattern equals p%u", same);
+}
+
+/* From the start of a graph to the brace that closes it: the end of its line when there is none. */
+static void skip_graph(pim_cursor *c, const char *start)
+{
+	int depth = 0;
+	c->failed = false;
+	for (const char *p = start; p < c->end; p++) {
+		if (*p == '"')
+			for (p++; p < c->end && *p != '"' && *p != '\n';)
+				p += *p == '\\' && c->end - p > 1 ? 2 : 1;
+		if (p >= c->end)
+			break;
+		depth += (*p == '{') - (*p == '}');
+		if (*p == '}' && depth <= 0) {
+			c->p = depth ? p : p + 1;
+			return;
+		}
+	}
+	c->p = start;
+	skip_line(c);
 }
 
 static bool read_kernel(reader *r)
 {
 	pim_loc at = pim_cursor_loc(r->c);
-	if (!want_number(r->c, 'k', r->p->n_kernels))
-		return false;
+	const char *start = r->c->p;
+	bool good = want_number(r, 'k', r->p->n_kernels);
 	pim_cursor_space(r->c);
-	pim_graph *g = pim_cursor_graph(r->c, r->p->kernel_module);
-	return g && pim_program_take_kernel(r->p, g, at);
+	pim_graph *g = good ? pim_cursor_graph(r->c, r->p->kernel_module) : NULL;
+	if (g && pim_program_take_kernel(r->p, g, at))
+		return true;
+	skip_graph(r->c, start);
+	return false;
 }
 
 static bool read_box(pim_cursor *c, pim_box *box)
@@ -428,6 +458,10 @@ static bool read_units(reader *r)
 	if (!pim_cursor_want(c, "{"))
 		return false;
 	read_commands(r, &r->p->stream[first]);
+	r->copied += (int64_t)(last - first) * r->p->stream[first].n_commands;
+	if (r->copied > MOST_COPIED)
+		return pim_cursor_error(c, "ranges of units stand for %lld commands, at most %d are taken",
+			(long long)r->copied, MOST_COPIED);
 	for (uint32_t u = first + 1; u <= last; u++)
 		copy_stream(&r->p->stream[u], &r->p->stream[first]);
 	return true;
@@ -476,12 +510,9 @@ static bool read_items(reader *r)
 	while (!pim_cursor_take(c, "}")) {
 		if (c->p == c->end)
 			return pim_cursor_error(c, "the program is not closed");
-		bool kernel = !strncmp(c->p, "kernel", (size_t)(c->end - c->p) < 6 ? 0 : 6);
 		if (read_item(r))
 			continue;
 		r->good = false;
-		if (kernel) /* a graph is many lines: what follows would only confuse */
-			return false;
 		skip_line(c);
 	}
 	pim_cursor_space(c);
