@@ -9,7 +9,7 @@
 #include "frontends/onnx.h"
 
 /* The newest version of the file format whose changes were looked at (onnx 1.20). */
-enum { NEWEST_IR = 13, OLDEST_OPSET = 6 };
+enum { NEWEST_IR = 13, OLDEST_OPSET = 1 };
 
 /* Does the file begin with a field of ModelProto? */
 bool pim_knows_onnx(const char *path, const void *bytes, size_t n)

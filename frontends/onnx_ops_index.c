@@ -167,5 +167,7 @@ bool onnx_convert_bit_cast(onnx_call *k)
 		return onnx_fail(k, "element type %s is not supported", onnx_dtype_text((int32_t)to));
 	if (t == k->in[0]->type->dtype)
 		return onnx_give(k, k->in[0]);
+	if (k->in[0]->type->dtype == PIM_DTYPE_bool && pim_dtype_bytes(t) == 1)
+		return onnx_give(k, onnx_cast(k, k->in[0], t));
 	return onnx_give(k, onnx_make(k, PIM_OP_bit_cast, 1, k->in, 1, &attr));
 }

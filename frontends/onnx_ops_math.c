@@ -120,10 +120,16 @@ bool onnx_convert_prelu(onnx_call *k)
 	return onnx_give(k, y);
 }
 
+/* Bounds that cross give the upper one everywhere. */
 static bool clip_between(onnx_call *k, double low, double high)
 {
 	pim_attr attrs[2];
 	int n = 0;
+	pim_node *x = k->in[0];
+	if (low > high) {
+		x = onnx_make2(k, PIM_OP_max, x, onnx_scalar(k, x, low));
+		return onnx_give(k, onnx_make2(k, PIM_OP_min, x, onnx_scalar(k, x, high)));
+	}
 	if (low != -INFINITY)
 		attrs[n++] = onnx_attr_float("min", low);
 	if (high != INFINITY)

@@ -33,10 +33,8 @@ static bool take_scales(onnx_call *k, resizing *r, int n, const double *scales)
 		return onnx_fail(k, "%d scales are given for %d dims", n, r->n);
 	r->has_scales = true;
 	for (int i = 0; i < n; i++) {
-		double extent = r->has_roi ? r->roi[n + i] - r->roi[i] : 1;
 		r->scales[i] = scales[i];
-		if (!(scales[i] > 0) ||
-			!set_size(k, r, i, floor((double)t->dims[r->axes[i]] * extent * scales[i])))
+		if (!(scales[i] > 0) || !set_size(k, r, i, floor((double)t->dims[r->axes[i]] * scales[i])))
 			return onnx_fail(k, "scale %d is %g", i, scales[i]);
 	}
 	return true;

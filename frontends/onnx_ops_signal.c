@@ -232,3 +232,43 @@ bool onnx_convert_blackman_window(onnx_call *k)
 {
 	return give_window(k, 0.42, 0.5, 0.08);
 }
+
+static double to_mel(double hertz)
+{
+	return 2595 * log10(1 + hertz / 700);
+}
+
+/* Bins, length of the transform, sample rate, lowest and highest frequency: triangles between
+ * frequencies that are evenly spaced in mel, as [transform / 2 + 1, bins]. */
+bool onnx_convert_mel_weights(onnx_call *k)
+{
+	double v[5], *w, *edge, low, step;
+	int64_t bins, dims[2], to = onnx_int(k, "output_datatype", 1);
+	pim_dtype t = onnx_dtype((int32_t)to);
+	for (int i = 0; i < 5; i++)
+		if (!onnx_input_number(k, i, &v[i]))
+			return false;
+	if (v[0] < 1 || v[0] > 1 << 16 || v[1] < 1 || v[1] > 1 << 20 || v[2] <= 0 || v[3] < 0 ||
+		v[4] < v[3] || t == PIM_DTYPE_COUNT)
+		return onnx_fail(k, "%g bins of %g points at %g Hz from %g to %g Hz are not supported",
+			v[0], v[1], v[2], v[3], v[4]);
+	bins = (int64_t)v[0];
+	dims[0] = (int64_t)v[1] / 2 + 1;
+	dims[1] = bins;
+	edge = PIM_NEW(k->import->scratch, double, bins + 2);
+	w = PIM_NEW(k->import->scratch, double, dims[0] * bins + 1);
+	low = to_mel(v[3]);
+	step = (to_mel(v[4]) - low) / (double)(bins + 2);
+	for (int64_t i = 0; i < bins + 2; i++)
+		edge[i] = floor((v[1] + 1) * 700 * (pow(10, ((double)i * step + low) / 2595) - 1) / v[2]);
+	for (int64_t i = 0; i < bins; i++) {
+		double lower = edge[i], centre = edge[i + 1], upper = edge[i + 2];
+		if (centre == lower && centre < (double)dims[0])
+			w[(int64_t)centre * bins + i] = 1;
+		for (int64_t f = (int64_t)lower; f <= (int64_t)centre && centre > lower && f < dims[0]; f++)
+			w[f * bins + i] = ((double)f - lower) / (centre - lower);
+		for (int64_t f = (int64_t)centre; f < (int64_t)upper && f < dims[0]; f++)
+			w[f * bins + i] = (upper - (double)f) / (upper - centre);
+	}
+	return onnx_give(k, onnx_numbers(k, t, 2, dims, w));
+}

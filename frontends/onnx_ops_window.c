@@ -315,7 +315,7 @@ bool onnx_convert_max_unpool(onnx_call *k)
 {
 	const pim_type *x = k->in[0]->type;
 	window w;
-	int64_t dims[PIM_MAX_RANK], elements = 1;
+	int64_t dims[PIM_MAX_RANK], pads[2 * PIM_MAX_RANK] = {0}, elements = 1;
 	pim_attr axis = onnx_attr_int("axis", 0);
 	pim_node *y;
 	if (!check_spatial(k, x->rank, &w) || !read_list(k, "kernel_shape", w.n, 0, 1, w.kernel) ||
@@ -325,8 +325,6 @@ bool onnx_convert_max_unpool(onnx_call *k)
 		dims[d] = d < 2 ? x->dims[d]
 						: (x->dims[d] - 1) * w.strides[d - 2] + w.kernel[d - 2] - w.pads[d - 2] -
 							  w.pads[w.n + d - 2];
-	if (k->n_in > 2 && k->in[2] && onnx_input_ints(k, 2, x->rank, dims) != x->rank)
-		return onnx_fail(k, "output_shape does not have %d sizes", x->rank);
 	for (int d = 0; d < x->rank; d++)
 		if (dims[d] < 0 || !pim_mul(elements, dims[d], &elements))
 			return onnx_fail(k, "dim %d of the result is %lld", d, (long long)dims[d]);
@@ -335,7 +333,15 @@ bool onnx_convert_max_unpool(onnx_call *k)
 		(pim_node *[]){y, onnx_reshape(k, k->in[1], 1, &x->elements),
 			onnx_reshape(k, k->in[0], 1, &x->elements)},
 		1, &axis);
-	return onnx_give(k, onnx_reshape(k, y, x->rank, dims));
+	y = onnx_reshape(k, y, x->rank, dims);
+	if (!y || k->n_in < 3 || !k->in[2])
+		return onnx_give(k, y);
+	if (onnx_input_ints(k, 2, x->rank, dims) != x->rank)
+		return onnx_fail(k, "output_shape does not have %d sizes", x->rank);
+	for (int d = 0; d < x->rank; d++)
+		pads[x->rank + d] = dims[d] - y->type->dims[d];
+	axis = onnx_attr_ints("pads", 2 * x->rank, pads);
+	return onnx_give(k, onnx_unary(k, PIM_OP_pad, y, 1, &axis));
 }
 
 /* x w offset bias mask */
@@ -411,4 +417,83 @@ bool onnx_convert_global_lp_pool(onnx_call *k)
 	x = onnx_make2(k, PIM_OP_pow, x, onnx_scalar(k, x, p));
 	x = onnx_reduce(k, PIM_OP_reduce_sum, x, w.n, axes, 1);
 	return onnx_give(k, onnx_make2(k, PIM_OP_pow, x, onnx_scalar(k, x, 1 / p)));
+}
+
+/* What Col2Im puts together: blocks at every window of a padded image. */
+typedef struct blocks {
+	window w;
+	int64_t image[MAX_SPATIAL], padded[MAX_SPATIAL], windows[MAX_SPATIAL];
+	int64_t elements, n_windows, area; /* of a block, of blocks, of the padded image */
+} blocks;
+
+static bool read_blocks(onnx_call *k, blocks *b)
+{
+	window *w = &b->w;
+	w->n = onnx_input_ints(k, 1, MAX_SPATIAL, b->image);
+	if (w->n < 1 || onnx_input_ints(k, 2, MAX_SPATIAL, w->kernel) != w->n)
+		return onnx_fail(k, "the image and the block do not have as many sizes");
+	if (!read_list(k, "strides", w->n, 1, 1, w->strides) ||
+		!read_list(k, "dilations", w->n, 1, 1, w->dilations) ||
+		!read_list(k, "pads", 2 * w->n, 0, 0, w->pads))
+		return false;
+	b->elements = b->n_windows = b->area = 1;
+	for (int i = 0; i < w->n; i++) {
+		b->padded[i] = b->image[i] + w->pads[i] + w->pads[w->n + i];
+		if (b->image[i] < 1 || w->kernel[i] < 1 || b->padded[i] < reach(w, i) ||
+			!pim_mul(b->area, b->padded[i], &b->area) || b->area > LARGEST)
+			return onnx_fail(k, "dim %d of the image is %lld and of the block %lld", i,
+				(long long)b->image[i], (long long)w->kernel[i]);
+		b->windows[i] = (b->padded[i] - reach(w, i)) / w->strides[i] + 1;
+		b->elements *= w->kernel[i];
+		b->n_windows *= b->windows[i];
+	}
+	return true;
+}
+
+/* Where element e of block v stands in the padded image. */
+static int64_t block_place(const blocks *b, int64_t e, int64_t v)
+{
+	int64_t at = 0, stride = 1;
+	for (int i = b->w.n - 1; i >= 0; i--) {
+		int64_t place =
+			v % b->windows[i] * b->w.strides[i] + e % b->w.kernel[i] * b->w.dilations[i];
+		at += place * stride;
+		stride *= b->padded[i];
+		e /= b->w.kernel[i];
+		v /= b->windows[i];
+	}
+	return at;
+}
+
+/* Elements of overlapping blocks add up. [n, c * block, windows] to [n, c, image]. */
+bool onnx_convert_col2im(onnx_call *k)
+{
+	blocks b;
+	const pim_type *x = k->in[0]->type;
+	int64_t planes, dims[PIM_MAX_RANK], starts[PIM_MAX_RANK] = {0}, all;
+	double *at;
+	pim_node *y, *index;
+	pim_attr attrs[2] = {onnx_attr_int("axis", 1), onnx_attr_string("reduction", "add")};
+	if (!read_blocks(k, &b))
+		return false;
+	if (x->rank != 3 || x->dims[1] % b.elements || x->dims[2] != b.n_windows)
+		return onnx_fail(k, "the input is %s for blocks of %lld elements and %lld windows",
+			pim_type_text(x, k->import->scratch), (long long)b.elements, (long long)b.n_windows);
+	planes = x->dims[0] * (x->dims[1] / b.elements);
+	all = b.elements * b.n_windows;
+	at = PIM_NEW(k->import->scratch, double, all + 1);
+	for (int64_t i = 0; i < all; i++)
+		at[i] = (double)block_place(&b, i / b.n_windows, i % b.n_windows);
+	index = onnx_numbers(k, PIM_DTYPE_i64, 2, (int64_t[]){1, all}, at);
+	index = onnx_expand(k, index, 2, (int64_t[]){planes, all});
+	y = onnx_splat(k, x->dtype, 2, (int64_t[]){planes, b.area}, 0);
+	y = onnx_make(k, PIM_OP_scatter_elements, 3,
+		(pim_node *[]){y, index, onnx_reshape(k, k->in[0], 2, (int64_t[]){planes, all})}, 2, attrs);
+	dims[0] = x->dims[0];
+	dims[1] = x->dims[1] / b.elements;
+	memcpy(dims + 2, b.padded, sizeof *dims * (size_t)b.w.n);
+	y = onnx_reshape(k, y, 2 + b.w.n, dims);
+	memcpy(dims + 2, b.image, sizeof *dims * (size_t)b.w.n);
+	memcpy(starts + 2, b.w.pads, sizeof *dims * (size_t)b.w.n);
+	return onnx_give(k, onnx_slice(k, y, starts, dims, NULL));
 }

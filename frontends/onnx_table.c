@@ -100,6 +100,25 @@ static void survey_nodes(survey *s, const onnx_scope *scope, size_t n, Onnx__Nod
 	}
 }
 
+/* Why the operator will never be there; NULL when there is no such reason. */
+static const char *refusal(const char *op_type, const char *domain)
+{
+	static const struct {
+		const char *op_type, *reason;
+	} table[] = {
+#define REFUSED(op_type, reason) {#op_type, reason},
+#include "frontends/onnx_refused.def"
+	};
+	if (!strncmp(domain, "ai.onnx.preview.training", 24))
+		return "training";
+	if (!strcmp(domain, "ai.onnx.ml"))
+		return "classical machine learning";
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (!*domain && !strcmp(table[i].op_type, op_type))
+			return table[i].reason;
+	return NULL;
+}
+
 /* What is known of the operator in other opsets, as words to add to the message. */
 static const char *other_opsets(const missing *m, pim_arena *a)
 {
@@ -109,6 +128,8 @@ static const char *other_opsets(const missing *m, pim_arena *a)
 			first = first && first < rows[i].first ? first : rows[i].first;
 			last = last > rows[i].last ? last : rows[i].last;
 		}
+	if (refusal(m->op_type, m->domain))
+		return pim_arena_printf(a, " (programs have no %s)", refusal(m->op_type, m->domain));
 	return first ? pim_arena_printf(a, " (it is in opset %d to %d)", first, last) : "";
 }
 
