@@ -306,8 +306,9 @@ void assignment_levels(assignment_run *r, uint64_t seed)
 	if (!r->has_best && assignment_greedy(v.p[0], unit, v.arena))
 		offer_if_good(&v, unit);
 	make_levels(&v);
-	if (!assignment_done(r) && descend(&v, unit, 300))
-		offer_if_good(&v, unit);
+	for (int64_t tries = 40; tries <= 300 && !assignment_done(r); tries += 260)
+		if (descend(&v, unit, tries))
+			offer_if_good(&v, unit);
 	int64_t before = -1, tries = 400;
 	for (int round = 1; r->has_best && r->steps > before && !assignment_done(r); round++) {
 		before = r->steps;
