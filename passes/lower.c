@@ -23,7 +23,7 @@ static bool read_barriers(const pim_job *j, pim_barriers *out)
 
 bool pim_pass_lower(pim_graph *g, pim_job *j)
 {
-	pim_barriers barriers;
+	pim_barriers barriers = PIM_BARRIERS_none;
 	if (!read_barriers(j, &barriers) || !pim_target_lower(j->target, g, barriers, j->arena))
 		return false;
 	double commands = 0, executed = 0, kernels = 0, bytes = 0;

@@ -17,12 +17,12 @@ PIPELINE = (
 
 
 def run(command):
-    """The standard output of a command; its messages go to the terminal."""
+    """What a command says on its standard output and its standard error."""
     print("$", " ".join(str(c) for c in command))
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"demo: {command[0]} failed with status {done.returncode}")
-    return done.stdout
+        sys.exit(f"{done.stderr}demo: {command[0]} failed with status {done.returncode}")
+    return done.stdout, done.stderr
 
 
 def number(value, digits=0):
@@ -60,11 +60,12 @@ def main():
     binaries, out = Path(sys.argv[1]), Path(sys.argv[2])
     model, data = out / "deit_tiny.onnx", out / "test_data_set_0"
     program = out / "deit_tiny.pimc"
-    print(run([binaries / "pimopt", model, "--eval", f"--data={data}", f"--save-outputs={data}"]), end="")
-    stats = json.loads(run([binaries / "pimopt", model, "--target=stack3d", "--stats=json",
-                            f"--pass-pipeline={PIPELINE.format(o=out)}", "-o", program]))
-    simulated = json.loads(run([binaries / "pimsim", program, f"--data={data}", "--json",
-                                f"--timeline={out}/timeline.json"]))
+    run([binaries / "pimopt", model, "--eval", f"--data={data}", f"--save-outputs={data}"])
+    _, stats = run([binaries / "pimopt", model, "--target=stack3d", "--stats=json",
+                    f"--pass-pipeline={PIPELINE.format(o=out)}", "-o", program])
+    stats = json.loads(stats)
+    simulated, _ = run([binaries / "pimsim", program, f"--data={data}", "--json", f"--timeline={out}/timeline.json"])
+    simulated = json.loads(simulated)
     passes = {p["pass"]: p for p in stats["passes"]}
     print_stages(passes, simulated)
     worst = max(r["absolute"] for r in simulated["results"])
