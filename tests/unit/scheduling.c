@@ -65,7 +65,7 @@ typedef struct enumeration {
 
 static void enumerate(enumeration *e, int i)
 {
-	if (i == e->d->n) {
+	if (i >= e->d->n || i >= MOST) {
 		int64_t makespan;
 		if (pim_scheduling_check(e->d->p, e->start, e->mode, &makespan) && makespan < e->best)
 			e->best = makespan;
