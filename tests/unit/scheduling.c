@@ -151,7 +151,7 @@ static bool fits(const windows *w)
 
 static void enumerate_windows(windows *w, int i)
 {
-	if (i == w->n) {
+	if (i >= w->n || i >= MOST) {
 		if (!fits(w))
 			return;
 		w->any = true;
