@@ -69,6 +69,7 @@ static pim_module *import(const onnx_file *f, const pim_read_options *o, pim_are
 	versions.n_opsets = model->n_opset_import;
 	versions.opsets = model->opset_import;
 	x.model = model;
+	onnx_table_open(&x);
 	if (!check_versions(f, model, &versions) || !onnx_check_supported(&x, &versions))
 		return NULL;
 	x.module = pim_module_new(f->context);

@@ -98,6 +98,7 @@ struct onnx_import {
 	pim_node
 		*unmade; /* stands for optional results that are not computed: reading one is an error */
 	pim_named_tensor *data; /* of --data, by input of the graph; NULL without */
+	pim_map *definitions;	/* domain:operator to rows and functions */
 	pim_map *known;			/* node to pim_tensor: values computed at import */
 	int index;				/* of the node, for those without a name */
 	int depth;				/* of function calls */
@@ -148,14 +149,17 @@ typedef struct onnx_row {
 /* The newest opset whose changes the rows were checked against. */
 #define ONNX_NEWEST_OPSET 27
 
-const onnx_row *onnx_row_find(const char *op_type, const char *domain, int64_t opset);
+/* Fills x->definitions. */
+void onnx_table_open(onnx_import *x);
+const onnx_row *onnx_row_find(
+	const onnx_import *x, const char *op_type, const char *domain, int64_t opset);
 /* Reports every operator of the model that no row covers, each once; true when there is none. */
 bool onnx_check_supported(const onnx_import *x, const onnx_scope *s);
 /* The place of a node: its name, or OpType#index. */
 pim_loc onnx_node_loc(pim_context *c, const Onnx__NodeProto *n, int index);
 
-/* Refuses attributes that no operator has: misspelt ones would be ignored in silence. */
-bool onnx_check_attributes(const onnx_call *k);
+/* Warns of attributes that no operator has: misspelt ones would be ignored in silence. */
+void onnx_check_attributes(const onnx_call *k);
 const Onnx__AttributeProto *onnx_attribute(const onnx_call *k, const char *name);
 int64_t onnx_int(const onnx_call *k, const char *name, int64_t init);
 double onnx_float(const onnx_call *k, const char *name, double init);

@@ -18,16 +18,6 @@ static const char *text(const char *s)
 	return s ? s : "";
 }
 
-const Onnx__FunctionProto *onnx_function_find(const onnx_import *x, const Onnx__NodeProto *n)
-{
-	for (size_t i = 0; i < x->model->n_functions; i++) {
-		const Onnx__FunctionProto *f = x->model->functions[i];
-		if (!strcmp(text(f->name), text(n->op_type)) && !strcmp(text(f->domain), text(n->domain)))
-			return f;
-	}
-	return NULL;
-}
-
 static bool add_constant(onnx_import *x, onnx_scope *s, const Onnx__TensorProto *t)
 {
 	const char *name = text(t->name);
@@ -297,8 +287,10 @@ bool onnx_body_run(
 
 static bool convert_call(onnx_call *k)
 {
-	if (k->row)
-		return check_counts(k) && onnx_check_attributes(k) && k->row->convert(k);
+	if (k->row) {
+		onnx_check_attributes(k);
+		return check_counts(k) && k->row->convert(k);
+	}
 	return inline_function(k, onnx_function_find(k->import, k->node));
 }
 
@@ -310,7 +302,7 @@ static bool convert_node(onnx_import *x, onnx_scope *s, const Onnx__NodeProto *n
 	k.at = !is_top(s) ? s->at : onnx_node_loc(x->context, node, x->index);
 	if (++x->index > NODE_LIMIT)
 		return pim_error(x->context, k.at, "the model has more than %d nodes", (int)NODE_LIMIT);
-	k.row = onnx_row_find(text(node->op_type), node->domain, k.opset);
+	k.row = onnx_row_find(x, node->op_type, node->domain, k.opset);
 	k.n_out = (int)node->n_output;
 	k.out = PIM_NEW(x->scratch, pim_node *, k.n_out + 1);
 	ok = read_inputs(&k, s) && convert_call(&k) && x->context->errors == errors;

@@ -22,12 +22,56 @@ static const char *plain_domain(const char *domain)
 	return !domain || !strcmp(domain, "ai.onnx") ? "" : domain;
 }
 
-const onnx_row *onnx_row_find(const char *op_type, const char *domain, int64_t opset)
+/* Rows and functions of one operator, in a chain. */
+typedef struct definition {
+	struct definition *next;
+	const onnx_row *row;
+	const Onnx__FunctionProto *function;
+} definition;
+
+static definition *find_definitions(const onnx_import *x, const char *op_type, const char *domain)
 {
+	char key[256];
+	int n = snprintf(key, sizeof key, "%s:%s", plain_domain(domain), op_type ? op_type : "");
+	return n < (int)sizeof key ? pim_map_get(x->definitions, key, (size_t)n) : NULL;
+}
+
+static void add_definition(onnx_import *x, const char *op_type, const char *domain, definition d)
+{
+	char key[256];
+	int n = snprintf(key, sizeof key, "%s:%s", plain_domain(domain), op_type ? op_type : "");
+	definition *kept = PIM_NEW(x->scratch, definition, 1);
+	if (n >= (int)sizeof key)
+		return;
+	*kept = d;
+	kept->next = pim_map_put(x->definitions, key, (size_t)n, kept);
+}
+
+void onnx_table_open(onnx_import *x)
+{
+	x->definitions = pim_map_new(x->scratch);
 	for (int i = 0; i < N_ROWS; i++)
-		if (!strcmp(rows[i].op_type, op_type) && !strcmp(rows[i].domain, plain_domain(domain)) &&
-			opset >= rows[i].first && opset <= rows[i].last)
-			return &rows[i];
+		add_definition(x, rows[i].op_type, rows[i].domain, (definition){.row = &rows[i]});
+	for (size_t i = x->model->n_functions; i-- > 0;) {
+		const Onnx__FunctionProto *f = x->model->functions[i];
+		add_definition(x, f->name, f->domain, (definition){.function = f});
+	}
+}
+
+const onnx_row *onnx_row_find(
+	const onnx_import *x, const char *op_type, const char *domain, int64_t opset)
+{
+	for (definition *d = find_definitions(x, op_type, domain); d; d = d->next)
+		if (d->row && opset >= d->row->first && opset <= d->row->last)
+			return d->row;
+	return NULL;
+}
+
+const Onnx__FunctionProto *onnx_function_find(const onnx_import *x, const Onnx__NodeProto *n)
+{
+	for (definition *d = find_definitions(x, n->op_type, n->domain); d; d = d->next)
+		if (d->function)
+			return d->function;
 	return NULL;
 }
 
@@ -87,7 +131,7 @@ static void survey_nodes(survey *s, const onnx_scope *scope, size_t n, Onnx__Nod
 	for (size_t i = 0; i < n; i++, s->index++) {
 		const Onnx__NodeProto *node = nodes[i];
 		int64_t opset = onnx_opset(scope, node->domain);
-		if (!onnx_row_find(node->op_type ? node->op_type : "", node->domain, opset) &&
+		if (!onnx_row_find(s->import, node->op_type, node->domain, opset) &&
 			!onnx_function_find(s->import, node))
 			note_missing(s, node, opset);
 		for (size_t a = 0; a < node->n_attribute; a++) {
@@ -217,7 +261,7 @@ int onnx_ints(const onnx_call *k, const char *name, const int64_t **v)
 	return a ? (int)a->n_ints : -1;
 }
 
-bool onnx_check_attributes(const onnx_call *k)
+void onnx_check_attributes(const onnx_call *k)
 {
 	/* Of any operator of ai.onnx in any opset, in order. */
 	static const char *const names[] = {"activation", "activation_alpha", "activation_beta",
@@ -252,10 +296,10 @@ bool onnx_check_attributes(const onnx_call *k)
 		for (size_t j = 0; j < sizeof names / sizeof *names && !known; j++)
 			known = !strcmp(name, names[j]);
 		if (!known)
-			return onnx_fail(
-				k, "attribute '%s' is unknown in opset %lld", name, (long long)k->opset);
+			pim_report(k->import->context, PIM_WARNING, k->at,
+				"%s: attribute '%s' is unknown in opset %lld, it is ignored", k->row->op_type, name,
+				(long long)k->opset);
 	}
-	return true;
 }
 
 bool onnx_is_wanted(const onnx_call *k, int i)

@@ -27,8 +27,8 @@ def symbolic():
 
 
 def unsupported():
-    nodes = [node("NonZero", ["x"], ["a"], name="first"), node("Cast", ["a"], ["b"], to=F32),
-             node("Einsum", ["b"], ["c"], equation="ab->ba"), node("NonZero", ["c"], ["y"])]
+    nodes = [node("Bernoulli", ["x"], ["a"], name="first"), node("Cast", ["a"], ["b"], to=F32),
+             node("Vectorise", ["b"], ["c"]), node("Bernoulli", ["c"], ["y"])]
     return model(nodes, [value("x", F32, (2, 3))], [value("y", I64, None)])
 
 
