@@ -216,7 +216,7 @@ enum {
 	PIM_OPF_elementwise = 1 << 3, /* result element depends on one element of each (broadcast) input */
 	PIM_OPF_commutes = 1 << 4,
 	PIM_OPF_leaf = 1 << 5,        /* no inputs: input, constant */
-	PIM_OPF_lookup = 1 << 6,      /* indices say where to read: one element of the table for each of the result */
+	PIM_OPF_lookup = 1 << 6,      /* indices or places say what is read or written: work goes by the elements of the result */
 };
 
 typedef struct pim_axes pim_axes;
