@@ -11,7 +11,8 @@ static bool count_elements(pim_graph *g, pim_job *j)
 		int64_t elements = pim_node_type(n)->elements;
 		pim_job_count(j, "elements", (double)elements);
 		if (elements >= pim_job_int(j, "least"))
-			pim_node_note(n, PIM_REMARK, "%s makes %lld elements", pim_node_op(n), (long long)elements);
+			pim_node_note(
+				n, PIM_REMARK, "%s makes %lld elements", pim_node_op(n), (long long)elements);
 	}
 	return true;
 }
@@ -23,7 +24,8 @@ static const pim_pass_field fields[] = {
 };
 
 static const pim_pass passes[] = {
-	{"count-elements", PIM_FACT_shaped, 0, 0, "count the elements of every value", count_elements, fields},
+	{"count-elements", PIM_FACT_shaped, 0, 0, "count the elements of every value", count_elements,
+		fields},
 	{0},
 };
 
