@@ -41,7 +41,7 @@ check() {
 	grep -q 'relu makes 6 elements' said.txt || fail "the pass of $1 did not run: $(cat said.txt)"
 }
 
-cmake -S . -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$flags" >log 2>&1 || { cat log; exit 1; }
+cmake -G Ninja -S . -B cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$flags" >log 2>&1 || { cat log; exit 1; }
 cmake --build cmake >log 2>&1 || { cat log; exit 1; }
 check ./cmake
 
