@@ -21,6 +21,7 @@ static const struct {
 	{"i4", PIM_DTYPE_i32}, {"i2", PIM_DTYPE_i16}, {"i1", PIM_DTYPE_i8}, {"u8", PIM_DTYPE_u64},
 	{"u4", PIM_DTYPE_u32}, {"u2", PIM_DTYPE_u16}, {"u1", PIM_DTYPE_u8}, {"b1", PIM_DTYPE_bool},
 	{"V2", PIM_DTYPE_bf16}, /* what numpy writes of Python's ml_dtypes.bfloat16 */
+	{"i1", PIM_DTYPE_i4}, {"u1", PIM_DTYPE_u4}, /* written only: read as i8 and u8 */
 };
 
 typedef struct header {
@@ -52,7 +53,7 @@ static bool read_descr(header *h)
 	if (!p || h->end - p < 6 || (*p != '\'' && *p != '"') || !strchr("<>|=", p[1]) || p[4] != *p)
 		return false;
 	h->big_endian = p[1] == '>';
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+	for (size_t i = 0; i < sizeof codes / sizeof *codes && h->dtype == PIM_DTYPE_COUNT; i++)
 		if (!memcmp(codes[i].code, p + 2, 2))
 			h->dtype = codes[i].dtype;
 	return h->dtype != PIM_DTYPE_COUNT;
