@@ -24,6 +24,7 @@ typedef enum emit_kind {
 	EMIT_dot,
 	EMIT_svg,
 	EMIT_json,
+	EMIT_onnx,
 	EMIT_none,
 	EMIT_COUNT
 } emit_kind;

@@ -112,6 +112,14 @@ static bool emit_picture(session *s, const pim_module *m, const char *format, FI
 	return n && pim_picture_write_around(n, s->o->depth, format, out);
 }
 
+static bool emit_onnx(session *s, const pim_module *m, FILE *out)
+{
+	if (m->n_graphs != 1)
+		return pim_error(s->context, (pim_loc){0, 0},
+			"an ONNX file holds one graph, and this module has %d", m->n_graphs);
+	return pim_onnx_write(m->graphs[0], out);
+}
+
 bool emit_module(session *s, const pim_module *m, FILE *out)
 {
 	switch (s->o->emit) {
@@ -126,6 +134,8 @@ bool emit_module(session *s, const pim_module *m, FILE *out)
 		return emit_picture(s, m, "svg", out);
 	case EMIT_json:
 		return emit_json(s, m, out);
+	case EMIT_onnx:
+		return emit_onnx(s, m, out);
 	default:
 		return true;
 	}

@@ -39,6 +39,9 @@ const pim_frontend *pim_frontend_at(int i);
  */
 pim_module *pim_frontend_read(pim_context *c, const char *path, const pim_read_options *o);
 
+/* Writes a graph as an ONNX model; false after a diagnostic (onnx_write.c). */
+bool pim_onnx_write(const pim_graph *g, FILE *out);
+
 /* ---- tensors in files (tensor_pb.c, npy.c) ---- */
 
 /* A named tensor; name may be "". data lives in the arena or is mapped. */
