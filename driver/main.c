@@ -176,12 +176,21 @@ static void print_rest(const pim_context *c)
 		process_complain("%d more errors", c->errors - c->error_limit);
 }
 
+/* A machine file is input; a name that no machine has is a wrong command. */
+static bool has_wrong_machine(const session *s)
+{
+	const char *target = s->o->value[OPT_target], *dot = target ? strrchr(target, '.') : NULL;
+	return dot && !strcmp(dot, ".yaml") && !s->target;
+}
+
 static int run_file(const options *o)
 {
 	session s;
-	int code = EXIT_COMMAND;
+	int code;
 	if (session_open(&s, o, choose_handler(o), NULL))
 		code = run_module(&s) ? EXIT_FINE : EXIT_INPUT;
+	else
+		code = has_wrong_machine(&s) ? EXIT_INPUT : EXIT_COMMAND;
 	print_rest(s.context);
 	session_close(&s);
 	return code;
