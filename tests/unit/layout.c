@@ -205,8 +205,85 @@ static void try_states(twin *w, int k, double cost)
 				try_states(w, k + 1, cost + price_of(w, k));
 }
 
+/* ---- long chains of equal blocks ---- */
+
+/* Each block is softmax(x w1) w2, so every value has one user. */
+static pim_graph *make_chain(pim_context *c, int size, int blocks)
+{
+	pim_graph *g = pim_graph_new(pim_module_new(c), "main");
+	pim_node *v = make_input(g, "x", size, size);
+	for (int k = 0; k < 3 * blocks; k++) {
+		if (k % 3 == 1) {
+			v = pim_node_new(g, "softmax", 1, &v, NULL);
+			pim_node_set_int(v, "axis", 1);
+		} else {
+			v = pim_node_new(g, "matmul", 2, (pim_node *[]){v, make_weights(g, size, size)}, NULL);
+		}
+		CHECK(pim_node_infer(v));
+	}
+	pim_graph_add_result(g, v);
+	return g;
+}
+
+/* The least cost of a chain, state by state along it. */
+static double solve_chain(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
+{
+	double best[PIM_MAX_STATES] = {0}, all = 0;
+	const pim_node *before = NULL;
+	PIM_EACH_NODE(n, g)
+	{
+		if (n->op == PIM_OP_constant)
+			continue;
+		const pim_states *s = p->states[n->id], *f = before ? p->states[before->id] : NULL;
+		double next[PIM_MAX_STATES];
+		all = INFINITY;
+		for (int b = 0; b < s->n; b++) {
+			next[b] = INFINITY;
+			for (int own = 0; own < s->n && s->state[b].seen; own++)
+				for (int from = 0; from < (f ? f->n : 1) && s->state[own].own; from++) {
+					double cost =
+						best[from] + s->state[own].cycles +
+						pim_relayout_cost(t, n->type, &s->state[own], &s->state[b]).cycles;
+					if (f)
+						cost += pim_edge_cost(t, f->type, &f->state[from], s->state[own].need[0],
+							s->state[own].slices)
+									.cycles;
+					next[b] = fmin(next[b], cost);
+				}
+			all = fmin(all, next[b]);
+		}
+		memcpy(best, next, sizeof best);
+		before = n;
+	}
+	return all;
+}
+
+/* The optimum is that of the chain, the plan is worth what it is said to be, and blocks after the
+ * first few take no more work. */
+static void check_chains(void)
+{
+	for (int k = 0; k < CASES / 2; k++) {
+		pim_context *c = pim_context_new();
+		pim_graph *g[2];
+		int64_t steps[2];
+		int size = pick(3, 8);
+		const pim_target *t = random_machine(pim_graph_new(pim_module_new(c), "m")->module->arena);
+		for (int i = 0; i < 2; i++) {
+			g[i] = make_chain(c, size, i ? 300 : 30);
+			pim_layout_search *s = pim_layout_search_new(g[i], t, NULL, g[i]->module->arena);
+			const pim_layout_plan *p = pim_layout_search_run(s, 0, 20000);
+			CHECK(p->optimal && fabs(p->value - solve_chain(g[i], t, p)) <= 1e-5 * p->value);
+			CHECK(fabs(p->value - p->cycles) <= 1e-5 * p->value);
+			steps[i] = p->steps;
+		}
+		CHECK(steps[0] > 0 && steps[1] <= steps[0]);
+		pim_context_free(c);
+	}
+}
+
 int main(void)
 {
+	check_chains();
 	long looked = 0;
 	int beams = 0;
 	for (int k = 0; k < CASES; k++) {
