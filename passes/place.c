@@ -4,9 +4,10 @@
  * Needs: SCHEDULED.  Gives: PLACED.
  * Idea:  least sum of bytes times hops over all messages, tenants of one time on different units.
  * Three methods, each from the answer of the one before: an order of the units that fits the
- * network, then greedy binding, then exchanges. Cost:  messages times units, a few times; the
- * search is limited in steps. Source: the two stages of Allspark (arXiv 2403.15069, abstract); the
- * search is ours. */
+ * network, then each op on its best units in turn, then again and again (place_group.c).
+ * Cost:  assignment problems of at most so many slots as there are units; the search is limited in
+ *        steps.
+ * Source: the two stages of Allspark (arXiv 2403.15069, abstract); the search is ours. */
 #include "passes/place.h"
 
 #include <string.h>

@@ -33,7 +33,7 @@ typedef struct pim_tenant {
 typedef struct pim_placement {
 	const pim_target *target;
 	int units;
-	float *hops; /* [from * units + to] */
+	int *hops; /* [from * units + to] */
 	int n, n_flows;
 	pim_tenant *tenant; /* in order of start */
 	pim_flow *flow;
@@ -57,10 +57,22 @@ double pim_placement_bound(const pim_placement *p, pim_arena *scratch);
 /* Bytes over the busiest link. */
 double pim_placement_busiest(const pim_placement *p, pim_arena *scratch);
 
+/* ---- place_group.c ---- */
+
+typedef struct pim_place_group pim_place_group;
+/* placed: by tenant; those that are not are left out of account. Both stay the caller's. */
+pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_arena *a);
+/* Moves n tenants that have the same units to better ones; for one tenant, and for all whose
+ * messages are to others, the best ones there are. False if they are no better. */
+bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t *random);
+/* Elementary steps so far, and answers and exchanges that were looked at. */
+int64_t pim_place_group_work(const pim_place_group *g);
+int64_t pim_place_group_tried(const pim_place_group *g);
+
 /* ---- the methods; each keeps the placement before it where it finds no better one ---- */
 void pim_place_structured(pim_placement *p);
 void pim_place_greedy(pim_placement *p, pim_arena *scratch);
-/* Adds the exchanges it looked at to *tried. */
+/* Adds the answers and exchanges it looked at to *tried. */
 void pim_place_search(
 	pim_placement *p, int rounds, uint64_t seed, int64_t *tried, pim_arena *scratch);
 

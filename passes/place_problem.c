@@ -91,13 +91,13 @@ static void link_flows(pim_placement *p, pim_arena *a)
 	}
 }
 
-static float *measure_hops(const pim_target *t, pim_arena *a)
+static int *measure_hops(const pim_target *t, pim_arena *a)
 {
 	size_t units = (size_t)t->units;
-	float *hops = PIM_NEW(a, float, units *units);
+	int *hops = PIM_NEW(a, int, units *units);
 	for (int from = 0; from < t->units; from++)
 		for (int to = 0; to < t->units; to++)
-			hops[(size_t)from * units + (size_t)to] = (float)pim_network_hops(t, from, to);
+			hops[(size_t)from * units + (size_t)to] = pim_network_hops(t, from, to);
 	return hops;
 }
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place_group - the units of one group of tenants, while all others stay where they are.
+ *
+ * A group is one tenant, or several on the same units that move together. Messages to others give a
+ * price for each slot on each unit; units of rivals are left out. Without messages between its own
+ * slots that is a linear assignment problem, solved exactly; with them it is a quadratic one, for
+ * tabu search from where the group stands. Both are parts of the assignment engine.
+ * The engine itself does not take the whole placement: there a unit has one capacity for all times,
+ * here a unit has tenants one after the other, and slots of one time must not meet.
+ * Cost: messages * units for the prices, units^3 at worst for the linear problem. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/assignment_core.h"
+#include "passes/place.h"
+
+enum { MOVES = 2 }; /* of tabu search, for each unit that is free */
+
+struct pim_place_group {
+	pim_placement *p;
+	const bool *placed;
+	size_t units;
+	int n_members;
+	const int *member;
+	bool *in_group; /* by tenant */
+	int64_t *price; /* [slot * units + unit] */
+	int64_t *own;	/* [slot * slots + slot], both directions; messages inside the group */
+	bool has_price, has_own;
+	bool *taken;
+	int n_free, *free;		/* units that it may have */
+	int *column;			/* [slot]: place in `free`, then unit */
+	int64_t *cost, *prices; /* of the linear problem */
+	int64_t work, tried;
+};
+
+pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_arena *a)
+{
+	size_t units = (size_t)p->units;
+	pim_place_group *g = PIM_NEW(a, pim_place_group, 1);
+	*g = (pim_place_group){.p = p,
+		.placed = placed,
+		.units = units,
+		.in_group = PIM_NEW(a, bool, p->n),
+		.price = PIM_NEW(a, int64_t, units * units),
+		.own = PIM_NEW(a, int64_t, units * units),
+		.taken = PIM_NEW(a, bool, units),
+		.free = PIM_NEW(a, int, units),
+		.column = PIM_NEW(a, int, units),
+		.cost = PIM_NEW(a, int64_t, units * units),
+		.prices = PIM_NEW(a, int64_t, 2 * units)};
+	return g;
+}
+
+int64_t pim_place_group_work(const pim_place_group *g)
+{
+	return g->work;
+}
+
+int64_t pim_place_group_tried(const pim_place_group *g)
+{
+	return g->tried;
+}
+
+static pim_tenant *leader(const pim_place_group *g)
+{
+	return &g->p->tenant[g->member[0]];
+}
+
+static int64_t hops_between(const pim_place_group *g, int from, int to)
+{
+	return g->p->hops[(size_t)from * g->units + (size_t)to];
+}
+
+static void price_flow(pim_place_group *g, const pim_flow *f, bool from_here)
+{
+	const int *there = g->p->tenant[from_here ? f->to : f->from].unit;
+	for (int k = 0; k < f->n; k++) {
+		const pim_message *m = &f->message[k];
+		const int *hops = g->p->hops + (size_t)there[from_here ? m->to : m->from] * g->units;
+		int64_t *row = g->price + (size_t)(from_here ? m->from : m->to) * g->units,
+				bytes = (int64_t)m->bytes;
+		for (size_t u = 0; u < g->units; u++)
+			row[u] += bytes * hops[u];
+	}
+	g->has_price = true;
+	g->work += f->n * (int64_t)g->units;
+}
+
+static void add_own(pim_place_group *g, const pim_flow *f)
+{
+	size_t slots = (size_t)leader(g)->n_units;
+	for (int k = 0; k < f->n; k++) {
+		const pim_message *m = &f->message[k];
+		if (m->from == m->to)
+			continue;
+		g->own[(size_t)m->from * slots + (size_t)m->to] += (int64_t)m->bytes;
+		g->own[(size_t)m->to * slots + (size_t)m->from] += (int64_t)m->bytes;
+		g->has_own = true;
+	}
+	g->work += f->n;
+}
+
+/* An even flow from or to all units costs the same wherever the slots are. */
+static void look_at_flows(pim_place_group *g, int one)
+{
+	const pim_tenant *t = &g->p->tenant[one];
+	for (int k = 0; k < t->n_flows; k++) {
+		const pim_flow *f = &g->p->flow[t->flow[k]];
+		bool from_here = f->from == one;
+		if (f->even && t->n_units == g->p->units)
+			continue;
+		if (!g->in_group[from_here ? f->to : f->from]) {
+			if (g->placed[from_here ? f->to : f->from])
+				price_flow(g, f, from_here);
+		} else if (from_here) {
+			add_own(g, f);
+		}
+	}
+}
+
+static void look_around(pim_place_group *g)
+{
+	size_t slots = (size_t)leader(g)->n_units;
+	memset(g->price, 0, sizeof *g->price * slots * g->units);
+	memset(g->own, 0, sizeof *g->own * slots * slots);
+	memset(g->taken, 0, sizeof *g->taken * g->units);
+	g->has_price = g->has_own = false;
+	for (int i = 0; i < g->n_members; i++) {
+		const pim_tenant *t = &g->p->tenant[g->member[i]];
+		look_at_flows(g, g->member[i]);
+		for (int k = 0; k < t->n_rivals; k++) {
+			const pim_tenant *r = &g->p->tenant[t->rival[k]];
+			for (int u = 0; g->placed[t->rival[k]] && u < r->n_units; u++)
+				g->taken[r->unit[u]] = true;
+		}
+	}
+	g->n_free = 0;
+	for (int u = 0; u < g->p->units; u++)
+		if (!g->taken[u])
+			g->free[g->n_free++] = u;
+}
+
+/* What the group costs on unit[], by the price table and its own messages. */
+static int64_t cost_on(const pim_place_group *g, const int *unit)
+{
+	size_t slots = (size_t)leader(g)->n_units;
+	int64_t cost = 0;
+	for (size_t i = 0; i < slots; i++) {
+		cost += g->price[i * g->units + (size_t)unit[i]];
+		for (size_t j = 0; g->has_own && j < i; j++)
+			if (g->own[i * slots + j])
+				cost += g->own[i * slots + j] * hops_between(g, unit[i], unit[j]);
+	}
+	return cost;
+}
+
+/* The prices of the slots on the free units, and of empty slots that cost nothing. */
+static void fill_prices(pim_place_group *g, int64_t *cost)
+{
+	size_t slots = (size_t)leader(g)->n_units, n = (size_t)g->n_free;
+	memset(cost, 0, sizeof *cost * n * n);
+	for (size_t i = 0; i < slots; i++)
+		for (size_t k = 0; k < n; k++)
+			cost[i * n + k] = g->price[i * g->units + (size_t)g->free[k]];
+}
+
+static void solve_linear(pim_place_group *g)
+{
+	fill_prices(g, g->cost);
+	pim_linear_assignment(g->n_free, g->cost, g->column, g->prices, g->prices + g->units);
+	g->work += 8 * (int64_t)g->n_free * g->n_free;
+	g->tried++;
+}
+
+static assignment_dense *make_matrices(pim_place_group *g, pim_arena *a)
+{
+	size_t slots = (size_t)leader(g)->n_units, n = (size_t)g->n_free;
+	assignment_dense *d = PIM_NEW(a, assignment_dense, 1);
+	*d = (assignment_dense){.n = g->n_free, .real = (int)slots, .terms = 1};
+	d->flow[0] = PIM_NEW(a, int64_t, n * n);
+	d->far[0] = PIM_NEW(a, int64_t, n * n);
+	d->price = PIM_NEW(a, int64_t, n * n);
+	for (size_t i = 0; i < slots; i++)
+		memcpy(d->flow[0] + i * n, g->own + i * slots, sizeof *g->own * slots);
+	for (size_t u = 0; u < n; u++)
+		for (size_t v = 0; v < n; v++)
+			d->far[0][u * n + v] = hops_between(g, g->free[u], g->free[v]);
+	fill_prices(g, d->price);
+	return d;
+}
+
+/* Places in `free` of where the group stands, and of empty slots. */
+static void find_columns(pim_place_group *g)
+{
+	const pim_tenant *t = leader(g);
+	int empty = t->n_units;
+	for (int k = 0, i; k < g->n_free; k++) {
+		for (i = 0; i < t->n_units && t->unit[i] != g->free[k]; i++)
+			;
+		g->column[i < t->n_units ? i : empty++] = k;
+	}
+}
+
+static void solve_quadratic(pim_place_group *g, uint64_t *random)
+{
+	pim_arena *a = pim_arena_new();
+	assignment_run run = {.until = INFINITY};
+	int64_t n = g->n_free;
+	assignment_dense *d = make_matrices(g, a);
+	find_columns(g);
+	assignment_tabu_run(assignment_tabu_new(d, a), &run, g->column, MOVES * n, random);
+	g->tried += run.steps;
+	g->work += (run.steps + 16) * n * n;
+	pim_arena_free(a);
+}
+
+static bool stands(const pim_place_group *g)
+{
+	for (int i = 0; i < leader(g)->n_units; i++)
+		if (g->taken[leader(g)->unit[i]])
+			return false;
+	return true;
+}
+
+/* Better units for the group that is looked at, in g->column; false if there are none. */
+static bool find_units(pim_place_group *g, uint64_t *random)
+{
+	bool must = !stands(g);
+	if (!must && !g->has_price && !g->has_own)
+		return false;
+	if (g->has_own)
+		solve_quadratic(g, random);
+	else
+		solve_linear(g);
+	for (int i = 0; i < leader(g)->n_units; i++)
+		g->column[i] = g->free[g->column[i]];
+	return must || cost_on(g, g->column) < cost_on(g, leader(g)->unit);
+}
+
+bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t *random)
+{
+	g->n_members = n;
+	g->member = member;
+	for (int i = 0; i < n; i++)
+		g->in_group[member[i]] = true;
+	look_around(g);
+	bool better = find_units(g, random);
+	for (int i = 0; i < n; i++) {
+		pim_tenant *t = &g->p->tenant[member[i]];
+		if (better)
+			memcpy(t->unit, g->column, sizeof *t->unit * (size_t)t->n_units);
+		g->in_group[member[i]] = false;
+	}
+	return better;
+}
