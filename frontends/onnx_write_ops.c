@@ -437,6 +437,63 @@ static bool write_grid_sample(onnx_writer *w, const pim_node *n, const char *con
 	return true;
 }
 
+static bool write_roi(onnx_writer *w, const pim_node *n, const char *const *in)
+{
+	bool aligned = n->op == PIM_OP_roi_align;
+	Onnx__NodeProto *to = as(w, n, aligned ? "RoiAlign" : "MaxRoiPool", in);
+	const int64_t *sizes;
+	pim_node_ints(n, "sizes", &sizes);
+	onnx_write_float(w, to, "spatial_scale", pim_node_float(n, "spatial_scale"));
+	if (!aligned) {
+		onnx_write_ints(w, to, "pooled_shape", 2, sizes);
+		return true;
+	}
+	onnx_write_int(w, to, "output_height", sizes[0]);
+	onnx_write_int(w, to, "output_width", sizes[1]);
+	onnx_write_string(w, to, "mode", pim_node_string(n, "mode"));
+	onnx_write_int(w, to, "sampling_ratio", pim_node_int(n, "sampling_ratio"));
+	onnx_write_string(w, to, "coordinate_transformation_mode",
+		pim_node_int(n, "half_pixel") ? "half_pixel" : "output_half_pixel");
+	return true;
+}
+
+/* The states of all steps, then the last ones as more steps. Activations of its own are refused. */
+static bool write_recurrent(onnx_writer *w, const pim_node *n, const char *const *in)
+{
+	bool is_lstm = n->op == PIM_OP_lstm;
+	const char *name = is_lstm ? "LSTM" : n->op == PIM_OP_gru ? "GRU" : "RNN", *parts[3], *last;
+	const char *all[8] = {NULL}, *axis;
+	Onnx__NodeProto *to;
+	int n_parts = is_lstm ? 3 : 2;
+	if (*pim_node_string(n, "activations"))
+		return pim_node_error(n, "%s with activations of its own is not written", name);
+	for (uint32_t i = 0; i < n->n_in; i++)
+		all[i] = in[i];
+	if (all[4]) {
+		last = onnx_write_name(w, "lengths");
+		onnx_write_int(w, onnx_write_node(w, "Cast", 1, &all[4], last), "to", 6);
+		all[4] = last;
+	}
+	axis = onnx_write_list(w, 1, (int64_t[]){0});
+	to = onnx_write_node(w, name, (int)n->n_in, all, onnx_write_name(w, "states"));
+	parts[0] = to->output[0];
+	for (int i = 1; i < n_parts; i++) {
+		last = onnx_write_name(w, "last");
+		onnx_write_output(w, to, last);
+		parts[i] = onnx_write_value(w, "Unsqueeze", 2, (const char *[]){last, axis});
+	}
+	onnx_write_string(w, to, "direction", pim_node_string(n, "direction"));
+	onnx_write_int(w, to, "hidden_size", n->type->dims[3]);
+	if (pim_node_float(n, "clip") != INFINITY)
+		onnx_write_float(w, to, "clip", pim_node_float(n, "clip"));
+	if (is_lstm)
+		onnx_write_int(w, to, "input_forget", pim_node_int(n, "input_forget"));
+	if (n->op == PIM_OP_gru)
+		onnx_write_int(w, to, "linear_before_reset", pim_node_int(n, "linear_before_reset"));
+	onnx_write_int(w, onnx_write_node(w, "Concat", n_parts, parts, out_of(w, n)), "axis", 0);
+	return true;
+}
+
 /* ---- which op takes which form ---- */
 
 static const struct plain {
@@ -488,7 +545,10 @@ static const struct special {
 	{PIM_OP_reshape, write_reshape, 0}, {PIM_OP_expand, write_reshape, 0},
 	{PIM_OP_slice, write_slice, 0}, {PIM_OP_pad, write_pad, 0},
 	{PIM_OP_quantize_linear, write_quantize, 0}, {PIM_OP_dequantize_linear, write_quantize, 0},
-	{PIM_OP_resize, write_resize, 0}, {PIM_OP_grid_sample, write_grid_sample, 0}};
+	{PIM_OP_resize, write_resize, 0}, {PIM_OP_grid_sample, write_grid_sample, 0},
+	{PIM_OP_roi_align, write_roi, 0}, {PIM_OP_max_roi_pool, write_roi, 0},
+	{PIM_OP_lstm, write_recurrent, 0}, {PIM_OP_gru, write_recurrent, 0},
+	{PIM_OP_rnn, write_recurrent, 0}};
 
 enum { N_PLAIN = sizeof plain / sizeof *plain, N_SPECIAL = sizeof special / sizeof *special };
 
