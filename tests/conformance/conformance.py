@@ -107,9 +107,9 @@ def run(runner, lines):
         text = "".join("%g %g %s\n" % line for line in waiting)
         done = subprocess.run([runner], input=text, capture_output=True, text=True, check=False, errors="replace")
         for line in done.stdout.splitlines():
-            how, path, said = (line.split("\t") + ["", ""])[:3]
+            how, path, said, rewritten = (line.split("\t") + ["", "", ""])[:4]
             if how in ("ok", "wrong", "refused"):
-                results[path] = (how, said)
+                results[path] = (how, rewritten if how == "ok" else said)
         left = [w for w in waiting if w[2] not in results]
         if len(left) == len(waiting) or (done.returncode and left):
             results[left[0][2]] = ("crashed", (done.stderr.strip().splitlines() or ["no message"])[-1])
@@ -128,7 +128,7 @@ def judge_set(runner, set_name, cases, rows):
         why = reason_not_applicable(rows.get(name, {}), name)
         key = name if name not in verdicts else os.path.relpath(path, os.path.dirname(os.path.dirname(path)))
         if how == "ok":
-            verdicts[key] = ("passed", "")
+            verdicts[key] = ("passed", said)
         elif why and how == "refused":
             verdicts[key] = ("not applicable", why)
         else:
@@ -228,7 +228,9 @@ def judge_generated(runner):
 
 def summary(verdicts):
     count = collections.Counter(v for v, _ in verdicts.values())
-    return {"passed": count["passed"], "failed": count["failed"], "not applicable": count["not applicable"]}
+    back = sum(v == "passed" and said == "written" for v, said in verdicts.values())
+    return {"passed": count["passed"], "failed": count["failed"], "not applicable": count["not applicable"],
+            "written back": back}
 
 
 def why_not(verdicts):
@@ -237,12 +239,13 @@ def why_not(verdicts):
 
 
 def print_table(all_verdicts):
-    print("%-18s %7s %7s %15s  %s" % ("set", "passed", "failed", "not applicable", "of those applicable"))
+    print("%-18s %7s %7s %15s %13s  %s" % ("set", "passed", "failed", "not applicable", "written back",
+                                           "of those applicable"))
     for name, verdicts in all_verdicts.items():
         s = summary(verdicts)
         share = 100 * s["passed"] / max(1, s["passed"] + s["failed"])
-        print("%-18s %7d %7d %15d  %.1f %%  %s" % (name, s["passed"], s["failed"], s["not applicable"], share,
-                                                   why_not(verdicts)))
+        print("%-18s %7d %7d %15d %13d  %.1f %%  %s" % (name, s["passed"], s["failed"], s["not applicable"],
+                                                        s["written back"], share, why_not(verdicts)))
 
 
 def read_expected():
@@ -257,8 +260,12 @@ def compare(all_verdicts, expected):
     wrong = []
     for name, verdicts in all_verdicts.items():
         got, want = summary(verdicts), expected.get(name)
+        if name == GENERATED and want and len(verdicts) != want["passed"] + want["failed"] + want["not applicable"]:
+            continue  # another version of onnx makes other cases
         if want and got["passed"] < want["passed"]:
             wrong.append("%s: %d cases pass, %d did" % (name, got["passed"], want["passed"]))
+        if want and got["written back"] < want.get("written back", 0):
+            wrong.append("%s: %d are written back, %d were" % (name, got["written back"], want["written back"]))
     return wrong
 
 
@@ -285,7 +292,7 @@ def main():
     print_table(all_verdicts)
     for name in o.list:
         for case, (verdict, why) in sorted(all_verdicts.get(name, {}).items()):
-            if verdict != "passed":
+            if verdict != "passed" or why not in ("", "written"):
                 print("%s %s: %s: %s" % (name, case, verdict, why))
     if o.record:
         numbers = read_expected()

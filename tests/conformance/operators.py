@@ -61,14 +61,15 @@ def write_page(path, all_verdicts, summary, why_not):
              "shapes, or an input whose value `--data` gives (a remark then says so). What is not read is refused with its place.",
              "", "## Conformance", "",
              "Floats within 1e-3 of the element + 1e-5 (1e-2 + 1e-2 where 16-bit floats are on the way), everything else exactly.",
-             "`onnx.backend.test` are the cases that Debian's python3-onnx generates. onnx-reject counts refusals.", "",
-             "| set | passed | failed | not applicable | of those applicable | not applicable because of |",
-             "| --- | --- | --- | --- | --- | --- |"]
+             "`onnx.backend.test` are the cases that Debian's python3-onnx generates. onnx-reject counts refusals.",
+             "*Written back*: `--emit=onnx` of the program, read again, gives the expected values too.", "",
+             "| set | passed | failed | not applicable | of those applicable | written back | not applicable because of |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, verdicts in all_verdicts.items():
         s = summary(verdicts)
         share = 100 * s["passed"] / max(1, s["passed"] + s["failed"])
-        lines.append("| %s | %d | %d | %d | %.1f %% | %s |" % (name, s["passed"], s["failed"], s["not applicable"], share,
-                                                             why_not(verdicts)))
+        lines.append("| %s | %d | %d | %d | %.1f %% | %d | %s |" % (name, s["passed"], s["failed"], s["not applicable"],
+                                                                  share, s["written back"], why_not(verdicts)))
     lines += ["", "Failures:", ""]
     for name, verdicts in all_verdicts.items():
         for case, (verdict, why) in sorted(verdicts.items()):

@@ -4,7 +4,8 @@
  *
  * Reads lines `rtol atol folder` from standard input. A folder has model.onnx and
  * test_data_set_K/input_N.pb, output_N.pb. Writes one line for each: `ok`, `wrong` (values or types
- * differ) or `refused`, then the folder and what was said, separated by tabs. A model is read again
+ * differ) or `refused`, then the folder, what was said, and whether the program
+ * could be written as ONNX with the same values, separated by tabs. A model is read again
  * for each data set, because inputs that settle shapes are taken from it. Floats are compared with
  * |a - b| <= atol + rtol |b|, both at least 1e-2 where there are 16-bit floats; everything else
  * exactly. */
@@ -18,6 +19,7 @@ typedef struct run {
 	pim_arena *arena;
 	pim_text said;
 	double rtol, atol;
+	const char *rewritten; /* what came of writing it as ONNX */
 } run;
 
 static bool is_there(const char *path)
@@ -91,6 +93,31 @@ static bool evaluate(run *r, pim_graph *g, const char *data)
 	return ok;
 }
 
+/* Writes the program as ONNX, reads that and evaluates it too: what came of it, in words. */
+static const char *rewrite(run *r, const pim_graph *g, const char *data)
+{
+	char path[] = "/tmp/rewrittenXXXXXX.onnx";
+	int handle = mkstemps(path, 5);
+	FILE *f = handle < 0 ? NULL : fdopen(handle, "wb");
+	const char *how = "not written";
+	pim_read_options o = {.data_dir = data};
+	pim_context *before = r->context;
+	bool written = f && pim_onnx_write(g, f);
+	if (f)
+		written = !fclose(f) && written;
+	if (written) {
+		pim_module *m;
+		r->context = pim_context_new();
+		pim_context_on_diag(r->context, note, r);
+		m = pim_frontend_read(r->context, path, &o);
+		how = m && evaluate(r, m->graphs[0], data) ? "written" : "written wrongly";
+		pim_context_free(r->context);
+		r->context = before;
+	}
+	remove(path);
+	return how;
+}
+
 /* "ok", "wrong" or "refused". */
 static const char *run_set(run *r, const char *model, const char *data)
 {
@@ -100,7 +127,10 @@ static const char *run_set(run *r, const char *model, const char *data)
 		return "refused";
 	if (!pim_graph_verify(m->graphs[0]))
 		return "wrong";
-	return !o.data_dir || evaluate(r, m->graphs[0], data) ? "ok" : "wrong";
+	if (o.data_dir && !evaluate(r, m->graphs[0], data))
+		return "wrong";
+	r->rewritten = o.data_dir ? rewrite(r, m->graphs[0], data) : "";
+	return "ok";
 }
 
 static void run_case(double rtol, double atol, const char *folder)
@@ -121,7 +151,8 @@ static void run_case(double rtol, double atol, const char *folder)
 	for (size_t i = 0; i < r.said.n; i++)
 		if (r.said.s[i] == '\n' || r.said.s[i] == '\t')
 			r.said.s[i] = ' ';
-	printf("%s\t%s\t%s\n", how, folder, r.said.n ? r.said.s : "");
+	printf(
+		"%s\t%s\t%s\t%s\n", how, folder, r.said.n ? r.said.s : "", r.rewritten ? r.rewritten : "");
 	fflush(stdout);
 	pim_text_free(&r.said);
 	pim_arena_free(r.arena);
