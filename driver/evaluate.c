@@ -165,10 +165,14 @@ static bool save_tensors(evaluation *e, const char *what, int n, const pim_tenso
 	return true;
 }
 
-/* Results; and inputs that were made here, so that the folder can be --data. */
+/* Results in an archive; or in a folder, with inputs that were made here, so that it can be --data.
+ */
 static bool save(evaluation *e)
 {
 	const char *dir = e->s->o->value[OPT_save_outputs];
+	size_t length = strlen(dir);
+	if (length > 4 && !strcmp(dir + length - 4, ".npz"))
+		return pim_tensors_write_npz(e->s->context, dir, e->g->n_results, e->out_names, e->out);
 	if (mkdir(dir, 0777) && errno != EEXIST)
 		return pim_file_error(e->s->context, dir, "cannot make this folder: %s", strerror(errno));
 	return save_tensors(

@@ -52,6 +52,9 @@ typedef struct pim_named_tensor {
 bool pim_tensor_read_pb(pim_context *c, const char *path, pim_arena *a, pim_named_tensor *out);
 bool pim_tensor_read_npy(pim_context *c, const char *path, pim_arena *a, pim_named_tensor *out);
 bool pim_tensor_write_npy(pim_context *c, const char *path, const pim_tensor *t);
+/* An archive of tensors by name, as numpy.savez makes it. */
+bool pim_tensors_write_npz(
+	pim_context *c, const char *path, int n, const char *const *names, const pim_tensor *t);
 /* input_*.pb / output_*.pb, input_*.npy / output_*.npy, or inputs.npz / outputs.npz in a folder, by
  * number or by name; `what` is "input" or "output". The array is as long as `n`; a missing one has
  * a NULL type. */

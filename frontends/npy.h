@@ -11,4 +11,7 @@ bool npy_decode(
 /* Every tensor of a .npz archive, in its order; false after a diagnostic. */
 bool npz_read(pim_context *c, const char *path, pim_arena *a, int *n, pim_named_tensor **out);
 
+/* What stands before the elements of a .npy file; path is for messages. */
+bool npy_header(pim_context *c, const char *path, const pim_type *t, pim_text *out);
+
 #endif

@@ -4,6 +4,7 @@
  * Sizes are what the archive's directory states, so they are bounded by the file's own and by what
  * deflate can do (about 1032 to 1) before memory is taken. */
 #include <minizip/unzip.h>
+#include <minizip/zip.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -111,4 +112,41 @@ bool npz_read(pim_context *c, const char *path, pim_arena *a, int *n, pim_named_
 						(unsigned long long)info.number_entry, ENTRY_LIMIT);
 	unzClose(z.file);
 	return ok;
+}
+
+static bool write_entry(
+	pim_context *c, const char *path, zipFile z, const char *name, const pim_tensor *t)
+{
+	pim_text header = {0};
+	const char *p = t->data;
+	int64_t left = pim_type_bytes(t->type);
+	bool ok = npy_header(c, path, t->type, &header);
+	if (!ok)
+		return false;
+	ok = zipOpenNewFileInZip64(z, name, NULL, NULL, 0, NULL, 0, NULL, Z_DEFLATED, 1,
+			 left >= INT64_C(0xffff0000)) == ZIP_OK &&
+		 zipWriteInFileInZip(z, header.s, (unsigned)header.n) == ZIP_OK;
+	for (; ok && left > 0;) {
+		unsigned piece = left > 1 << 26 ? 1 << 26 : (unsigned)left;
+		ok = zipWriteInFileInZip(z, p, piece) == ZIP_OK;
+		p += piece;
+		left -= piece;
+	}
+	pim_text_free(&header);
+	return zipCloseFileInZip(z) == ZIP_OK && ok;
+}
+
+bool pim_tensors_write_npz(
+	pim_context *c, const char *path, int n, const char *const *names, const pim_tensor *t)
+{
+	char *partial = pim_arena_printf(c->arena, "%s.partial", path);
+	zipFile z = zipOpen64(partial, APPEND_STATUS_CREATE);
+	bool ok = z != NULL;
+	for (int i = 0; i < n && ok; i++)
+		ok = write_entry(c, path, z, pim_arena_printf(c->arena, "%s.npy", names[i]), &t[i]);
+	ok = (!z || zipClose(z, NULL) == ZIP_OK) && ok && rename(partial, path) == 0;
+	if (ok)
+		return true;
+	remove(partial);
+	return pim_file_error(c, path, "cannot write this archive");
 }
