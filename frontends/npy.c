@@ -211,34 +211,34 @@ static void write_header(const pim_type *t, const char *code, pim_text *out)
 bool npy_header(pim_context *c, const char *path, const pim_type *t, pim_text *out)
 {
 	const char *code = code_of(t->dtype);
-	pim_text header = {0};
+	pim_text text = {0};
 	if (!code)
 		return pim_file_error(c, path, "numpy has no element type %s", pim_dtype_name(t->dtype));
-	write_header(t, code, &header);
+	write_header(t, code, &text);
 	unsigned char prefix[PREFIX] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0,
-		(unsigned char)(header.n & 255), (unsigned char)(header.n >> 8)};
+		(unsigned char)(text.n & 255), (unsigned char)(text.n >> 8)};
 	pim_text_add(out, (const char *)prefix, PREFIX);
-	pim_text_add(out, header.s, header.n);
-	pim_text_free(&header);
+	pim_text_add(out, text.s, text.n);
+	pim_text_free(&text);
 	return true;
 }
 
 bool pim_tensor_write_npy(pim_context *c, const char *path, const pim_tensor *t)
 {
-	pim_text header = {0};
+	pim_text text = {0};
 	pim_output *o;
 	size_t bytes = (size_t)pim_type_bytes(t->type);
 	bool ok;
-	if (!npy_header(c, path, t->type, &header))
+	if (!npy_header(c, path, t->type, &text))
 		return false;
 	o = pim_output_open(c, path);
 	if (!o) {
-		pim_text_free(&header);
+		pim_text_free(&text);
 		return false;
 	}
-	ok = fwrite(header.s, 1, header.n, pim_output_file(o)) == header.n &&
+	ok = fwrite(text.s, 1, text.n, pim_output_file(o)) == text.n &&
 		 fwrite(t->data, 1, bytes, pim_output_file(o)) == bytes;
-	pim_text_free(&header);
+	pim_text_free(&text);
 	if (ok)
 		return pim_output_commit(o);
 	pim_output_abandon(o);
