@@ -9,6 +9,7 @@
  * for each data set, because inputs that settle shapes are taken from it. Floats are compared with
  * |a - b| <= atol + rtol |b|, both at least 1e-2 where there are 16-bit floats; everything else
  * exactly. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
