@@ -392,13 +392,14 @@ typedef struct pim_plan {
 } pim_plan;
 
 /* SPLIT: ops fused and replicated: branch b of the set is slice b along `class` axes of every member. */
+enum { PIM_MAX_BRANCH_AXES = 8 };
 typedef struct pim_branch_set {
 	const char *name;
 	int n_axes;
 	struct pim_branch_axis {
 		const char *name; /* window, head, row, channel ... what the axis is, for people */
 		int64_t count;
-	} axis[4];
+	} axis[PIM_MAX_BRANCH_AXES];
 	int32_t degree; /* units that one branch may use */
 } pim_branch_set;
 

@@ -356,8 +356,8 @@ static bool parse_set_axes(pim_cursor *c, pim_branch_set *s)
 	while (!pim_cursor_take(c, "]")) {
 		if (s->n_axes && !pim_cursor_want(c, ","))
 			return false;
-		if (s->n_axes == 4)
-			return pim_cursor_error(c, "a branch set has more than 4 axes");
+		if (s->n_axes == PIM_MAX_BRANCH_AXES)
+			return pim_cursor_error(c, "a branch set has more than %d axes", PIM_MAX_BRANCH_AXES);
 		struct pim_branch_axis *a = &s->axis[s->n_axes];
 		if (!(a->name = parse_any_name(c)) || !parse_count(c, 1, INT64_MAX, &a->count))
 			return false;

@@ -20,9 +20,9 @@ static bool check_set(pim_graph *g, const pim_branch_set *s, int index, int64_t 
 	pim_context *c = g->module->context;
 	bool ok = true;
 	*branches = 1;
-	if (!s->name || s->n_axes < 0 || s->n_axes > 4)
-		return pim_error(
-			c, g->loc, "branch set %d has no name, or %d axes (0 to 4)", index, s->n_axes);
+	if (!s->name || s->n_axes < 0 || s->n_axes > PIM_MAX_BRANCH_AXES)
+		return pim_error(c, g->loc, "branch set %d has no name, or %d axes (0 to %d)", index,
+			s->n_axes, PIM_MAX_BRANCH_AXES);
 	for (int i = 0; i < index; i++)
 		if (g->sets[i].name && !strcmp(g->sets[i].name, s->name))
 			ok = pim_error(c, g->loc, "two branch sets are called @%s", s->name);

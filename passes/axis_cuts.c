@@ -93,6 +93,17 @@ pim_cuts pim_cuts_of(const pim_classes *c, const pim_node *n, const pim_layout *
 	return pim_cuts_apply(c, n, &cuts, parts) ? cuts : (pim_cuts){.n = 0};
 }
 
+pim_cuts pim_cuts_for_units(const pim_cuts *cuts, int units)
+{
+	pim_cuts first = {.n = 0};
+	int64_t pieces = 1;
+	for (int k = 0; k < cuts->n && pieces < units; k++) {
+		first.cut[first.n++] = cuts->cut[k];
+		pieces *= cuts->cut[k].count;
+	}
+	return first;
+}
+
 /* The next class of the node with this axis' name that is not taken and can be cut so; false for
  * none. */
 static bool find_class(const pim_classes *c, const pim_role *roles, const pim_node *n,
@@ -130,8 +141,8 @@ static bool find_set_cuts(const pim_classes *c, const pim_role *roles, const pim
 	return true;
 }
 
-int32_t (*pim_cuts_of_sets(
-	pim_graph *g, const pim_classes *c, const pim_role *roles, pim_arena *a))[PIM_MAX_RANK]
+int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *roles, int units,
+	pim_arena *a))[PIM_MAX_RANK]
 {
 	int32_t(*base)[PIM_MAX_RANK] = pim_arena_alloc(a, sizeof *base * ((size_t)g->n_ids + 1));
 	pim_cuts *cuts = PIM_NEW(a, pim_cuts, g->n_sets + 1);
@@ -143,7 +154,8 @@ int32_t (*pim_cuts_of_sets(
 			continue;
 		if (!known[set])
 			known[set] = find_set_cuts(c, roles, n, &g->sets[set], &cuts[set]);
-		if (known[set] && !pim_cuts_apply(c, n, &cuts[set], base[n->id]))
+		pim_cuts first = pim_cuts_for_units(&cuts[set], units);
+		if (known[set] && !pim_cuts_apply(c, n, &first, base[n->id]))
 			memset(base[n->id], 0, sizeof base[n->id]);
 	}
 	return base;

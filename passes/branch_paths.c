@@ -20,6 +20,7 @@ typedef struct paths {
 	int *reached;  /* by position: the one user of the fork that reaches it */
 	pim_node **at; /* by position */
 	bool *result;  /* by position */
+	int *forks;	   /* by way, from 1: the id of its fork; NULL when nobody asks */
 } paths;
 
 static int common_above(const paths *p, int a, int b)
@@ -102,13 +103,30 @@ static int find_paths(paths *p, int fork, int found, int *path)
 		return 0;
 	}
 	follow_paths(p, fork, join, found + 1, path);
+	for (int way = found + 1; p->forks && way <= found + ways; way++)
+		p->forks[way] = (int)p->at[fork]->id;
 	return ways;
 }
 
 int pim_branch_paths(pim_graph *g, int *path, pim_arena *a)
 {
+	return pim_branch_forks(g, path, NULL, a);
+}
+
+/* Every way starts with an edge, so there are no more ways than edges. */
+static int *make_forks(pim_graph *g, pim_arena *a)
+{
+	size_t edges = 1;
+	PIM_EACH_NODE(n, g)
+	edges += n->n_in;
+	return PIM_NEW(a, int, edges);
+}
+
+int pim_branch_forks(pim_graph *g, int *path, int **forks, pim_arena *a)
+{
 	size_t room = (size_t)g->n_ids + 2;
 	paths p = {.graph = g, .users = pim_users_new(g, a)};
+	p.forks = forks ? *forks = make_forks(g, a) : NULL;
 	p.place = PIM_NEW(a, int, room);
 	p.above = PIM_NEW(a, int, room);
 	p.depth = PIM_NEW(a, int, room);

@@ -112,7 +112,8 @@ static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 	pim_job_count(j, "uniform_bytes", (double)find_best_uniform(free_search)->bytes);
 	if (kind == PIM_LAYOUT_other) {
 		pim_classes *c = pim_classes_new(g, a);
-		int32_t(*base)[PIM_MAX_RANK] = pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), a);
+		int32_t(*base)[PIM_MAX_RANK] =
+			pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), j->target->units, a);
 		return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
 	}
 	dissolve_sets(g);

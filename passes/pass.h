@@ -196,7 +196,7 @@ const char *pim_role_name(pim_role r);
 /* By class: what its slices are, for people. */
 const pim_role *pim_roles_new(pim_graph *g, const pim_classes *c, pim_arena *a);
 /* A cut along a class of axes into `count` pieces. */
-#define PIM_MAX_CUTS 4
+#define PIM_MAX_CUTS PIM_MAX_BRANCH_AXES
 typedef struct pim_cut {
 	int class;
 	int64_t count;
@@ -210,12 +210,16 @@ typedef struct pim_cuts {
 bool pim_cuts_apply(const pim_classes *c, const pim_node *n, const pim_cuts *cuts, int32_t parts[PIM_MAX_RANK]);
 /* The cuts that a layout makes at n, as far as they are cuts along free classes. */
 pim_cuts pim_cuts_of(const pim_classes *c, const pim_node *n, const pim_layout *l);
-/* By node id: the parts that the graph's branch sets ask of each member. */
-int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *roles, pim_arena *a))[PIM_MAX_RANK];
+/* The first of the cuts that are enough for all units; a slice then holds the branches of the others. */
+pim_cuts pim_cuts_for_units(const pim_cuts *cuts, int units);
+/* By node id: the parts that the graph's branch sets ask of each member's layout on so many units. */
+int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *roles, int units, pim_arena *a))[PIM_MAX_RANK];
 
 /* Structural branches (branch_paths.c): ways between a node that several ops read and the first
  * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none. */
 int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
+/* The same, and by way (from 1; *forks from `a`) the id of the node it starts at. */
+int pim_branch_forks(pim_graph *g, int *path, int **forks, pim_arena *a);
 
 /* ---- nests (nest_search.c) ---- */
 
