@@ -32,7 +32,9 @@ typedef enum emit_kind {
 enum { MOST_REPEATS = 64 };
 
 typedef struct options {
-	const char *input;			  /* "-" for standard input, NULL when none was given */
+	const char *input; /* "-" for standard input, NULL when none was given */
+	int n_inputs;	   /* several only where a pipeline reads several files */
+	const char *inputs[MOST_REPEATS];
 	const char *value[OPT_COUNT]; /* NULL: not given; "": given without a value */
 	int n_dims, n_plugins;
 	pim_dim_binding dim[MOST_REPEATS];
@@ -90,6 +92,12 @@ bool session_write(session *s, const pim_module *m, FILE *out);
 
 bool emit_module(session *s, const pim_module *m, FILE *out);
 bool emit_json(session *s, const pim_module *m, FILE *out);
+
+/* ---- timeloop.c ---- */
+
+/* --pipeline=timeloop-check: files of Timeloop in, JSON out. */
+bool timeloop_wanted(const options *o);
+bool timeloop_check(pim_context *c, const options *o);
 
 /* ---- report.c: tables on stderr ---- */
 

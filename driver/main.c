@@ -196,6 +196,17 @@ static int run_file(const options *o)
 	return code;
 }
 
+static int run_timeloop(const options *o)
+{
+	pim_context *c = pim_context_new();
+	pim_context_on_diag(c, choose_handler(o), NULL);
+	process_guard(c);
+	bool good = timeloop_check(c, o);
+	print_rest(c);
+	pim_context_free(c);
+	return good ? EXIT_FINE : EXIT_INPUT;
+}
+
 /* ---- learning ---- */
 
 static bool load_plugins(pim_context *c, const options *o)
@@ -258,6 +269,8 @@ static int run_command(int argc, char **argv, pim_arena *a)
 		if (!again || !options_parse(&o, n, again, a))
 			return EXIT_COMMAND;
 	}
+	if (timeloop_wanted(&o))
+		return run_timeloop(&o);
 	if (!o.input && isatty(STDIN_FILENO)) {
 		options_print_help(stderr);
 		return EXIT_COMMAND;

@@ -150,9 +150,10 @@ static bool take_option(options *o, char **argv, int argc, int *i, pim_arena *a)
 
 static bool take_input(options *o, const char *arg)
 {
-	if (o->input)
-		return complain("one input at a time; this is the second:", arg, "");
-	o->input = arg;
+	if (o->n_inputs == MOST_REPEATS)
+		return complain("too many inputs", arg, "");
+	o->inputs[o->n_inputs++] = arg;
+	o->input = o->inputs[0];
 	return true;
 }
 
@@ -264,6 +265,8 @@ static bool is_number_if_given(const options *o, option_id id)
 static bool check_together(const options *o)
 {
 	bool good = true;
+	if (o->n_inputs > 1 && !timeloop_wanted(o))
+		good = complain("one input at a time; this is the second:", o->inputs[1], "");
 	if (o->value[OPT_pipeline] && o->value[OPT_pass_pipeline])
 		good =
 			complain("give --pipeline or --pass-pipeline, not both:", o->value[OPT_pipeline], "");
