@@ -4,11 +4,12 @@
  * Needs: MAPPED.  Gives: SCHEDULED.
  * Idea:  nodes join in chains, chains are tasks that may take all units or a share of them, and
  *        bottleneck tasks cut the graph into regions that are scheduled one after the other: first
- * by priority rules, then (solver=ilp) each region that is not known to be optimal by integer
- *        programming from there, within one time limit for all. Equal regions are solved once.
- *        A chain holds its units from its beginning to its end.
+ *        by priority rules, then each region that is not known to be optimal from there, within one
+ *        time limit for all: by the exact search of the scheduling engine (solver=search), or by
+ *        integer programming where that has few enough tasks (solver=ilp). Equal regions are solved
+ *        once. A chain holds its units from its beginning to its end.
  * Cost:  list: linear in nodes for chains, tasks squared within a region.
- * Source: ours; the models' sources are in schedule_list.c and schedule_ilp.c. */
+ * Source: ours; the models' sources are in schedule_ilp.c and passes/scheduling.h. */
 #include "passes/schedule.h"
 
 #include <string.h>
@@ -73,41 +74,69 @@ typedef struct proof {
 	bool settled;
 } proof;
 
-static int count_open(const pim_regions *all, const proof *p)
+typedef enum solver { SOLVER_list, SOLVER_search, SOLVER_ilp, SOLVER_COUNT } solver;
+static const char *const solver_name[SOLVER_COUNT] = {"list", "search", "ilp"};
+
+static solver find_solver(const char *name)
+{
+	for (int s = 0; s < SOLVER_COUNT; s++)
+		if (!strcmp(name, solver_name[s]))
+			return (solver)s;
+	return SOLVER_COUNT;
+}
+
+/* What a run of the pass works with. */
+typedef struct work {
+	pim_regions all;
+	proof *proof; /* by region */
+	solver solver;
+	double begin, limit;
+	int64_t nodes;
+	pim_arena *arena;
+} work;
+
+static int64_t improve_region(work *w, int i, double seconds)
+{
+	pim_region *r = &w->all.region[i];
+	if (w->solver == SOLVER_ilp)
+		return pim_region_ilp(r, seconds, &w->nodes, &w->proof[i].settled, w->arena);
+	return pim_region_search(r, seconds, &w->nodes, &w->proof[i].settled);
+}
+
+static int count_open(const work *w)
 {
 	int open = 0;
-	for (int i = 0; i < all->n; i++)
-		open += !p[i].settled && !find_same(all, i);
+	for (int i = 0; i < w->all.n; i++)
+		open += !w->proof[i].settled && !find_same(&w->all, i);
 	return open;
 }
 
 /* One walk over the open regions, which share what is left of the time. */
-static void improve(pim_regions *all, proof *p, double end, int64_t *nodes, pim_arena *a)
+static void improve(work *w)
 {
-	int open = count_open(all, p);
-	for (int i = 0; i < all->n; i++) {
-		pim_region *r = &all->region[i];
-		const pim_region *same = find_same(all, i);
+	int open = count_open(w);
+	for (int i = 0; i < w->all.n; i++) {
+		const pim_region *same = find_same(&w->all, i);
+		proof *p = &w->proof[i];
 		if (same) {
-			copy_answer(same, r);
-			p[i] = p[same - all->region];
+			copy_answer(same, &w->all.region[i]);
+			*p = w->proof[same - w->all.region];
 		}
-		if (same || p[i].settled)
+		if (same || p->settled)
 			continue;
-		double left = end - clock_seconds();
-		int64_t bound = pim_region_ilp(r, left > 0 ? left / open : 0, nodes, &p[i].settled, a);
-		p[i].bound = bound > p[i].bound ? bound : p[i].bound;
+		double left = w->begin + w->limit - clock_seconds();
+		int64_t bound = improve_region(w, i, left > 0 ? left / open : 0);
+		p->bound = bound > p->bound ? bound : p->bound;
 		open--;
 	}
 }
 
 /* Walks again, with larger shares, while regions are open and much of the time is left. */
-static void improve_all(
-	pim_regions *all, proof *p, double begin, double limit, int64_t *nodes, pim_arena *a)
+static void improve_all(work *w)
 {
-	for (int round = 0; round < 3 && count_open(all, p); round++)
-		if (clock_seconds() - begin < 0.9 * limit || !round)
-			improve(all, p, begin + limit, nodes, a);
+	for (int round = 0; round < 3 && count_open(w); round++)
+		if (clock_seconds() - w->begin < 0.9 * w->limit || !round)
+			improve(w);
 }
 
 static int64_t write_regions(const pim_regions *all, const pim_target *t)
@@ -123,35 +152,37 @@ static int64_t write_regions(const pim_regions *all, const pim_target *t)
 	return now;
 }
 
-static bool wants_ilp(const pim_job *j)
+static void list_regions(work *w)
 {
-	return !strcmp(pim_job_string(j, "solver"), "ilp");
+	w->proof = PIM_NEW(w->arena, proof, w->all.n);
+	for (int i = 0; i < w->all.n; i++) {
+		int64_t bound, cycles = pim_region_list(&w->all.region[i], &bound);
+		w->proof[i] = (proof){.bound = bound, .settled = cycles <= bound};
+	}
 }
 
 bool pim_pass_schedule(pim_graph *g, pim_job *j)
 {
-	double begin = clock_seconds();
-	if (!wants_ilp(j) && strcmp(pim_job_string(j, "solver"), "list"))
+	work w = {.begin = clock_seconds(),
+		.solver = find_solver(pim_job_string(j, "solver")),
+		.limit = pim_job_float(j, "limit"),
+		.arena = j->arena};
+	if (w.solver == SOLVER_COUNT)
 		return pim_error(g->module->context, g->loc,
-			"schedule has no solver '%s', expected list or ilp", pim_job_string(j, "solver"));
-	pim_regions all = pim_regions_of(g, j->target, j->arena);
-	proof *p = PIM_NEW(j->arena, proof, all.n);
-	for (int i = 0; i < all.n; i++) {
-		int64_t cycles = pim_region_list(&all.region[i], j->arena);
-		int64_t least = pim_region_bound(&all.region[i], j->arena);
-		p[i] = (proof){.bound = least < cycles ? least : cycles, .settled = cycles <= least};
-	}
-	double limit = pim_job_float(j, "limit");
-	pim_outcome o = {.status = "optimal"};
-	if (wants_ilp(j))
-		improve_all(&all, p, begin, limit, &o.nodes, j->arena);
+			"schedule has no solver '%s', expected list, search or ilp",
+			pim_job_string(j, "solver"));
+	w.all = pim_regions_of(g, j->target, j->arena);
+	list_regions(&w);
+	if (w.solver != SOLVER_list)
+		improve_all(&w);
 	write_leaves(g, j->target);
-	o.value = (double)write_regions(&all, j->target);
-	for (int i = 0; i < all.n; i++)
-		o.bound += (double)p[i].bound;
-	if (count_open(&all, p))
-		o.status = wants_ilp(j) && clock_seconds() - begin >= 0.9 * limit ? "limit" : "feasible";
-	o.seconds = clock_seconds() - begin;
+	pim_outcome o = {.status = "optimal", .nodes = w.nodes};
+	o.value = (double)write_regions(&w.all, j->target);
+	for (int i = 0; i < w.all.n; i++)
+		o.bound += (double)w.proof[i].bound;
+	o.seconds = clock_seconds() - w.begin;
+	if (count_open(&w))
+		o.status = w.solver != SOLVER_list && o.seconds >= 0.9 * w.limit ? "limit" : "feasible";
 	pim_job_count(j, "latency", o.value);
 	pim_job_report(j, &o);
 	return true;

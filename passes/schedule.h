@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* passes/schedule.h - the scheduling problem, between the pass `schedule` and its two solvers.
+/* passes/schedule.h - the scheduling problem, between the pass `schedule` and its solvers.
  *
  * A task is a chain of nodes; a mode is a number of units with the cycles the chain then takes. A
  * region is a run of tasks, in order, that starts after everything before it and ends before
@@ -40,25 +40,24 @@ typedef enum pim_chain_use { PIM_CHAIN_ask, PIM_CHAIN_write } pim_chain_use;
 int64_t pim_chain_cycles(const pim_task *t, const pim_target *target, const pim_mode *m,
 	pim_chain_use use, int64_t start);
 
-/* ---- schedule_list.c ---- */
+/* ---- schedule_region.c: by the scheduling engine ---- */
 
-/* Places the tasks by priority rules, the best of several; gives the cycles of the region. */
-int64_t pim_region_list(pim_region *r, pim_arena *scratch);
-/* The same for modes already chosen, tasks taken in the order of `start` and moved to the earliest
- * time. */
+/* Gives the region the best schedule of some priority rules; its cycles, and a bound of them. */
+int64_t pim_region_list(pim_region *r, int64_t *bound);
+/* Improves the schedule a region has; never makes it worse. Gives a proved bound of its cycles;
+ * adds what it looked at to *steps. *proved: nothing is shorter. */
+int64_t pim_region_search(pim_region *r, double seconds, int64_t *steps, bool *proved);
+/* Modes as chosen, tasks in the order of `start` moved to the earliest time; the cycles. */
 int64_t pim_region_settle(pim_region *r, pim_arena *scratch);
 /* The cycles of the region as it stands. */
 int64_t pim_region_cycles(const pim_region *r);
-/* No schedule is shorter: the longest path, or all work spread over all units. */
-int64_t pim_region_bound(const pim_region *r, pim_arena *scratch);
-/* head[i]: cycles that must pass before i; tail[i]: after it; both with each task's fastest mode.
- */
-void pim_region_paths(const pim_region *r, int64_t *head, int64_t *tail);
+/* No schedule is shorter. head[i]: cycles that must pass before i; tail[i]: after it; both with
+ * each task's fastest mode. */
+int64_t pim_region_bound(const pim_region *r, int64_t *head, int64_t *tail);
 
 /* ---- schedule_ilp.c ---- */
 
-/* Improves the schedule a region has; never makes it worse. Gives a proved bound of its cycles;
- * adds to *nodes. *proved is false when time ran out or the region is too large for a model. */
+/* As pim_region_search, by integer programming; a region too large for a model goes there. */
 int64_t pim_region_ilp(
 	pim_region *r, double seconds, int64_t *nodes, bool *proved, pim_arena *scratch);
 

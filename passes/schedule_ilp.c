@@ -15,8 +15,8 @@
  * i (7) sum_j f[0,j]          <= units (8) f[i,j] <= min(most units of i, of j) z[i,j] i || j (9) C
  * >= s[i] + sum_m d[i,m] x[i,m] + tail[i]                   every i (10) units * C >= sum_i sum_m
  * k[i,m] d[i,m] x[i,m]               work Rows (4) and (10) and the ranges of s only help the
- * solver. Cost: exponential at worst, so a region of more than MOST_TASKS tasks keeps its list
- * schedule. */
+ * solver. Cost: exponential at worst, so a region of more than MOST_TASKS tasks goes to the
+ * scheduling engine. */
 #include "passes/ilp.h"
 #include "passes/schedule.h"
 
@@ -31,7 +31,7 @@ typedef struct model {
 	pim_ilp *ilp;
 	double scale; /* cycles of one unit of time */
 	double horizon;
-	int64_t *head, *tail;
+	int64_t *head, *tail, bound;
 	int *x[MOST_TASKS], s[MOST_TASKS], z[MOST_TASKS][MOST_TASKS], f[MOST_TASKS + 1][MOST_TASKS],
 		end;
 	bool before[MOST_TASKS][MOST_TASKS];	 /* closed: also through other tasks */
@@ -99,7 +99,7 @@ static void add_variables(model *m, pim_arena *scratch)
 			bool flows = parallel(m, i, j) || m->before[i][j];
 			m->f[i][j] = flows ? pim_ilp_var(m->ilp, 0, most_units(m, i, j), 0, false) : NO_VAR;
 		}
-	m->end = pim_ilp_var(m->ilp, scaled(m, pim_region_bound(m->r, scratch)), m->horizon, 1, false);
+	m->end = pim_ilp_var(m->ilp, scaled(m, m->bound), m->horizon, 1, false);
 }
 
 static void add_duration(model *m, int i, double coef)
@@ -316,15 +316,18 @@ static int64_t solve_model(
 int64_t pim_region_ilp(
 	pim_region *r, double seconds, int64_t *nodes, bool *proved, pim_arena *scratch)
 {
-	int64_t value = pim_region_cycles(r), bound = pim_region_bound(r, scratch);
+	if (r->n > MOST_TASKS)
+		return pim_region_search(r, seconds, nodes, proved);
+	int64_t value = pim_region_cycles(r), *head = PIM_NEW(scratch, int64_t, r->n),
+			*tail = PIM_NEW(scratch, int64_t, r->n), bound = pim_region_bound(r, head, tail);
 	*proved = value <= bound;
-	if (*proved || r->n > MOST_TASKS)
-		return bound < value ? bound : value;
+	if (*proved)
+		return value;
 	model *m = PIM_NEW(scratch, model, 1);
 	*m = (model){.r = r, .ilp = pim_ilp_new(), .scale = (double)value / 1000, .horizon = 1000};
-	m->head = PIM_NEW(scratch, int64_t, r->n);
-	m->tail = PIM_NEW(scratch, int64_t, r->n);
-	pim_region_paths(r, m->head, m->tail);
+	m->head = head;
+	m->tail = tail;
+	m->bound = bound;
 	close_precedence(m);
 	int64_t solved = solve_model(m, seconds, nodes, proved, scratch);
 	pim_ilp_free(m->ilp);

@@ -7,6 +7,7 @@
  *         exact search takes a growing share of small problems, of large ones a small one. */
 #include "passes/scheduling_state.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -38,6 +39,7 @@ static pim_scheduling_answer answer_now(const pim_scheduling_run *r)
 		.value = p->value,
 		.bound = p->bound,
 		.seconds = pim_scheduling_clock() - r->from,
+		.steps = r->steps,
 		.start = p->start,
 		.mode = p->given_mode,
 	};
@@ -111,22 +113,32 @@ static void search(pim_scheduling_run *r, pim_scheduling_local *local)
 	work_in_rounds(r, &t);
 	if (t.swap)
 		pim_scheduling_swap_free(t.swap);
-	if (t.exact)
+	if (t.exact) {
+		r->steps += pim_scheduling_search_conflicts(t.exact);
 		pim_scheduling_search_free(t.exact);
+	}
+}
+
+/* The first schedules; fewer where there are very many tasks. */
+static void begin_search(pim_scheduling_run *r, pim_scheduling_local *local)
+{
+	enum { FIRST = 60, LEAST = 5, TASKS = 20000 };
+	int n = r->p->n_tasks, schedules = r->o->rules_only && n * FIRST > TASKS ? TASKS / n : FIRST;
+	pim_scheduling_local_work(local, 1);
+	pim_scheduling_local_work(local, schedules < LEAST ? LEAST : schedules);
 }
 
 pim_scheduling_answer pim_scheduling_solve(pim_scheduling *p, const pim_scheduling_options *o)
 {
 	pim_scheduling_run r = {.p = p, .o = o, .from = pim_scheduling_clock()};
-	r.until = r.from + o->seconds;
+	r.until = o->rules_only ? INFINITY : r.from + o->seconds;
 	r.random = (o->seed + 1) * 0x9E3779B97F4A7C15u | 1;
 	if (!pim_scheduling_prepare(p))
 		return (pim_scheduling_answer){.status = PIM_SCHEDULING_infeasible};
 	pim_scheduling_local *local = pim_scheduling_local_new(&r);
 	pim_scheduling_raise_bound(&r, pim_scheduling_bound(p));
-	pim_scheduling_local_work(local, 1);
-	pim_scheduling_local_work(local, 60);
-	if (!pim_scheduling_is_done(&r))
+	begin_search(&r, local);
+	if (!o->rules_only && !pim_scheduling_is_done(&r))
 		search(&r, local);
 	pim_scheduling_local_free(local);
 	return answer_now(&r);

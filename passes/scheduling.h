@@ -37,6 +37,7 @@ typedef struct pim_scheduling_answer {
 	pim_scheduling_status status;
 	int64_t value, bound;
 	double seconds;
+	int64_t steps; /* schedules made and contradictions met; counted when the search ends */
 	const int64_t *start;
 	const int *mode;
 } pim_scheduling_answer;
@@ -48,6 +49,7 @@ typedef struct pim_scheduling_options {
 	double seconds; /* of wall time */
 	uint64_t seed;
 	int64_t steps; /* most rounds of search, 0 for no limit: a limit that does not depend on time */
+	bool rules_only; /* a few dozen schedules from priority rules, whatever the time */
 	pim_scheduling_progress *on_progress; /* may be NULL */
 	void *user;
 } pim_scheduling_options;

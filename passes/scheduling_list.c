@@ -26,6 +26,7 @@ struct pim_scheduling_list {
 	bool *placed;
 	int64_t *key, *start;
 	bool mirrored;
+	int *choice, share; /* modes to be chosen, NULL when they are given */
 };
 
 static void *new_array(size_t n, size_t size)
@@ -232,6 +233,31 @@ static int64_t earliest(
 	return at;
 }
 
+static bool takes_its_share(const pim_scheduling_list *l, const pim_scheduling_mode *m)
+{
+	for (int r = 0; r < l->p->n_resources; r++)
+		if (m->demand[r] > (l->p->capacity[r] + l->share - 1) / l->share)
+			return false;
+	return true;
+}
+
+/* The mode in which task i, from `at` on, ends first; of equal ones the last. */
+static void choose_mode(pim_scheduling_list *l, int i, int64_t at)
+{
+	const pim_scheduling_task *t = &l->p->task[i];
+	int64_t best = INT64_MAX;
+	for (int m = 0, first; m < t->n_modes; m++) {
+		if (m + 1 < t->n_modes && !takes_its_share(l, &t->mode[m]))
+			continue;
+		int64_t duration = t->mode[m].duration;
+		int64_t end = find_start(l, at, duration, need_of(l, i, m), &first) + duration;
+		if (end <= best) {
+			best = end;
+			l->choice[i] = m;
+		}
+	}
+}
+
 /* Places the task, before it all that it waits for. */
 static void place_task(pim_scheduling_list *l, int task, const int *mode, int64_t *start)
 {
@@ -244,6 +270,8 @@ static void place_task(pim_scheduling_list *l, int task, const int *mode, int64_
 			l->stack[depth++] = waits;
 			continue;
 		}
+		if (l->choice)
+			choose_mode(l, i, at);
 		const uint64_t *need = need_of(l, i, mode[i]);
 		int64_t duration = l->p->task[i].mode[mode[i]].duration;
 		start[i] = find_start(l, at, duration, need, &first);
@@ -313,6 +341,16 @@ int64_t pim_scheduling_list_forward(
 {
 	l->mirrored = false;
 	return generate(l, key, mode, start);
+}
+
+int64_t pim_scheduling_list_choose(
+	pim_scheduling_list *l, const int64_t *key, int share, int *mode, int64_t *start)
+{
+	l->choice = mode;
+	l->share = share;
+	int64_t end = pim_scheduling_list_forward(l, key, mode, start);
+	l->choice = NULL;
+	return end;
 }
 
 int64_t pim_scheduling_list_justify(pim_scheduling_list *l, const int *mode, int64_t *start)

@@ -24,7 +24,8 @@ struct pim_scheduling_local {
 	const pim_scheduling *p;
 	pim_scheduling_list *list;
 	member of[MEMBERS + 1]; /* the last one is the child */
-	int n, made;
+	int n, made, chosen;	/* members, those begun by rules alone, those whose modes were chosen */
+	bool has_modes;
 	int64_t idle, best; /* schedules since a member improved the best value of all */
 	int64_t *key;
 	int *rank[2], *order; /* places of the tasks in the parents */
@@ -46,6 +47,8 @@ pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *run)
 	l->p = run->p;
 	l->list = pim_scheduling_list_new(l->p);
 	l->best = INT64_MAX;
+	for (int i = 0; i < l->p->n_tasks; i++)
+		l->has_modes = l->has_modes || l->p->task[i].n_modes > 1;
 	l->key = new_array(n, sizeof *l->key);
 	l->order = new_array(n, sizeof *l->order);
 	for (int k = 0; k < 2; k++)
@@ -74,6 +77,7 @@ void pim_scheduling_local_free(pim_scheduling_local *l)
 static void note_value(pim_scheduling_local *l, const member *m)
 {
 	l->idle++;
+	l->run->steps++;
 	if (m->value >= l->best)
 		return;
 	l->best = m->value;
@@ -81,16 +85,21 @@ static void note_value(pim_scheduling_local *l, const member *m)
 	pim_scheduling_offer(l->run, m->start, m->mode, m->value);
 }
 
-/* Justifies for as long as that helps. */
-static void finish_member(pim_scheduling_local *l, member *m)
+/* Notes the value, and justifies for as long as that helps. */
+static void justify_member(pim_scheduling_local *l, member *m)
 {
-	m->value = pim_scheduling_list_forward(l->list, l->key, m->mode, m->start);
 	note_value(l, m);
 	for (int64_t before = INT64_MAX; m->value < before;) {
 		before = m->value;
 		m->value = pim_scheduling_list_justify(l->list, m->mode, m->start);
 		note_value(l, m);
 	}
+}
+
+static void finish_member(pim_scheduling_local *l, member *m)
+{
+	m->value = pim_scheduling_list_forward(l->list, l->key, m->mode, m->start);
+	justify_member(l, m);
 }
 
 /* ---- beginnings ---- */
@@ -119,8 +128,23 @@ static int random_mode(pim_scheduling_local *l, int i)
 	return (int)pim_scheduling_random(l->run, (uint32_t)n);
 }
 
+/* The task with the longest tail first, each in the mode in which it ends first. */
+static void begin_with_choice(pim_scheduling_local *l, member *m, int share)
+{
+	for (int i = 0; i < l->p->n_tasks; i++)
+		l->key[i] = -l->p->task[i].tail;
+	m->value = pim_scheduling_list_choose(l->list, l->key, share, m->mode, m->start);
+	justify_member(l, m);
+}
+
 static void begin_member(pim_scheduling_local *l, member *m)
 {
+	static const int share[] = {1, 2, 3, 4, 8};
+	enum { SHARES = sizeof share / sizeof *share };
+	if (l->has_modes && l->chosen < SHARES) {
+		begin_with_choice(l, m, share[l->chosen++]);
+		return;
+	}
 	int made = l->made++, rule = made % 4;
 	int64_t longest = 1;
 	for (int i = 0; i < l->p->n_tasks; i++)

@@ -293,20 +293,33 @@ void pim_scheduling_search_down(pim_scheduling_search *s, int64_t conflicts)
 	}
 }
 
+/* One more; where the gap is wide, a small part of it. */
+static int64_t next_bound(const pim_scheduling *p)
+{
+	enum { PARTS = 64 };
+	return p->bound + 1 + (p->value - p->bound - 1) / PARTS;
+}
+
 void pim_scheduling_search_up(pim_scheduling_search *s, int64_t conflicts)
 {
 	for (int64_t stop = pim_clause_conflicts(s->solver) + conflicts;;) {
 		int64_t left = stop - pim_clause_conflicts(s->solver);
 		pim_clause_plan plan = plan_search(s, left);
-		plan.assumption = (pim_clause_literal){2 * s->makespan + 1, -(int32_t)s->run->p->bound};
+		int64_t next = next_bound(s->run->p);
+		plan.assumption = (pim_clause_literal){2 * s->makespan + 1, 1 - (int32_t)next};
 		pim_clause_result r = left > 0 ? pim_clause_search(s->solver, &plan) : PIM_CLAUSE_limit;
 		if (r == PIM_CLAUSE_refuted)
 			pim_scheduling_raise_bound(s->run, s->run->p->value);
 		if (r == PIM_CLAUSE_assumed)
-			pim_scheduling_raise_bound(s->run, s->run->p->bound + 1);
+			pim_scheduling_raise_bound(s->run, next);
 		if (r == PIM_CLAUSE_solution)
 			take_solution(s);
 		if (r != PIM_CLAUSE_assumed || pim_scheduling_is_done(s->run))
 			return;
 	}
+}
+
+int64_t pim_scheduling_search_conflicts(const pim_scheduling_search *s)
+{
+	return pim_clause_conflicts(s->solver);
 }

@@ -50,6 +50,7 @@ typedef struct pim_scheduling_run {
 	const pim_scheduling_options *o;
 	double from, until;
 	uint64_t random;
+	int64_t steps;
 	bool stopped;
 } pim_scheduling_run;
 
@@ -85,6 +86,10 @@ void pim_scheduling_list_free(pim_scheduling_list *l);
 /* Starts every task as early as it fits, in the order of keys; the makespan. */
 int64_t pim_scheduling_list_forward(
 	pim_scheduling_list *l, const int64_t *key, const int *mode, int64_t *start);
+/* The same with a choice of modes, written to mode: the one in which the task ends first, of those
+ * that take at most 1/share of every resource (or the last one, if none does). */
+int64_t pim_scheduling_list_choose(
+	pim_scheduling_list *l, const int64_t *key, int share, int *mode, int64_t *start);
 /* Right-justifies, then left-justifies the schedule; the makespan. */
 int64_t pim_scheduling_list_justify(pim_scheduling_list *l, const int *mode, int64_t *start);
 
@@ -111,5 +116,7 @@ void pim_scheduling_search_free(pim_scheduling_search *s);
 /* Looks for a better schedule (from the top) or for a better bound (from the bottom). */
 void pim_scheduling_search_down(pim_scheduling_search *s, int64_t conflicts);
 void pim_scheduling_search_up(pim_scheduling_search *s, int64_t conflicts);
+/* Contradictions so far. */
+int64_t pim_scheduling_search_conflicts(const pim_scheduling_search *s);
 
 #endif

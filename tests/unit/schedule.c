@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schedule - list and integer programming against all orders and modes of small regions. */
+/* schedule - rules, search and integer programming against all orders and modes of small regions.
+ */
 #include "passes/schedule.h"
 
 #include <string.h>
@@ -33,6 +34,14 @@ static pim_region random_region(int n, int units, int density, pim_arena *a)
 				t->before[t->n_before++] = k;
 	}
 	return r;
+}
+
+static pim_region copy_region(const pim_region *r, pim_arena *a)
+{
+	pim_region copy = *r;
+	copy.task = PIM_NEW(a, pim_task, r->n);
+	memcpy(copy.task, r->task, sizeof *r->task * (size_t)r->n);
+	return copy;
 }
 
 /* Precedence and units, looked at cycle by cycle. */
@@ -108,14 +117,15 @@ static bool have_solver(void)
 
 static void compare_with_all_orders(void)
 {
-	int improved = 0, list_optimal = 0, regions = 80;
+	int improved = 0, list_optimal = 0, regions = 200;
 	bool solver = have_solver();
 	for (int trial = 0; trial < regions; trial++) {
 		pim_arena *a = pim_arena_new();
 		pim_region r = random_region(2 + trial % (MOST - 1), 2 + pick(5), pick(5), a);
 		search s = {.r = &r, .best = HORIZON};
 		look_at_all(&s, 0, 0);
-		int64_t list = pim_region_list(&r, a), bound = pim_region_bound(&r, a), nodes = 0;
+		int64_t bound, list = pim_region_list(&r, &bound), nodes = 0;
+		pim_region copy = copy_region(&r, a);
 		CHECK(is_valid(&r) && list == pim_region_cycles(&r));
 		CHECK(bound <= s.best && s.best <= list);
 		list_optimal += list == s.best;
@@ -124,23 +134,29 @@ static void compare_with_all_orders(void)
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && better <= s.best);
 		CHECK(!solver || (proved && pim_region_cycles(&r) == s.best && better >= s.best - 1));
 		improved += pim_region_cycles(&r) < list;
+		CHECK(pim_region_search(&copy, 60, &nodes, &proved) == s.best);
+		CHECK(proved && is_valid(&copy) && pim_region_cycles(&copy) == s.best);
 		pim_arena_free(a);
 	}
-	CHECK(!solver || improved > 3);
-	CHECK(list_optimal > regions / 2);
+	CHECK(!solver || improved == regions - list_optimal);
+	CHECK(list_optimal > regions / 2 && list_optimal < regions);
 	printf("%d regions: list optimal in %d, improved in %d\n", regions, list_optimal, improved);
 }
 
-/* A solver that is stopped at once leaves the list schedule; a large region is not modelled. */
+/* A solver that is stopped at once leaves the list schedule; a large region is searched. */
 static void keep_the_list_schedule(void)
 {
 	pim_arena *a = pim_arena_new();
 	for (int trial = 0; trial < 20; trial++) {
 		pim_region r = random_region(trial < 10 ? 14 : 40, 5, 1, a);
-		int64_t list = pim_region_list(&r, a), nodes = 0;
+		int64_t least, list = pim_region_list(&r, &least), nodes = 0;
 		bool proved = false;
+		CHECK(is_valid(&r) && list == pim_region_cycles(&r) && least <= list);
 		int64_t bound = pim_region_ilp(&r, trial < 5 ? 0 : 0.05, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
+		bound = pim_region_search(&r, trial < 5 ? 0 : 0.05, &nodes, &proved);
+		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
+		CHECK(bound >= least && proved == (bound == pim_region_cycles(&r)));
 	}
 	pim_arena_free(a);
 }
@@ -150,10 +166,10 @@ static void settle_keeps_order(void)
 	pim_arena *a = pim_arena_new();
 	for (int trial = 0; trial < 200; trial++) {
 		pim_region r = random_region(2 + pick(20), 4, 2, a);
-		int64_t list = pim_region_list(&r, a);
+		int64_t bound, list = pim_region_list(&r, &bound);
 		for (int i = 0; i < r.n; i++)
 			r.task[i].start *= 3;
-		CHECK(pim_region_settle(&r, a) <= list && is_valid(&r));
+		CHECK(pim_region_settle(&r, a) <= list && is_valid(&r) && bound <= list);
 	}
 	pim_arena_free(a);
 }

@@ -128,6 +128,27 @@ static void check_problems(void)
 	}
 }
 
+/* Rules alone: a schedule whatever the time, no better than the search, and not the same always. */
+static void check_rules(void)
+{
+	int longer = 0;
+	for (int round = 0; round < 100; round++) {
+		drawn d = draw_problem(6, 2, 2, false);
+		int64_t makespan;
+		pim_scheduling_options rules = {.rules_only = true};
+		pim_scheduling_answer a = pim_scheduling_solve(d.p, &rules);
+		if (a.status != PIM_SCHEDULING_infeasible) {
+			CHECK(pim_scheduling_check(d.p, a.start, a.mode, &makespan) && makespan == a.value);
+			CHECK(a.steps > 0);
+			pim_scheduling_answer best = pim_scheduling_solve(d.p, &PLAIN);
+			CHECK(best.value <= a.value && best.bound >= a.bound);
+			longer += a.status != PIM_SCHEDULING_optimal;
+		}
+		pim_scheduling_free(d.p);
+	}
+	CHECK(longer > 0);
+}
+
 /* ---- a resource alone ---- */
 
 typedef struct windows {
@@ -533,5 +554,6 @@ int main(void)
 	check_long_times();
 	check_repetition();
 	check_problems();
+	check_rules();
 	return check_failures != 0;
 }
