@@ -147,6 +147,13 @@ static void span_index(const pim_index *i, const pim_box *axes, int64_t *lo, int
 	}
 }
 
+void pim_axes_result(const pim_axes *x, int rank, const pim_box *axes, pim_box *result)
+{
+	result->n = rank;
+	for (int d = 0; d < result->n; d++)
+		span_index(&x->map[x->n_inputs][d], axes, &result->lo[d], &result->hi[d]);
+}
+
 static int64_t smaller(int64_t a, int64_t b)
 {
 	return a < b ? a : b;

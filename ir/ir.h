@@ -313,6 +313,8 @@ pim_box pim_box_of(const pim_type *t);                               /* the whol
 /* Axis ranges that make a result box (the smallest axis box that covers it); summed, coupled and
  * kernel axes get their full range. */
 void pim_axes_cover(const pim_axes *x, const pim_box *result, pim_box *axes);
+/* The box of the result, of that rank, that an axis box makes. */
+void pim_axes_result(const pim_axes *x, int rank, const pim_box *axes, pim_box *result);
 /* The box of input i that an axis box reads; `lo_pad/hi_pad` (may be NULL) get how far each
  * dimension was clipped. An input that is not read gives an empty box. */
 void pim_axes_demand(const pim_axes *x, const pim_node *n, int input, const pim_box *axes, pim_box *need, int64_t *lo_pad, int64_t *hi_pad);

@@ -94,6 +94,41 @@ static int64_t largest_summed(const pim_node *n)
 	return size;
 }
 
+/* Can each piece of a dimension be made alone? The axes that cover it may make more: all of a
+ * coupled axis, or a hull of groups that it is not whole. */
+static bool makes_pieces(const pim_node *n, const pim_axes *x, int d)
+{
+	int64_t size = n->type->dims[d], parts = n->plan->layout->parts[d];
+	pim_box piece = {.n = n->type->rank}, axes, made;
+	for (int i = 0; i < piece.n; i++)
+		piece.hi[i] = n->type->dims[i];
+	for (int64_t i = 0; i < parts; i++) {
+		piece.lo[d] = i * size / parts;
+		piece.hi[d] = (i + 1) * size / parts;
+		pim_axes_cover(x, &piece, &axes);
+		pim_axes_result(x, piece.n, &axes, &made);
+		if (!pim_box_empty(&piece) && (made.lo[d] < piece.lo[d] || made.hi[d] > piece.hi[d]))
+			return false;
+	}
+	return true;
+}
+
+/* The first dimension whose cut parts elements that need each other, -1 for none. Ops that only
+ * move elements fetch what each piece needs, whatever the cut. */
+static int find_wrong_cut(const pim_node *n)
+{
+	if (is_leaf(n) || n->type->n_parts || pim_op_at((pim_op)n->op)->flags & PIM_OPF_move)
+		return -1;
+	pim_arena *scratch = pim_arena_new();
+	const pim_axes *x = pim_axes_new(n, scratch);
+	int found = -1;
+	for (int d = 0; d < n->type->rank && found < 0; d++)
+		if (n->plan->layout->parts[d] > 1 && !makes_pieces(n, x, d))
+			found = d;
+	pim_arena_free(scratch);
+	return found;
+}
+
 static bool check_layout(const pim_node *n)
 {
 	const pim_layout *l = n->plan->layout;
@@ -113,6 +148,11 @@ static bool check_layout(const pim_node *n)
 	if (l->sums > 1 && l->sums > largest_summed(n))
 		ok = pim_node_error(n, "has %d partial sums, but its largest summed axis has size %lld",
 			(int)l->sums, (long long)largest_summed(n));
+	int wrong = ok ? find_wrong_cut(n) : -1;
+	if (wrong >= 0)
+		ok = pim_node_error(n,
+			"dimension %d is cut into %d parts, across elements that need each other: expected 1",
+			wrong, (int)l->parts[wrong]);
 	return ok && (pim_layout_slices(l) < INT32_MAX ||
 					 pim_node_error(n, "its layout has too many slices"));
 }

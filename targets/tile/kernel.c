@@ -48,22 +48,6 @@ static int64_t box_bytes(const operand *o, const pim_box *box)
 	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(o->type->dtype);
 }
 
-/* The box of the result that an axis box makes. */
-static pim_box result_box(const work *w, const pim_box *axes)
-{
-	pim_box box = {.n = w->n->type->rank};
-	for (int d = 0; d < box.n; d++) {
-		const pim_index *index = &w->x->map[w->x->n_inputs][d];
-		box.lo[d] = index->offset;
-		box.hi[d] = index->offset + 1;
-		for (int t = 0; t < index->n; t++) {
-			box.lo[d] += index->term[t].coef * axes->lo[index->term[t].axis];
-			box.hi[d] += index->term[t].coef * (axes->hi[index->term[t].axis] - 1);
-		}
-	}
-	return box;
-}
-
 static void fetch_operands(work *w)
 {
 	for (int i = 0; i < w->n_operands - 1; i++) {
@@ -326,7 +310,8 @@ static bool run_tile(work *w, const pim_box *tile)
 	bool adds = adds_to(w, tile);
 	want_inputs(w, tile, adds || !w->first_sum, &c);
 	operand *result = &w->operand[w->n_operands - 1];
-	pim_box box = result_box(w, tile);
+	pim_box box;
+	pim_axes_result(w->x, w->n->type->rank, tile, &box);
 	if (result->from_memory)
 		return make_in_memory(w, tile, &box, adds, &c);
 	want_result(w, &box, adds);
