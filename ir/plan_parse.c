@@ -239,10 +239,10 @@ static bool parse_unit_count(pim_cursor *c, pim_node *n)
 static bool parse_run(pim_cursor *c, pim_plan *p, int *count)
 {
 	int64_t first, last;
-	if (!parse_count(c, 0, INT32_MAX, &first))
+	if (!parse_count(c, 0, MAX_UNITS - 1, &first))
 		return false;
 	last = first;
-	if (pim_cursor_take(c, "..") && !parse_count(c, first, INT32_MAX, &last))
+	if (pim_cursor_take(c, "..") && !parse_count(c, first, MAX_UNITS - 1, &last))
 		return false;
 	if (last - first >= p->n_units - *count)
 		return pim_cursor_error(c, "more units than units=%d says", p->n_units);

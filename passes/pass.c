@@ -103,10 +103,16 @@ static void drop_decisions(pim_graph *g, unsigned facts)
 	g->limits = (pim_limits){0};
 }
 
-static void set_target(pim_graph *g, const pim_target *t)
+/* Decisions that were read from text meet the machine here: what they say of its units and memories
+ * was not checked before. */
+static bool set_target(pim_graph *g, const pim_target *t)
 {
+	pim_limits limits = pim_target_limits(t);
+	bool known = g->limits.units == limits.units && g->limits.buffer_bytes == limits.buffer_bytes &&
+				 g->limits.memory_bytes == limits.memory_bytes;
 	g->target = pim_intern(g->module->context, t->name, strlen(t->name));
-	g->limits = pim_target_limits(t);
+	g->limits = limits;
+	return known || pim_graph_verify_facts(g);
 }
 
 /* ---- watching ---- */
@@ -308,9 +314,8 @@ static bool run_step(runner *r, int graph, const pim_pipeline_step *s)
 	*record = (pim_pass_record){.pass = p, .graph = g, .nodes_before = count_nodes(g)};
 	/* A pass that uses what it breaks (materialize) finds it and leaves dropping to us. */
 	drop_decisions(g, p->breaks & ~p->needs);
-	if (asks_target(p))
-		set_target(g, t);
-	good = run_function(r, g, s, t, record);
+	good = !asks_target(p) || set_target(g, t);
+	good = good && run_function(r, g, s, t, record);
 	drop_decisions(g, p->breaks & p->needs);
 	record->nodes_after = count_nodes(g);
 	if (good)

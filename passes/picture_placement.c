@@ -117,6 +117,17 @@ static void explain(map *m, double busiest, double longest)
 			pim_arena_printf(m->arena, "unit: %.3g busy cycles", longest * i / 2));
 }
 
+/* Decisions may be for another machine than the one that is drawn. */
+static bool fits(const pim_graph *g, const pim_target *t)
+{
+	PIM_EACH_NODE(n, g)
+	for (int i = 0; n->plan && n->plan->unit && i < n->plan->n_units; i++)
+		if (n->plan->unit[i] >= t->units)
+			return pim_node_error(
+				n, "is placed on unit %d, %s has %d", n->plan->unit[i], t->name, t->units);
+	return true;
+}
+
 pim_drawing *pim_picture_of_placement(pim_graph *g, const pim_target *t)
 {
 	if (!t || !(g->facts & PIM_FACT_placed)) {
@@ -124,6 +135,8 @@ pim_drawing *pim_picture_of_placement(pim_graph *g, const pim_target *t)
 			"graph @%s has no placement to draw: run place first", g->name);
 		return NULL;
 	}
+	if (!fits(g, t))
+		return NULL;
 	pim_arena *arena = pim_arena_new();
 	int links = pim_network_links(t);
 	map m = {.target = t,

@@ -89,7 +89,7 @@ static void draw_op(chart *c, const pim_node *n)
 static void draw_axis(chart *c)
 {
 	for (int i = 0; i <= TICKS; i++) {
-		int64_t cycle = c->end * i / TICKS;
+		int64_t cycle = c->end / TICKS * i + c->end % TICKS * i / TICKS;
 		pim_look look = {.label = pim_arena_printf(c->arena, "%lld", (long long)cycle),
 			.shape = "plaintext",
 			.fill = "#ffffff",
