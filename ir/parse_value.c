@@ -115,7 +115,8 @@ static bool report_undeclared(parser *p, const value_name *name)
 	const char *nearest = NULL;
 	char wanted[80];
 	snprintf(wanted, sizeof wanted, "%.*s", (int)(name->n < 79 ? name->n : 79), name->s);
-	if (!name->numbered) {
+	bool shown = c->errors < c->error_limit;
+	if (shown && !name->numbered) {
 		const char **names = PIM_NEW(p->scratch, const char *, CANDIDATES);
 		int n = 0;
 		for (pim_node *at = p->g->last; at && n < CANDIDATES; at = at->prev)
@@ -126,6 +127,8 @@ static bool report_undeclared(parser *p, const value_name *name)
 	p->c->failed = true;
 	pim_error(c, name->at, "value %%%s is not defined%s%s%s", wanted,
 		nearest ? "; did you mean %" : "", nearest ? nearest : "", nearest ? "?" : "");
+	if (!shown)
+		return false;
 	size_t left = (size_t)(p->c->end - p->c->p);
 	const char *other = memmem(p->c->p, left, "graph @", 7);
 	pim_loc later = find_definition(p, name, p->c->p, other ? other : p->c->end);
