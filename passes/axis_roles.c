@@ -5,8 +5,9 @@
  * two computed values are heads when the weights of other products carry that class too (as a
  * factor of their columns), or the features of a graph input do, the batch when a graph input has
  * it outermost, windows otherwise. Places of images and rows of products are rows; columns of
- * weights are channels. Classes that no product knows are named from the values that have them. Of
- * several claims the strongest counts.
+ * weights are channels. Classes that no product knows are named from the values that have them; an
+ * input of integers (places in a table, say) has no channels. Of several claims the strongest
+ * counts.
  */
 #include "passes/pass.h"
 
@@ -103,9 +104,15 @@ static bool is_unnamed(const naming *s, const pim_node *n, int d)
 	return false;
 }
 
+static bool is_index(const pim_node *n)
+{
+	pim_dtype t = n->type->dtype;
+	return n->op == PIM_OP_input && (t == PIM_DTYPE_i32 || t == PIM_DTYPE_i64);
+}
+
 static void name_rest(naming *s, const pim_node *n)
 {
-	int rank = n->type->rank, channel = rank >= 4 ? 1 : rank - 1;
+	int rank = n->type->rank, channel = is_index(n) ? -1 : rank >= 4 ? 1 : rank - 1;
 	for (int d = 0; n->type->n_parts == 0 && d < rank; d++)
 		if (is_unnamed(s, n, d))
 			claim(s, n, d, d == channel ? PIM_ROLE_channel : PIM_ROLE_row);

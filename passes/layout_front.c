@@ -3,7 +3,7 @@
  *
  * Idea: walk the nodes in order and keep, for each combination of states in which the values that
  * are still needed are seen, the least cost so far. A node in own state a, seen in state b, adds
- *     cost(a) + price * weights(a) + sum over inputs of edge(state the input is seen in, a) +
+ *     cost(a) + price * bytes(a) + sum over inputs of edge(state the input is seen in, a) +
  * relayout(a, b). A value leaves the combination after its last user. This is exact; when there are
  * more than `room` combinations, the states of live values that do worst are dropped, and the bound
  * is what every node costs at least. Costs of a front are kept relative to its least, in steps that
@@ -82,7 +82,18 @@ static double to_steps(double cycles)
 
 static double state_cost(const run *r, const pim_state *s)
 {
-	return to_steps(s->cycles + r->price * (double)s->weight_bytes);
+	int64_t values = r->s->prices_values ? s->home_bytes + s->staging_bytes : 0;
+	return to_steps(s->cycles + r->price * (double)(s->weight_bytes + values));
+}
+
+/* Of a value that is made in state `from` and seen in another. */
+static double move_cost(const run *r, const pim_node *n, int from, int to)
+{
+	const pim_states *own = r->s->states[n->id];
+	double cycles = pim_layout_edge(r->s, r->s->move[n->id], from, to)->cycles;
+	if (from != to && r->s->prices_values)
+		cycles += r->price * (double)own->state[to].home_bytes;
+	return to_steps(cycles);
 }
 
 static int find_live(const run *r, const pim_node *n)
@@ -169,8 +180,7 @@ static void fill_row(run *r, const pim_node *n, const int *seen, bool live, best
 			if (s->edge[n->id][i])
 				cost += to_steps(pim_layout_edge(s, s->edge[n->id][i], seen[i], a)->cycles);
 		for (int k = 0; k < row->n; k++) {
-			double all =
-				cost + to_steps(pim_layout_edge(s, s->move[n->id], a, row->seen[k])->cycles);
+			double all = cost + move_cost(r, n, a, row->seen[k]);
 			if (all < row->cost[k]) {
 				row->cost[k] = all;
 				row->own[k] = (uint8_t)a;

@@ -2,11 +2,13 @@
 /* layout_memory.c - what the units must hold under a plan.
  *
  * Constants stay for the whole run: each unit holds the boxes that its slices read, equal ones
- * once. Values live from their node to their last user, fetched boxes of inputs while a node runs.
+ * once. Values live from their node to their last user, inputs from the beginning to the end,
+ * fetched boxes of inputs while a node runs. The search is made to look for plans that fit by a
+ * price on the bytes of constants, and when that alone does not do, on those of values too.
  */
 #include <math.h>
 
-#include "passes/pass.h"
+#include "passes/layout_search.h"
 
 enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8 };
 static const double FIRST_PRICE = 1e-6; /* cycles per byte */
@@ -121,10 +123,21 @@ static int64_t find_fetched(const memory *m, const pim_node *n)
 	return sum;
 }
 
+/* Inputs are there from the beginning, in the state they are given in. */
+static int64_t find_inputs(const memory *m, const pim_graph *g)
+{
+	int64_t sum = 0;
+	for (int i = 0; i < g->n_inputs; i++) {
+		int id = (int)g->inputs[i]->id;
+		sum += m->plan->states[id]->state[m->plan->own[id]].home_bytes;
+	}
+	return sum;
+}
+
 static int64_t find_values(memory *m, pim_graph *g)
 {
 	int *last = find_last_users(g, m->arena), at = 0;
-	int64_t *ends = PIM_NEW(m->arena, int64_t, g->n_ids + 3), live = 0, most = 0;
+	int64_t *ends = PIM_NEW(m->arena, int64_t, g->n_ids + 3), live = find_inputs(m, g), most = 0;
 	PIM_EACH_NODE(n, g)
 	{
 		at++;
@@ -133,8 +146,9 @@ static int64_t find_values(memory *m, pim_graph *g)
 			const pim_state *own = &p->states[n->id]->state[p->own[n->id]];
 			const pim_state *seen = &p->states[n->id]->state[p->seen[n->id]];
 			int64_t moved = own == seen ? 0 : seen->home_bytes;
-			int64_t now = live + own->home_bytes + find_fetched(m, n) + moved;
-			int64_t stays = own == seen ? own->home_bytes : seen->home_bytes;
+			int64_t made = n->op == PIM_OP_input ? 0 : own->home_bytes;
+			int64_t now = live + made + find_fetched(m, n) + moved;
+			int64_t stays = own == seen ? made : seen->home_bytes;
 			most = now > most ? now : most;
 			if (last[n->id] > at) {
 				live += stays;
@@ -165,8 +179,9 @@ static bool fits(pim_layout_search *s, const pim_layout_plan *p)
 }
 
 /* The price is raised until the plan fits and then lowered by bisection as far as it still does. */
-static pim_layout_plan *find_fitting(pim_layout_search *s, int64_t *steps)
+static pim_layout_plan *find_fitting(pim_layout_search *s, bool prices_values, int64_t *steps)
 {
+	s->prices_values = prices_values;
 	double low = FIRST_PRICE, high = FIRST_PRICE;
 	pim_layout_plan *p = NULL, *best = NULL;
 	for (int k = 0; k < DOUBLINGS && !best; k++) {
@@ -197,7 +212,10 @@ pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
 	if (fits(s, p))
 		return p;
 	int64_t steps = p->steps;
-	pim_layout_plan *best = find_fitting(s, &steps);
+	pim_layout_plan *best = find_fitting(s, false, &steps);
+	if (!fits(s, best))
+		best = find_fitting(s, true, &steps);
+	s->prices_values = false;
 	best->bound = p->bound;
 	best->steps = steps;
 	best->optimal = false;

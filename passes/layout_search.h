@@ -18,6 +18,7 @@ struct pim_layout_search {
 	edge_table ***edge;		   /* by id, then input; NULL where nothing is fetched */
 	edge_table **move;		   /* by id: relayout of own result */
 	int *last;				   /* by id: position of the last user */
+	bool prices_values;		   /* bytes of values have the price of constants' bytes too */
 };
 
 const pim_edge *pim_layout_edge(const pim_layout_search *s, edge_table *e, int from, int to);
