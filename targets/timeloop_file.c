@@ -78,7 +78,8 @@ int pim_timeloop_find(timeloop_file *f, pim_loc at, const char *what, const char
 	if (near)
 		pim_error(f->context, at, "unknown %s \"%s\"; did you mean \"%s\"?", what, wanted, near);
 	else
-		pim_error(f->context, at, "unknown %s \"%s\"; expected one of %s", what, wanted, all);
+		pim_error(f->context, at, "unknown %s \"%s\"; expected %s%s", what, wanted,
+			n ? "one of " : "none here", all);
 	return -1;
 }
 

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts of loop-nest mappings on random small problems: the closed form against the walk over the
+ * rounds that count, and both against a walk over every single round where tiles are equal or
+ * apart.
+ */
+#include <string.h>
+
+#include "targets/timeloop_flow.h"
+#include "tests/unit/check.h"
+
+static uint64_t state = 88172645463325252u;
+
+static int draw(int n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (int)(state % (uint64_t)n);
+}
+
+enum { LEVELS = 3, DIMS = 4, TENSORS = 3 };
+
+typedef struct sample {
+	timeloop_problem problem;
+	timeloop_arch arch;
+	timeloop_mapping mapping;
+	timeloop_row row;
+} sample;
+
+static void draw_tensor(timeloop_tensor *t, bool windows)
+{
+	*t = (timeloop_tensor){.name = "T", .ranks = 1 + draw(3)};
+	for (int r = 0; r < t->ranks; r++) {
+		int terms = windows ? 1 + draw(2) : 1;
+		for (int i = 0; i < terms; i++)
+			t->coefficient[r][draw(DIMS)] = 1 + draw(3) * draw(2);
+	}
+}
+
+static void shuffle(int *v, int n)
+{
+	for (int i = n - 1; i > 0; i--) {
+		int j = draw(i + 1), k = v[i];
+		v[i] = v[j];
+		v[j] = k;
+	}
+}
+
+static void draw_nest(timeloop_nest *nest, bool spatial, bool imperfect, int *left)
+{
+	int order[DIMS];
+	for (int d = 0; d < DIMS; d++)
+		order[d] = d;
+	shuffle(order, DIMS);
+	*nest = (timeloop_nest){0};
+	for (int i = 0; i < DIMS; i++) {
+		int64_t count = draw(3) ? 1 : 2 + draw(3);
+		if (count > *left)
+			continue;
+		if (count > 1) {
+			*left /= (int)count;
+			nest->along_x += spatial && draw(2) && nest->along_x == nest->n;
+			int64_t last = imperfect && !draw(3) ? 1 + draw((int)count) : count;
+			nest->loop[nest->n++] = (timeloop_loop){order[i], count, last};
+		}
+	}
+}
+
+static sample draw_sample(bool windows, bool imperfect)
+{
+	sample s = {.problem = {.dims = DIMS, .tensors = TENSORS}, .arch = {.levels = LEVELS}};
+	int rounds = 256, units = 32;
+	for (int t = 0; t < TENSORS; t++)
+		draw_tensor(&s.problem.tensor[t], windows);
+	s.problem.tensor[TENSORS - 1].output = true;
+	for (int level = 0; level < LEVELS; level++) {
+		draw_nest(&s.mapping.space[level], true, imperfect, &units);
+		draw_nest(&s.mapping.time[level], false, imperfect, &rounds);
+		for (int t = 0; t < TENSORS; t++)
+			s.mapping.keep[level][t] = level == LEVELS - 1 || draw(4);
+	}
+	pim_timeloop_row(&s.problem, &s.mapping, LEVELS, &s.row);
+	return s;
+}
+
+static timeloop_mesh draw_mesh(void)
+{
+	return (timeloop_mesh){1 + draw(6), 1 + draw(6)};
+}
+
+/* ---- every round of every loop, one by one; no move is a special one ---- */
+
+typedef struct twin {
+	const sample *s;
+	const timeloop_tensor *tensor;
+	int level, n, loop[TIMELOOP_LOOPS];
+	int64_t index[TIMELOOP_LOOPS];
+	int64_t place[TIMELOOP_RANKS], last[TIMELOOP_RANKS];
+	bool any;
+	double delivered;
+} twin;
+
+static void find_place(const twin *w, int64_t *place)
+{
+	for (int r = 0; r < w->tensor->ranks; r++) {
+		place[r] = 0;
+		for (int i = 0; i < w->s->row.n; i++)
+			place[r] += w->tensor->coefficient[r][w->s->row.loop[i].dim] * w->s->row.stride[i] *
+						w->index[i];
+	}
+}
+
+static int64_t find_tile(const twin *w)
+{
+	int64_t extent[DIMS];
+	for (int d = 0; d < DIMS; d++)
+		extent[d] = 1;
+	for (int i = 0; i < w->s->row.space[w->level]; i++)
+		extent[w->s->row.loop[i].dim] *= w->s->row.loop[i].count;
+	return pim_timeloop_words(w->tensor, DIMS, extent);
+}
+
+static void walk_all(twin *w, int depth)
+{
+	if (depth >= 0) {
+		for (int64_t i = 0; i < w->s->row.loop[w->loop[depth]].count; i++) {
+			w->index[w->loop[depth]] = i;
+			walk_all(w, depth - 1);
+		}
+		return;
+	}
+	find_place(w, w->place);
+	bool stays = w->any && w->level && !memcmp(w->place, w->last, sizeof w->place);
+	w->delivered += stays ? 0 : (double)find_tile(w);
+	memcpy(w->last, w->place, sizeof w->place);
+	w->any = true;
+}
+
+/* Places of the units below: all different ones, counted pair by pair. */
+static double count_places(twin *w)
+{
+	int64_t place[256][TIMELOOP_RANKS];
+	int n = 0, different = 0;
+	const timeloop_row *row = &w->s->row;
+	int64_t units = pim_timeloop_fanout(row, w->level);
+	memset(w->index, 0, sizeof w->index);
+	for (int64_t k = 0; k < units; k++, n++) {
+		int64_t rest = k;
+		for (int i = row->space[w->level]; i < row->time[w->level]; i++) {
+			w->index[i] = rest % row->loop[i].count;
+			rest /= row->loop[i].count;
+		}
+		memset(place[n], 0, sizeof place[n]);
+		find_place(w, place[n]);
+		bool found = false;
+		for (int j = 0; j < n; j++)
+			found |= !memcmp(place[j], place[n], sizeof place[n]);
+		different += !found;
+	}
+	return different;
+}
+
+static twin walk_every_round(const sample *s, int level, int tensor)
+{
+	twin w = {.s = s, .tensor = &s->problem.tensor[tensor], .level = level};
+	for (int l = level; l < LEVELS; l++)
+		for (int k = s->row.time[l]; k < s->row.space[l + 1]; k++)
+			w.loop[w.n++] = k;
+	walk_all(&w, w.n - 1);
+	return w;
+}
+
+static bool same_flow(const timeloop_flow *a, const timeloop_flow *b)
+{
+	return a->words == b->words && a->delivered == b->delivered && a->links == b->links &&
+		   a->fanout == b->fanout;
+}
+
+static void test_closed_form(void)
+{
+	int linked = 0, halos = 0;
+	for (int i = 0; i < 10000; i++) {
+		sample s = draw_sample(true, false);
+		timeloop_mesh mesh = draw_mesh();
+		for (int level = 0; level < LEVELS; level++)
+			for (int t = 0; t < TENSORS; t++) {
+				timeloop_flow a, b;
+				pim_timeloop_closed(&s.problem, &s.row, level, mesh, &s.problem.tensor[t], &a);
+				pim_timeloop_walk(&s.problem, &s.row, level, mesh, &s.problem.tensor[t], &b);
+				CHECK(same_flow(&a, &b));
+				linked += a.links > 0;
+				twin w = walk_every_round(&s, level, t);
+				halos += a.delivered + a.links < w.delivered * (double)a.fanout;
+			}
+	}
+	CHECK(linked > 1000 && halos > 1000);
+}
+
+static void test_every_round(void)
+{
+	for (int i = 0; i < 10000; i++) {
+		sample s = draw_sample(false, false);
+		for (int level = 0; level < LEVELS; level++)
+			for (int t = 0; t < TENSORS; t++) {
+				twin w = walk_every_round(&s, level, t);
+				double places = count_places(&w),
+					   units = (double)pim_timeloop_fanout(&s.row, level);
+				timeloop_flow f;
+				pim_timeloop_closed(&s.problem, &s.row, level, (timeloop_mesh){1, 1}, w.tensor, &f);
+				CHECK(f.delivered + f.links == w.delivered * units);
+				CHECK(level == 0 || f.words == w.delivered * places);
+			}
+	}
+}
+
+/* Imperfect factors: every multiply-accumulate is played once, however the last rounds are cut. */
+static void test_imperfect(void)
+{
+	for (int i = 0; i < 2000; i++) {
+		sample s = draw_sample(false, true);
+		double macs = 1;
+		for (int d = 0; d < DIMS; d++) {
+			int64_t size = 1;
+			for (int k = 0; k < s.row.n; k++)
+				if (s.row.loop[k].dim == d)
+					size += s.row.stride[k] * (s.row.loop[k].last - 1);
+			macs *= (double)size;
+		}
+		bool spatial = false;
+		for (int level = 0; level < LEVELS; level++)
+			spatial |= s.mapping.space[level].n > 0;
+		if (spatial)
+			continue;
+		timeloop_flow f;
+		pim_timeloop_walk(&s.problem, &s.row, 0, (timeloop_mesh){1, 1}, &s.problem.tensor[0], &f);
+		CHECK(f.words == macs);
+	}
+}
+
+/* 16 lanes share one memory. Sum over the lanes: a word that stays is handed on between them; no
+ * lane in common: each MAC takes it anew. */
+static void test_lanes(void)
+{
+	sample s = {.problem = {.dims = 2, .tensors = 1}, .arch = {.levels = 1}};
+	timeloop_tensor *z = &s.problem.tensor[0];
+	*z = (timeloop_tensor){.name = "Z", .output = true, .ranks = 1, .coefficient = {{1, 0}}};
+	s.mapping.space[0] = (timeloop_nest){.n = 1, .along_x = 1, .loop = {{1, 16, 16}}};
+	s.mapping.time[0] = (timeloop_nest){.n = 2, .loop = {{1, 16, 16}, {0, 8, 8}}};
+	timeloop_flow f;
+	pim_timeloop_row(&s.problem, &s.mapping, 1, &s.row);
+	pim_timeloop_closed(&s.problem, &s.row, 0, (timeloop_mesh){16, 1}, z, &f);
+	CHECK(f.words == 8 && f.delivered == 8 * 16);
+	s.mapping.space[0].loop[0].dim = 0;
+	s.mapping.time[0].loop[1].dim = 0;
+	pim_timeloop_row(&s.problem, &s.mapping, 1, &s.row);
+	pim_timeloop_closed(&s.problem, &s.row, 0, (timeloop_mesh){16, 1}, z, &f);
+	CHECK(f.words == 8 * 16 * 16);
+}
+
+int main(void)
+{
+	test_closed_form();
+	test_every_round();
+	test_imperfect();
+	test_lanes();
+	return check_failures != 0;
+}
