@@ -51,6 +51,8 @@ typedef struct options {
 
 /* Reads a command line (without the program's name); says all that is wrong on stderr. */
 bool options_parse(options *o, int argc, char **argv, pim_arena *a);
+/* What prints messages in the form that --diagnostics asks for. */
+pim_diag_handler *options_handler(const options *o);
 void options_print_help(FILE *out);
 void options_print_markdown(FILE *out);
 /* " did you mean 'x'?" text for messages; "" when nothing is near. */
@@ -101,6 +103,8 @@ bool timeloop_check(pim_context *c, const options *o);
 
 /* ---- report.c: tables on stderr ---- */
 
+/* Those that --stats and --time ask for, on stderr. */
+void report_wanted(const session *s);
 void report_time(const session *s, FILE *out);
 void report_statistics(const session *s, FILE *out);
 void report_statistics_json(const session *s, FILE *out);

@@ -111,17 +111,6 @@ bool session_write(session *s, const pim_module *m, FILE *out)
 	return good;
 }
 
-static void print_reports(const session *s)
-{
-	const char *stats = s->o->value[OPT_stats];
-	if (stats && !strcmp(stats, "json"))
-		report_statistics_json(s, stderr);
-	else if (stats)
-		report_statistics(s, stderr);
-	if (s->o->value[OPT_time])
-		report_time(s, stderr);
-}
-
 /* ---- one file ---- */
 
 static pim_module *read_input(session *s)
@@ -160,14 +149,8 @@ static bool run_module(session *s)
 		good = evaluate_module(s, m, stdout);
 	reproducer_finish();
 	if (m)
-		print_reports(s);
+		report_wanted(s);
 	return good;
-}
-
-static pim_diag_handler *choose_handler(const options *o)
-{
-	const char *form = o->value[OPT_diagnostics];
-	return form && !strcmp(form, "json") ? process_print_json : process_print_text;
 }
 
 static void print_rest(const pim_context *c)
@@ -187,7 +170,7 @@ static int run_file(const options *o)
 {
 	session s;
 	int code;
-	if (session_open(&s, o, choose_handler(o), NULL))
+	if (session_open(&s, o, options_handler(o), NULL))
 		code = run_module(&s) ? EXIT_FINE : EXIT_INPUT;
 	else
 		code = has_wrong_machine(&s) ? EXIT_INPUT : EXIT_COMMAND;
@@ -199,7 +182,7 @@ static int run_file(const options *o)
 static int run_timeloop(const options *o)
 {
 	pim_context *c = pim_context_new();
-	pim_context_on_diag(c, choose_handler(o), NULL);
+	pim_context_on_diag(c, options_handler(o), NULL);
 	process_guard(c);
 	bool good = timeloop_check(c, o);
 	print_rest(c);
@@ -269,6 +252,7 @@ static int run_command(int argc, char **argv, pim_arena *a)
 		if (!again || !options_parse(&o, n, again, a))
 			return EXIT_COMMAND;
 	}
+	process_threads(o.threads);
 	if (timeloop_wanted(&o))
 		return run_timeloop(&o);
 	if (!o.input && isatty(STDIN_FILENO)) {

@@ -306,3 +306,9 @@ bool options_parse(options *o, int argc, char **argv, pim_arena *a)
 	good &= is_number_if_given(o, OPT_verify_numerics);
 	return check_together(o) && good;
 }
+
+pim_diag_handler *options_handler(const options *o)
+{
+	const char *form = o->value[OPT_diagnostics];
+	return form && !strcmp(form, "json") ? process_print_json : process_print_text;
+}

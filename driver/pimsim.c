@@ -558,6 +558,7 @@ int main(int argc, char **argv)
 		pim_context *c = pim_context_new();
 		pim_context_on_diag(c, s.diagnostics_json ? process_print_json : process_print_text, NULL);
 		process_guard(c);
+		process_threads(1);
 		process_watch();
 		pim_program *p = pim_program_read(c, s.program);
 		code = p ? simulate(&s, p, a) : WRONG;

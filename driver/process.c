@@ -5,6 +5,7 @@
  * to the process, not to the library. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -65,6 +66,13 @@ void process_begin(const char *program, int argc, char **argv)
 	}
 }
 
+void process_threads(int n)
+{
+	char digits[12];
+	snprintf(digits, sizeof digits, "%d", n);
+	setenv("OPENBLAS_NUM_THREADS", digits, 0);
+}
+
 bool process_complain(const char *format, ...)
 {
 	char message[1024];
@@ -89,10 +97,13 @@ static void remember(void *user, const char *path, bool unfinished)
 		bool mine = unfinished ? !now.file[i][0] : !strcmp(now.file[i], path);
 		if (!mine)
 			continue;
-		if (unfinished && strlen(path) < PATH_ROOM)
-			memcpy(now.file[i], path, strlen(path) + 1);
-		else
-			now.file[i][0] = 0;
+		now.file[i][0] = 0;
+		if (!unfinished || strlen(path) >= PATH_ROOM)
+			return;
+		/* The first byte last: a handler never sees half of a path, which names another file. */
+		memcpy(now.file[i] + 1, path + 1, strlen(path));
+		atomic_signal_fence(memory_order_release);
+		now.file[i][0] = path[0];
 		return;
 	}
 }

@@ -8,6 +8,9 @@
 /* program: "pimopt"; it must outlive the process. Finds out from the command line how messages
  * look. */
 void process_begin(const char *program, int argc, char **argv);
+/* How many threads OpenBLAS starts with, unless the environment says it: it starts one for each
+ * core of the machine otherwise, and they wait busily. To be called before the first product. */
+void process_threads(int n);
 /* A message about the command itself, in the form of messages that was asked for; always false. */
 bool process_complain(const char *format, ...) PIM_PRINTF(1, 2);
 /* Handlers of diagnostics. */

@@ -94,3 +94,14 @@ void report_statistics(const session *s, FILE *out)
 	for (int i = 0; i < s->report.n; i++)
 		print_statistics(out, &s->report.record[i]);
 }
+
+void report_wanted(const session *s)
+{
+	const char *stats = s->o->value[OPT_stats];
+	if (stats && !strcmp(stats, "json"))
+		report_statistics_json(s, stderr);
+	else if (stats)
+		report_statistics(s, stderr);
+	if (s->o->value[OPT_time])
+		report_time(s, stderr);
+}

@@ -93,23 +93,6 @@ static bool run_part(session *s, const part *p, pim_text *out)
 	return good;
 }
 
-static pim_diag_handler *choose_handler(const options *o)
-{
-	const char *form = o->value[OPT_diagnostics];
-	return form && !strcmp(form, "json") ? process_print_json : process_print_text;
-}
-
-static void print_reports(const session *s)
-{
-	const char *stats = s->o->value[OPT_stats];
-	if (stats && !strcmp(stats, "json"))
-		report_statistics_json(s, stderr);
-	else if (stats)
-		report_statistics(s, stderr);
-	if (s->o->value[OPT_time])
-		report_time(s, stderr);
-}
-
 /* True when the part went well; with --verify-diagnostics, when its messages were the expected
  * ones. */
 static bool check_part(const part *p, pim_text *out, pim_arena *a)
@@ -119,12 +102,12 @@ static bool check_part(const part *p, pim_text *out, pim_arena *a)
 	if (expects && !e)
 		return false;
 	session s;
-	bool good = session_open(&s, p->o, expects ? expectations_take : choose_handler(p->o), e);
+	bool good = session_open(&s, p->o, expects ? expectations_take : options_handler(p->o), e);
 	s.context->error_limit = expects ? 1 << 30 : s.context->error_limit;
 	good = good && run_part(&s, p, out);
 	reproducer_finish();
 	if (good)
-		print_reports(&s);
+		report_wanted(&s);
 	session_close(&s);
 	return expects ? expectations_check(e, stderr) : good;
 }
@@ -167,7 +150,7 @@ static bool write_parts(pim_context *c, const options *o, const pim_text *text, 
 static bool check_command(const options *o)
 {
 	session s;
-	bool good = session_open(&s, o, choose_handler(o), NULL);
+	bool good = session_open(&s, o, options_handler(o), NULL);
 	session_close(&s);
 	return good;
 }
@@ -177,7 +160,7 @@ int split_run(const options *o)
 	if (!check_command(o))
 		return EXIT_COMMAND;
 	pim_context *c = pim_context_new();
-	pim_context_on_diag(c, choose_handler(o), NULL);
+	pim_context_on_diag(c, options_handler(o), NULL);
 	process_guard(c);
 	size_t n = 0;
 	pim_text out = {0};
