@@ -33,6 +33,9 @@ typedef struct watch {
 
 static watch now;
 
+/* The handler's own stack: the process may have used up its own. */
+static char handler_stack[1 << 16];
+
 /* ---- the crash ---- */
 
 static void write_bytes(int fd, const char *s, size_t n)
@@ -122,7 +125,11 @@ static const char *find_text(const session *s, size_t *n)
 static void catch_crashes(void)
 {
 	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-	struct sigaction action = {.sa_handler = leave_reproducer, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction action = {
+		.sa_handler = leave_reproducer, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+	stack_t own = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack}, old;
+	if (!sigaltstack(NULL, &old) && old.ss_flags & SS_DISABLE)
+		sigaltstack(&own, NULL);
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		sigaction(signals[i], &action, NULL);
 }
