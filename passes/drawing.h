@@ -33,6 +33,7 @@ typedef struct pim_line {
 } pim_line;
 
 /* NULL after a diagnostic (built without Graphviz). */
+/* One drawing exists at a time: another thread waits here until it is freed. */
 pim_drawing *pim_drawing_new(pim_context *c, const char *title, pim_arrange how);
 void pim_drawing_free(pim_drawing *d);
 pim_group *pim_drawing_group(

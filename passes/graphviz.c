@@ -81,8 +81,18 @@ static void set_defaults(Agraph_t *g, pim_arrange how)
 	}
 }
 
+/* Graphviz is not made for threads, and its text plugin keeps a font name of the last picture and
+ * reads it in the next: so one drawing exists at a time, and the context that owns the plugin lives
+ * as long as the process. */
+static struct {
+	pthread_mutex_t one_drawing;
+	GVC_t *gvc; /* made with the first rendering */
+} graphviz = {.one_drawing = PTHREAD_MUTEX_INITIALIZER};
+
+/* Waits until no other thread has a drawing; a thread has one at most. */
 pim_drawing *pim_drawing_new(pim_context *c, const char *title, pim_arrange how)
 {
+	pthread_mutex_lock(&graphviz.one_drawing);
 	pim_arena *arena = pim_arena_new();
 	pim_drawing *d = PIM_NEW(arena, pim_drawing, 1);
 	*d = (pim_drawing){.context = c, .arena = arena, .how = how};
@@ -97,6 +107,7 @@ void pim_drawing_free(pim_drawing *d)
 {
 	agclose(d->graph);
 	pim_arena_free(d->arena);
+	pthread_mutex_unlock(&graphviz.one_drawing);
 }
 
 pim_group *pim_drawing_group(pim_drawing *d, pim_group *inside, const char *label, const char *fill)
@@ -193,24 +204,13 @@ static void add_legend(pim_drawing *d)
 	pim_text_free(&t);
 }
 
-/* Graphviz's text plugin keeps a font name of the last picture and reads it in the next, so the
- * context that owns it lives as long as the process. */
-static struct {
-	pthread_once_t once;
-	GVC_t *gvc;
-} graphviz = {.once = PTHREAD_ONCE_INIT};
-
-static void make_context(void)
-{
-	graphviz.gvc = gvContext();
-}
-
 bool pim_drawing_write(pim_drawing *d, const char *format, FILE *out)
 {
 	add_legend(d);
 	if (!strcmp(format, "dot"))
 		return agwrite(d->graph, out) == 0;
-	pthread_once(&graphviz.once, make_context);
+	if (!graphviz.gvc)
+		graphviz.gvc = gvContext();
 	GVC_t *gvc = graphviz.gvc;
 	const char *engine = d->how == PIM_ARRANGE_layers ? "dot" : "nop";
 	char *data = NULL;
