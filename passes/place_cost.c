@@ -2,11 +2,16 @@
 /* place_cost - what a placement costs, and a bound that none can beat.
  *
  * The bound: the units of one tenant are distinct, so of the slots a slot talks to at most one is
- * at its own unit, at most as many as a unit has neighbours one hop away, and so on. Its largest
- * messages travel least. Added up over the slots of either end of a flow, the larger of both. */
+ * at its own unit, at most as many as that unit has neighbours one hop away, and so on: its largest
+ * messages travel least. That prices each slot on each unit, and the slots of one end need distinct
+ * units again: a linear assignment problem. Added up over flows, the larger of both ends. Source:
+ * Gilmore (1962) and Lawler (1963), for the two sides of a flow. */
 #include "passes/place.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "passes/assignment.h"
 
 static double hops_between(const pim_placement *p, int from, int to)
 {
@@ -32,33 +37,47 @@ double pim_placement_cost(const pim_placement *p)
 	return cost;
 }
 
-/* least[i]: hops that the i-th nearest unit is away at best, seen from any unit. */
-static double *nearest_hops(const pim_placement *p, pim_arena *scratch)
+/* What lies around the units; those that see the same distances are one class. */
+typedef struct nearness {
+	int units, classes, *class_of; /* [unit] */
+	int *members;				   /* [class] */
+	int *hops;					   /* [class * units + k]: to the k-th nearest unit, itself first */
+} nearness;
+
+/* The distances from unit u in ascending order. */
+static void sort_hops(const pim_placement *p, int u, int *count, int furthest, int *sorted)
 {
-	int furthest = pim_network_diameter(p->target);
-	int *most = PIM_NEW(scratch, int, furthest + 1), *count = PIM_NEW(scratch, int, furthest + 1);
+	memset(count, 0, sizeof *count * ((size_t)furthest + 1));
+	for (int v = 0; v < p->units; v++)
+		count[(int)hops_between(p, u, v)]++;
+	for (int d = 0, k = 0; d <= furthest; d++)
+		for (int i = 0; i < count[d]; i++)
+			sorted[k++] = d;
+}
+
+static nearness find_nearness(const pim_placement *p, pim_arena *a)
+{
+	size_t units = (size_t)p->units;
+	int furthest = pim_network_diameter(p->target), *count = PIM_NEW(a, int, furthest + 1);
+	nearness w = {.units = p->units,
+		.class_of = PIM_NEW(a, int, units),
+		.members = PIM_NEW(a, int, units),
+		.hops = PIM_NEW(a, int, units *units)};
 	for (int u = 0; u < p->units; u++) {
-		for (int d = 0; d <= furthest; d++)
-			count[d] = 0;
-		for (int v = 0; v < p->units; v++)
-			count[(int)hops_between(p, u, v)]++;
-		for (int d = 0, within = 0; d <= furthest; d++) {
-			within += count[d];
-			most[d] = within > most[d] ? within : most[d];
-		}
+		int *row = w.hops + (size_t)w.classes * units, c = 0;
+		sort_hops(p, u, count, furthest, row);
+		while (c < w.classes && memcmp(w.hops + (size_t)c * units, row, sizeof *row * units))
+			c++;
+		w.classes += c == w.classes;
+		w.class_of[u] = c;
+		w.members[c]++;
 	}
-	double *least = PIM_NEW(scratch, double, p->units);
-	for (int i = 0, d = 0; i < p->units; i++) {
-		while (most[d] <= i)
-			d++;
-		least[i] = d;
-	}
-	return least;
+	return w;
 }
 
 typedef struct share {
 	int slot;
-	double bytes;
+	int64_t bytes;
 } share;
 
 static int compare_shares(const void *a, const void *b)
@@ -69,50 +88,107 @@ static int compare_shares(const void *a, const void *b)
 	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
 }
 
-/* The bound seen from one end: messages sorted by slot, largest first. */
-static double bound_of_shares(share *s, int n, const double *least)
+/* Memory of the bound of one flow. */
+typedef struct ledger {
+	share *share;
+	int64_t *cost;			/* [slot * classes + class]: the slot's messages from there at least */
+	int64_t *matrix, *edge; /* of the assignment problem: costs, prices */
+	int *column;
+} ledger;
+
+/* Slots on distinct units, each at the cost of its unit's class. Where that is the same for all
+ * classes, or the network is large, each slot may have the cheapest. */
+static int64_t bound_of_costs(const nearness *w, int slots, ledger *l)
 {
-	double bound = 0;
-	qsort(s, (size_t)n, sizeof *s, compare_shares);
+	enum { MOST_UNITS = 128 };
+	size_t units = (size_t)w->units, classes = (size_t)w->classes;
+	int64_t sum = 0;
+	bool alike = true;
+	for (size_t i = 0; i < (size_t)slots; i++) {
+		const int64_t *row = l->cost + i * classes;
+		int64_t least = row[0];
+		for (size_t c = 1; c < classes; c++) {
+			alike = alike && row[c] == row[0];
+			least = row[c] < least ? row[c] : least;
+		}
+		sum += least;
+	}
+	if (alike || w->units > MOST_UNITS)
+		return sum;
+	memset(l->matrix, 0, sizeof *l->matrix * units * units);
+	for (size_t i = 0; i < (size_t)slots; i++)
+		for (size_t u = 0; u < units; u++)
+			l->matrix[i * units + u] = l->cost[i * classes + (size_t)w->class_of[u]];
+	return pim_linear_assignment(w->units, l->matrix, l->column, l->edge, l->edge + units);
+}
+
+/* The bound seen from one end: each slot's messages, largest first, from the nearest units on. */
+static int64_t bound_of_shares(const nearness *w, int n, int slots, ledger *l)
+{
+	size_t units = (size_t)w->units, classes = (size_t)w->classes;
+	const share *s = l->share;
+	qsort(l->share, (size_t)n, sizeof *s, compare_shares);
+	memset(l->cost, 0, sizeof *l->cost * (size_t)slots * classes);
 	for (int i = 0, first = 0; i < n; i++) {
 		first = s[i].slot != s[first].slot ? i : first;
-		bound += s[i].bytes * least[i - first];
+		for (size_t c = 0; c < classes; c++)
+			l->cost[(size_t)s[i].slot * classes + c] +=
+				s[i].bytes * w->hops[c * units + (size_t)(i - first)];
+	}
+	return bound_of_costs(w, slots, l);
+}
+
+/* All messages are alike: the cheapest units for the slots of this end, class by class. */
+static int64_t bound_of_even(const nearness *w, int64_t bytes, int here, int there, ledger *l)
+{
+	int64_t bound = 0;
+	for (int c = 0; c < w->classes; c++) {
+		l->cost[c] = 0;
+		for (int k = 0; k < there; k++)
+			l->cost[c] += bytes * w->hops[(size_t)c * (size_t)w->units + (size_t)k];
+	}
+	while (here > 0) {
+		int best = 0;
+		for (int c = 1; c < w->classes; c++)
+			best = l->cost[c] < l->cost[best] ? c : best;
+		int taken = here < w->members[best] ? here : w->members[best];
+		bound += taken * l->cost[best];
+		here -= taken;
+		l->cost[best] = INT64_MAX;
 	}
 	return bound;
 }
 
-/* All messages are alike: only their number per slot counts. */
-static double bound_of_even(const pim_flow *f, int here, int there, const double *least)
+static int64_t bound_of_end(
+	const nearness *w, const pim_flow *f, bool at_to, int here, int there, ledger *l)
 {
-	double bound = 0;
-	for (int i = 0; i < there; i++)
-		bound += f->message[0].bytes * least[i];
-	return bound * here;
+	if (f->even)
+		return bound_of_even(w, (int64_t)f->message[0].bytes, here, there, l);
+	for (int k = 0; k < f->n; k++)
+		l->share[k] =
+			(share){at_to ? f->message[k].to : f->message[k].from, (int64_t)f->message[k].bytes};
+	return bound_of_shares(w, f->n, here, l);
 }
 
 double pim_placement_bound(const pim_placement *p, pim_arena *scratch)
 {
-	double bound = 0, *least = nearest_hops(p, scratch);
+	nearness w = find_nearness(p, scratch);
+	size_t units = (size_t)p->units;
+	double bound = 0;
 	int most = 0;
 	for (int i = 0; i < p->n_flows; i++)
 		most = p->flow[i].n > most ? p->flow[i].n : most;
-	share *s = PIM_NEW(scratch, share, most);
+	ledger l = {.share = PIM_NEW(scratch, share, most),
+		.cost = PIM_NEW(scratch, int64_t, units * (size_t)w.classes),
+		.matrix = PIM_NEW(scratch, int64_t, units * units),
+		.edge = PIM_NEW(scratch, int64_t, 2 * units),
+		.column = PIM_NEW(scratch, int, units)};
 	for (int i = 0; i < p->n_flows; i++) {
 		const pim_flow *f = &p->flow[i];
 		int from_slots = p->tenant[f->from].n_units, to_slots = p->tenant[f->to].n_units;
-		double at_to, at_from;
-		if (f->even) {
-			at_to = bound_of_even(f, to_slots, from_slots, least);
-			at_from = bound_of_even(f, from_slots, to_slots, least);
-		} else {
-			for (int k = 0; k < f->n; k++)
-				s[k] = (share){f->message[k].to, f->message[k].bytes};
-			at_to = bound_of_shares(s, f->n, least);
-			for (int k = 0; k < f->n; k++)
-				s[k] = (share){f->message[k].from, f->message[k].bytes};
-			at_from = bound_of_shares(s, f->n, least);
-		}
-		bound += at_to > at_from ? at_to : at_from;
+		int64_t at_to = bound_of_end(&w, f, true, to_slots, from_slots, &l);
+		int64_t at_from = bound_of_end(&w, f, false, from_slots, to_slots, &l);
+		bound += (double)(at_to > at_from ? at_to : at_from);
 	}
 	return bound;
 }

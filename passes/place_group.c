@@ -23,8 +23,9 @@ struct pim_place_group {
 	int n_members;
 	const int *member;
 	bool *in_group; /* by tenant */
-	int64_t *price; /* [slot * units + unit] */
+	double *price;	/* [slot * units + unit], whole numbers */
 	int64_t *own;	/* [slot * slots + slot], both directions; messages inside the group */
+	double *even;	/* [unit]: prices of an even flow */
 	bool has_price, has_own;
 	bool *taken;
 	int n_free, *free;		/* units that it may have */
@@ -41,12 +42,13 @@ pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_a
 		.placed = placed,
 		.units = units,
 		.in_group = PIM_NEW(a, bool, p->n),
-		.price = PIM_NEW(a, int64_t, units * units),
+		.price = PIM_NEW(a, double, units *units),
 		.own = PIM_NEW(a, int64_t, units * units),
 		.taken = PIM_NEW(a, bool, units),
 		.free = PIM_NEW(a, int, units),
 		.column = PIM_NEW(a, int, units),
 		.cost = PIM_NEW(a, int64_t, units * units),
+		.even = PIM_NEW(a, double, units),
 		.prices = PIM_NEW(a, int64_t, 2 * units)};
 	return g;
 }
@@ -71,18 +73,41 @@ static int64_t hops_between(const pim_place_group *g, int from, int to)
 	return g->p->hops[(size_t)from * g->units + (size_t)to];
 }
 
+/* price[u] += bytes * hops[u]; exact below 2^53. */
+static void add_row(double *restrict price, const int *restrict hops, double bytes, size_t units)
+{
+	for (size_t u = 0; u < units; u++)
+		price[u] += bytes * hops[u];
+}
+
+/* Every slot sends or receives the same: one row serves all. */
+static void price_even(pim_place_group *g, const pim_flow *f, const pim_tenant *there)
+{
+	int slots = leader(g)->n_units;
+	memset(g->even, 0, sizeof *g->even * g->units);
+	for (int k = 0; k < there->n_units; k++)
+		add_row(
+			g->even, g->p->hops + (size_t)there->unit[k] * g->units, f->message[0].bytes, g->units);
+	for (int i = 0; i < slots; i++)
+		for (size_t u = 0; u < g->units; u++)
+			g->price[(size_t)i * g->units + u] += g->even[u];
+	g->work += (slots + there->n_units) * (int64_t)g->units;
+}
+
 static void price_flow(pim_place_group *g, const pim_flow *f, bool from_here)
 {
-	const int *there = g->p->tenant[from_here ? f->to : f->from].unit;
+	const pim_tenant *other = &g->p->tenant[from_here ? f->to : f->from];
+	const int *there = other->unit;
+	g->has_price = true;
+	if (f->even) {
+		price_even(g, f, other);
+		return;
+	}
 	for (int k = 0; k < f->n; k++) {
 		const pim_message *m = &f->message[k];
-		const int *hops = g->p->hops + (size_t)there[from_here ? m->to : m->from] * g->units;
-		int64_t *row = g->price + (size_t)(from_here ? m->from : m->to) * g->units,
-				bytes = (int64_t)m->bytes;
-		for (size_t u = 0; u < g->units; u++)
-			row[u] += bytes * hops[u];
+		add_row(g->price + (size_t)(from_here ? m->from : m->to) * g->units,
+			g->p->hops + (size_t)there[from_here ? m->to : m->from] * g->units, m->bytes, g->units);
 	}
-	g->has_price = true;
 	g->work += f->n * (int64_t)g->units;
 }
 
@@ -146,7 +171,7 @@ static int64_t cost_on(const pim_place_group *g, const int *unit)
 	size_t slots = (size_t)leader(g)->n_units;
 	int64_t cost = 0;
 	for (size_t i = 0; i < slots; i++) {
-		cost += g->price[i * g->units + (size_t)unit[i]];
+		cost += (int64_t)g->price[i * g->units + (size_t)unit[i]];
 		for (size_t j = 0; g->has_own && j < i; j++)
 			if (g->own[i * slots + j])
 				cost += g->own[i * slots + j] * hops_between(g, unit[i], unit[j]);
@@ -161,7 +186,7 @@ static void fill_prices(pim_place_group *g, int64_t *cost)
 	memset(cost, 0, sizeof *cost * n * n);
 	for (size_t i = 0; i < slots; i++)
 		for (size_t k = 0; k < n; k++)
-			cost[i * n + k] = g->price[i * g->units + (size_t)g->free[k]];
+			cost[i * n + k] = (int64_t)g->price[i * g->units + (size_t)g->free[k]];
 }
 
 static void solve_linear(pim_place_group *g)
