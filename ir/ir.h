@@ -530,8 +530,6 @@ extern const pim_print_options pim_print_defaults; /* 16 elements, not elided, h
 /* Prints to `out`; false after a diagnostic (the weights file could not be written). */
 bool pim_module_write(const pim_module *m, const pim_print_options *o, pim_text *out);
 void pim_graph_print(const pim_graph *g, const pim_print_options *o, pim_text *out);
-/* One line, without its newline. */
-void pim_node_print(const pim_node *n, const pim_print_options *o, pim_text *out);
 /* source: from pim_source_text. lo..hi: the part of it to read (--split-input-file). */
 pim_module *pim_module_parse_source(pim_context *c, uint32_t source, size_t lo, size_t hi);
 

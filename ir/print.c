@@ -173,12 +173,6 @@ static void print_graph(printer *p, const pim_graph *g)
 	print_results(p->out, g);
 }
 
-void pim_node_print(const pim_node *n, const pim_print_options *o, pim_text *out)
-{
-	printer p = {.out = out, .options = o ? o : &pim_print_defaults};
-	print_node(&p, n);
-}
-
 void pim_graph_print(const pim_graph *g, const pim_print_options *o, pim_text *out)
 {
 	printer p = {.out = out, .options = o ? o : &pim_print_defaults};

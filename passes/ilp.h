@@ -36,6 +36,5 @@ double pim_ilp_value(const pim_ilp *p, int var);
 double pim_ilp_objective(const pim_ilp *p);
 double pim_ilp_bound(const pim_ilp *p); /* proved lower bound */
 int64_t pim_ilp_nodes(const pim_ilp *p);
-void pim_ilp_dump(const pim_ilp *p, FILE *out); /* LP text, for people */
 
 #endif
