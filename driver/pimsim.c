@@ -470,6 +470,15 @@ static bool write_results(
 		   write_tensors(s, p->context, "output", p->n_results, r->result, a);
 }
 
+static void warn_dropped(const settings *s, const pim_program *p, const pim_timeline *t)
+{
+	int64_t dropped = pim_timeline_dropped(t);
+	if (dropped)
+		pim_report(p->context, PIM_WARNING, (pim_loc){0},
+			"%s has no room for %lld commands; a --timeline-limit above %lld keeps more",
+			s->timeline, (long long)dropped, (long long)s->timeline_limit);
+}
+
 static bool write_timeline(const settings *s, const pim_program *p, const pim_timeline *t)
 {
 	pim_output *o = pim_output_open(p->context, s->timeline);
@@ -477,6 +486,7 @@ static bool write_timeline(const settings *s, const pim_program *p, const pim_ti
 		return false;
 	pim_text text = {.sink = pim_output_file(o)};
 	pim_timeline_write(t, &text);
+	warn_dropped(s, p, t);
 	bool good = pim_text_flush(&text);
 	pim_text_free(&text);
 	if (good)
