@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verify_plan - one function for each kind of decision: SPLIT, LAID_OUT, MAPPED, SCHEDULED, PLACED.
  *
- * Capacities are checked when the machine is known (g->limits). Leaves are there before the program
- * runs: they have no nest, constants no layout either. An op may overlap with the ones that make
- * its inputs, but neither starts nor ends before them; ops that run at the same time never share a
- * unit. */
+ * Numbers of units are checked when the machine is known (g->limits). Leaves are there before the
+ * program runs: they have no nest, constants no layout either. An op may overlap with the ones that
+ * make its inputs, but neither starts nor ends before them; ops that run at the same time never
+ * share a unit. */
 #include <stdlib.h>
 #include <string.h>
 

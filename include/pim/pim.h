@@ -230,7 +230,7 @@ typedef struct pim_pass {
 #define PIM_FACTS(X)                                                           \
 	X(shaped, "every node has the type its op's rule gives")               \
 	X(split, "ops are grouped in branch sets")                             \
-	X(laid_out, "every value has a layout and neighbours agree")           \
+	X(laid_out, "every value has a layout that its op can make in pieces") \
 	X(mapped, "every op has a loop nest that fits its unit")               \
 	X(scheduled, "every op has a start, a duration and a number of units") \
 	X(placed, "every slice of every op has a unit")                        \
