@@ -88,7 +88,9 @@ static void print_network(
 		print_real(out, "multicast_factor", c->multicast, ", ");
 		print_real(out, "ingresses", c->ingresses, ", ");
 		print_int(out, "link_transfers", c->link_transfers, ", ");
-		print_real(out, "spatial_reductions", c->spatial_reductions, "}");
+		print_real(out, "spatial_reductions", c->spatial_reductions, ", ");
+		double hops = pim_timeloop_hops(&in->problem, a, &in->mapping, level, t);
+		print_real(out, "average_hops", hops, "}");
 	}
 	pim_text_str(out, "}}");
 }

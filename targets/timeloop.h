@@ -70,7 +70,7 @@ typedef struct timeloop_mapping {
 typedef struct timeloop_count {
 	int64_t tile, instances, reads, fills, updates, reductions;
 	double energy; /* of all instances */
-	double ingresses, multicast, spatial_reductions, hops;
+	double ingresses, multicast, spatial_reductions;
 	int64_t fanout, link_transfers;
 } timeloop_count;
 
@@ -107,5 +107,10 @@ int64_t pim_timeloop_words(const timeloop_tensor *t, int dims, const int64_t *ex
 /* Counts a mapping that fits. */
 void pim_timeloop_count(const timeloop_problem *p, const timeloop_arch *a,
 	const timeloop_mapping *m, timeloop_result *r);
+
+/* Mean hops of a word from the middle of the edge of the mesh below a level to the units that take
+ * it. */
+double pim_timeloop_hops(const timeloop_problem *p, const timeloop_arch *a,
+	const timeloop_mapping *m, int level, int tensor);
 
 #endif

@@ -52,8 +52,6 @@ void pim_timeloop_units(const timeloop_row *row, int level, timeloop_mesh mesh,
 /* Different numbers; sorts them. */
 int64_t pim_timeloop_classes(int64_t *keys, int64_t n);
 int64_t pim_timeloop_fanout(const timeloop_row *row, int level);
-/* Mean hops from the middle of the mesh's edge to the units that take a word. */
-double pim_timeloop_hops(const timeloop_units *u);
 
 /* Needs perfect factors. */
 void pim_timeloop_closed(const timeloop_problem *p, const timeloop_row *row, int level,

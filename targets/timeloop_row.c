@@ -131,7 +131,7 @@ void pim_timeloop_units(const timeloop_row *row, int level, timeloop_mesh mesh,
 	u->classes = pim_timeloop_classes(u->sorted, u->n);
 }
 
-double pim_timeloop_hops(const timeloop_units *u)
+static double find_hops(const timeloop_units *u)
 {
 	double sum = 0, middle = (double)(u->mesh_y - 1) / 2;
 	for (int64_t k = 0; k < u->n; k++) {
@@ -147,4 +147,18 @@ double pim_timeloop_hops(const timeloop_units *u)
 		sum += (down < 0 ? -down : down) + (first ? (double)farthest : 0);
 	}
 	return sum / (double)u->classes;
+}
+
+double pim_timeloop_hops(const timeloop_problem *p, const timeloop_arch *a,
+	const timeloop_mapping *m, int level, int tensor)
+{
+	pim_arena *scratch = pim_arena_new();
+	timeloop_row *row = PIM_NEW(scratch, timeloop_row, 1);
+	timeloop_units u;
+	pim_timeloop_row(p, m, a->levels, row);
+	int64_t *memory = PIM_NEW(scratch, int64_t, 2 * pim_timeloop_fanout(row, level));
+	pim_timeloop_units(row, level, pim_timeloop_mesh(a, level), &p->tensor[tensor], memory, &u);
+	double hops = find_hops(&u);
+	pim_arena_free(scratch);
+	return hops;
 }
