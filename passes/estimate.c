@@ -5,16 +5,19 @@
  * kernel and take what copies within the unit take. A box that lies whole in one home on the unit
  * is read in place. Incoming is what a wave waits for its inputs: every piece from another unit is
  * one message, paid at the port of the sender and again at that of the receiver; the wave waits for
- * the longest of what one slice receives, what one sender sends, and what the links carry when half
- * of them are used evenly. Three slices (first, middle, last) stand for all. Which units is not
- * known yet: slice s of any node is taken to be on unit (s mod its units), and a message to travel
- * a third of the network's diameter. While a wave computes, the next one's inputs arrive: with c
- * and q cycles of both, w waves take q + w*c + (w-1)*max(0, q-c). Needs a layout, and a nest but
- * for moves. Source: ours; the charges are those of the simulator. */
+ * the longest of what one slice receives, what one sender sends, and what the busiest link carries
+ * when a slice and those that send to it exchange all with all, lying in lines of the network.
+ * Three slices (first, middle, last) stand for all. Which units is not known yet: slice s of any
+ * node is taken to be on unit (s mod its units), or, where that makes the wait shorter, on the unit
+ * that holds most of what it reads of the input that moves most, as placement would put it. While a
+ * wave computes, the next one's inputs arrive: with c and q cycles of both, w waves take q + w*c +
+ * (w-1)*max(0, q-c). Needs a layout, and a nest but for moves. Source: ours; the charges are those
+ * of the simulator. */
 #include "passes/pass.h"
 
 typedef struct crew {
 	int units, from; /* of the node; of each of its producers, at most */
+	const int *on;	 /* by slice: its unit; NULL: slice mod units */
 } crew;
 
 /* What one slice needs of all inputs: bytes and messages from other units, and the cycles they take
@@ -58,6 +61,11 @@ static bool is_home(const pim_layout *l, int64_t slice, int64_t units, int64_t t
 	return false;
 }
 
+static int64_t unit_of(const crew *c, int64_t slice)
+{
+	return c->on ? c->on[slice] : slice % c->units;
+}
+
 static void count_input(const pim_target *t, const pim_node *n, const pim_axes *x, int input,
 	const pim_box *axes, int64_t slice, crew c, arrivals *a)
 {
@@ -70,7 +78,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 	for (int64_t s; pim_pieces_next(&p, &s, &part); pieces++) {
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
 		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
-		if (is_home(l, s, units, slice % c.units)) {
+		if (is_home(l, s, units, unit_of(&c, slice))) {
 			copy += port;
 			continue;
 		}
@@ -104,16 +112,146 @@ static int64_t count_senders(const pim_node *n, int units)
 	return senders;
 }
 
+/* A line or ring of w units: hops between all pairs, a unit and itself among them, on average; and
+ * what its busiest link carries of that. In a line the link in the middle carries what w/2 units
+ * send to each of the other w/2; in a ring all links carry the same. */
+static double mean_hops(int64_t w, bool ring)
+{
+	return ring ? (double)(w * w / 4) / (double)w : (double)(w * w - 1) / (3.0 * (double)w);
+}
+
+static double busiest_load(int64_t w, bool ring)
+{
+	int64_t pairs = w / 2 * (w - w / 2);
+	return (double)pairs / (double)w / (ring ? 2 : 1);
+}
+
+pim_exchange pim_exchange_of(const pim_target *t, int64_t partners)
+{
+	pim_exchange r = {.units = 1};
+	int64_t left = partners + 1;
+	for (int d = 0; d < 3; d++) {
+		int64_t side = at_most(t->network.size[d], left);
+		bool ring = t->network.topology == PIM_TOPOLOGY_torus && side == t->network.size[d];
+		double load = busiest_load(side, ring);
+		r.hops += mean_hops(side, ring);
+		r.load = load > r.load ? load : r.load;
+		r.units *= side;
+		left = divide_up(left, side);
+	}
+	double others = r.units > 1 ? (double)r.units / (double)(r.units - 1) : 0;
+	r.hops *= others;
+	r.load *= others;
+	return r;
+}
+
 /* Cycles until the inputs of a wave of `wide` slices, each like this one, have arrived. */
 static int64_t wait_for(const pim_target *t, const arrivals *a, int64_t wide, int64_t senders)
 {
 	if (!a->messages)
 		return 0;
-	int hops = (int)divide_up(pim_network_diameter(t), 3);
-	int64_t first = a->send / a->messages + hops * t->network.hop_cycles;
-	double links = t->network.link_bytes_per_cycle * t->units * 2;
-	int64_t carried = (int64_t)((double)a->bytes * (double)wide * hops / links);
+	pim_exchange r = pim_exchange_of(t, a->messages);
+	int64_t first = a->send / a->messages + (int64_t)(r.hops * (double)t->network.hop_cycles);
+	int64_t carried = (int64_t)((double)a->bytes * r.load / t->network.link_bytes_per_cycle);
 	return first + at_least(carried, at_least(a->receive, divide_up(a->send * wide, senders)));
+}
+
+/* ---- slices beside what they read ---- */
+
+/* The unit with room that holds most of a box of `from`, when that is at least half of it; -1 for
+ * none. */
+static int find_holder(
+	const pim_node *from, const pim_box *need, int64_t slice, int64_t units, const int *room)
+{
+	int64_t most = 0, whole = pim_box_elements(need);
+	int best = -1;
+	pim_box part;
+	pim_pieces p = pim_pieces_of(from, need, slice % from->plan->layout->copies);
+	for (int64_t s; pim_pieces_next(&p, &s, &part);) {
+		int64_t elements = pim_box_elements(&part);
+		if (elements > most && room[s % units] > 0) {
+			most = elements;
+			best = (int)(s % units);
+		}
+	}
+	return 2 * most >= whole ? best : -1;
+}
+
+/* The input of which these slices fetch the most bytes; -1 when they fetch none. */
+static int find_moving_input(
+	const pim_target *t, const pim_node *n, const pim_axes *x, const int64_t sample[3], crew c)
+{
+	int best = -1;
+	int64_t most = 0;
+	for (int i = 0; i < (int)n->n_in; i++) {
+		arrivals a = {0};
+		for (int k = 0; has_layout(n->in[i]) && k < 3; k++) {
+			pim_box axes;
+			pim_slice_axes(n, x, sample[k], &axes);
+			count_input(t, n, x, i, &axes, sample[k], c, &a);
+		}
+		if (a.bytes > most) {
+			most = a.bytes;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* A unit for every slice, by what it reads of one input; NULL when some slice finds none. */
+static const int *bind_slices(const pim_node *n, const pim_axes *x, int input, int64_t slices,
+	int64_t waves, crew c, pim_arena *a)
+{
+	const pim_node *from = n->in[input];
+	int64_t units = at_most(c.from, pim_layout_slices(from->plan->layout));
+	int *on = PIM_NEW(a, int, slices), *room = PIM_NEW(a, int, units);
+	for (int64_t u = 0; u < units; u++)
+		room[u] = (int)waves;
+	for (int64_t s = 0; s < slices; s++) {
+		pim_box axes, need;
+		pim_slice_axes(n, x, s, &axes);
+		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
+		on[s] = find_holder(from, &need, s, units, room);
+		if (on[s] < 0)
+			return NULL;
+		room[on[s]]--;
+	}
+	return on;
+}
+
+/* What the slices wait for and copy. */
+typedef struct supply {
+	int64_t waits, copied;
+	double bytes;
+} supply;
+
+static supply find_supply(const pim_target *t, const pim_node *n, const pim_axes *x,
+	const int64_t sample[3], int64_t slices, crew c)
+{
+	supply r = {0};
+	int64_t senders = count_senders(n, c.from);
+	for (int i = 0; i < 3; i++) {
+		arrivals a = count_arrivals(t, n, x, sample[i], c);
+		r.copied = at_least(r.copied, a.copy);
+		r.waits = at_least(r.waits, wait_for(t, &a, c.units, senders));
+		r.bytes += (double)a.bytes * (double)slices / 3;
+	}
+	return r;
+}
+
+/* With slices where they are numbered, or beside what they read if that is sooner. */
+static supply find_best_supply(const pim_target *t, const pim_node *n, const pim_axes *x,
+	const pim_estimate *e, crew c, pim_arena *scratch)
+{
+	int64_t sample[3] = {0, e->slices / 2, e->slices - 1};
+	supply plain = find_supply(t, n, x, sample, e->slices, c);
+	int input =
+		plain.waits > 0 && 2 * c.from > t->units ? find_moving_input(t, n, x, sample, c) : -1;
+	if (input < 0)
+		return plain;
+	c.on = bind_slices(n, x, input, e->slices, e->waves, c, scratch);
+	supply bound = c.on ? find_supply(t, n, x, sample, e->slices, c) : plain;
+	return bound.waits + bound.copied < plain.waits + plain.copied ? bound : plain;
 }
 
 pim_estimate pim_node_estimate(
@@ -127,18 +265,12 @@ pim_estimate pim_node_estimate(
 		.units = (int)at_most(at_least(units, 1), e.slices), .from = (int)at_least(from_units, 1)};
 	e.waves = divide_up(e.slices, c.units);
 	const pim_axes *x = pim_axes_new(n, scratch);
-	int64_t sample[] = {0, e.slices / 2, e.slices - 1}, copied = 0, waits = 0,
-			senders = count_senders(n, c.from);
-	for (int i = 0; i < 3; i++) {
-		arrivals a = count_arrivals(t, n, x, sample[i], c);
-		copied = at_least(copied, a.copy);
-		waits = at_least(waits, wait_for(t, &a, c.units, senders));
-		e.bytes += (double)a.bytes * (double)e.slices / 3;
-	}
+	supply s = find_best_supply(t, n, x, &e, c, scratch);
+	e.bytes = s.bytes;
 	int64_t kernels = n->plan->nest && !only_moves(n) ? n->plan->nest->cycles : 0,
-			compute = kernels + copied;
+			compute = kernels + s.copied;
 	e.compute = compute * e.waves;
-	e.incoming = waits * e.waves;
-	e.cycles = at_least(1, waits + e.compute + (e.waves - 1) * at_least(0, waits - compute));
+	e.incoming = s.waits * e.waves;
+	e.cycles = at_least(1, s.waits + e.compute + (e.waves - 1) * at_least(0, s.waits - compute));
 	return e;
 }

@@ -10,7 +10,8 @@
  * bytes is least; then halve, double and step the counts of one axis or of two against each other
  * as long as that is faster. Exhaustive: all counts. Coupled axes are never tiled, summed ones of
  * short floats in four at most (each tile rounds). When not even the smallest tile fits, operands
- * stay in main memory by the rule of ir/nest.c and are read tile by tile, without overlap. */
+ * stay in main memory by the rule of ir/nest.c and are read tile by tile, without overlap; of a
+ * table only what is looked up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,14 @@ static double memory_cycles(const problem *p, int64_t bytes)
 	return bytes > 0 ? (double)pim_target_memory_cycles(p->target, bytes) : 0;
 }
 
+/* Bytes of an operand in main memory that a tile reads. */
+static int64_t count_read(const problem *p, int i)
+{
+	int64_t result = p->bytes[p->node->n_in];
+	bool table = p->node->op == PIM_OP_gather && i == 0;
+	return table && result < p->bytes[i] ? result : p->bytes[i];
+}
+
 static double order_cycles(const problem *p, const tiling *t, double kernel)
 {
 	int result = (int)p->node->n_in;
@@ -83,7 +92,7 @@ static double order_cycles(const problem *p, const tiling *t, double kernel)
 	for (int i = 0; i < result; i++) {
 		double once = memory_cycles(p, p->bytes[i]);
 		if (p->out[i]) {
-			direct += tiles * once;
+			direct += tiles * memory_cycles(p, count_read(p, i));
 			continue;
 		}
 		loads += count_loads(p, t, i) * once;

@@ -242,6 +242,12 @@ typedef struct pim_estimate {
 	int64_t cycles;            /* of the node, where messages of a wave overlap with the wave before */
 	double bytes;              /* from other units, all slices */
 } pim_estimate;
+/* Where a unit and its partners lie when all exchange with all: in lines, then planes of the network. */
+typedef struct pim_exchange {
+	int64_t units;
+	double hops, load; /* mean hops between two; what the busiest link carries, in what one unit receives */
+} pim_exchange;
+pim_exchange pim_exchange_of(const pim_target *t, int64_t partners);
 /* For n on `units` units and each producer of its inputs on at most `from_units`. */
 pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
 
