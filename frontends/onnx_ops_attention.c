@@ -4,22 +4,11 @@
  * softmax(softcap(scale * q k^T) + mask) v on [batch, heads, tokens, head size]. Heads of q that
  * share one of k and v are repeated by expand; sizes are static, so a causal mask is a constant.
  * Forms: ai.onnx Attention 23 and 24, RotaryEmbedding 23, LinearAttention and
- * CausalConvWithState 27; com.microsoft Attention and MultiHeadAttention 1. */
+ * CausalConvWithState 27. */
 #include <math.h>
 #include <string.h>
 
-#include "frontends/onnx.h"
-
-/* One attention: 4-dim operands and what is done between the products. */
-typedef struct attention {
-	pim_node *q, *k, *v;
-	pim_node *bias;				   /* added to the scores; NULL for none */
-	double scale, softcap, hidden; /* hidden: the score of a token that is not seen */
-	int64_t past;				   /* tokens of k before the first of q */
-	bool causal, hides_rows;	   /* a query may see no key at all: it gets 0 */
-	pim_dtype precision;		   /* of the softmax */
-	pim_node *scores[4]; /* the raw product, after softcap, with the mask, after softmax */
-} attention;
+#include "frontends/onnx_attention.h"
 
 static pim_node *add(onnx_call *k, pim_node *a, pim_node *b)
 {
@@ -37,7 +26,7 @@ static pim_node *times(onnx_call *k, pim_node *a, double by)
 }
 
 /* [batch, tokens, heads * size] to [batch, heads, tokens, size] */
-static pim_node *split_heads(onnx_call *k, pim_node *x, int64_t heads)
+pim_node *onnx_heads_split(onnx_call *k, pim_node *x, int64_t heads)
 {
 	const int64_t *d;
 	if (!x || x->type->rank == 4)
@@ -53,7 +42,7 @@ static pim_node *split_heads(onnx_call *k, pim_node *x, int64_t heads)
 }
 
 /* The way back. */
-static pim_node *join_heads(onnx_call *k, pim_node *x)
+pim_node *onnx_heads_join(onnx_call *k, pim_node *x)
 {
 	const int64_t *d;
 	x = onnx_transpose(k, x, (int64_t[]){0, 2, 1, 3});
@@ -82,7 +71,7 @@ static pim_node *repeat_heads(onnx_call *k, pim_node *x, int64_t heads)
 }
 
 /* Scores of later tokens, as a matrix to add. */
-static pim_node *causal_bias(onnx_call *k, const attention *a, pim_dtype t)
+static pim_node *causal_bias(onnx_call *k, const onnx_attention *a, pim_dtype t)
 {
 	int64_t dims[2] = {a->q->type->dims[2], a->k->type->dims[2]};
 	double *v = PIM_NEW(k->import->scratch, double, dims[0] * dims[1] + 1);
@@ -93,7 +82,8 @@ static pim_node *causal_bias(onnx_call *k, const attention *a, pim_dtype t)
 }
 
 /* Softmax and product where some rows have no finite score. */
-static pim_node *attend_rows(onnx_call *k, attention *a, pim_node *s, pim_node *values, pim_dtype t)
+static pim_node *attend_rows(
+	onnx_call *k, onnx_attention *a, pim_node *s, pim_node *values, pim_dtype t)
 {
 	int64_t axis = 3;
 	pim_node *top = onnx_reduce(k, PIM_OP_reduce_max, s, 1, &axis, 1);
@@ -104,7 +94,7 @@ static pim_node *attend_rows(onnx_call *k, attention *a, pim_node *s, pim_node *
 }
 
 /* The result as [batch, heads, tokens, size]; NULL after a diagnostic. */
-static pim_node *attend(onnx_call *k, attention *a)
+pim_node *onnx_attend(onnx_call *k, onnx_attention *a)
 {
 	double each = sqrt(a->scale);
 	pim_node *keys, *values, *s, *bias = a->bias;
@@ -153,12 +143,12 @@ static pim_node *mask_scores(onnx_call *k, pim_node *m, int64_t keys, pim_dtype 
 }
 
 /* Keys from the valid number on are hidden, for each batch. */
-static pim_node *valid_scores(onnx_call *k, pim_node *valid, int64_t keys, pim_dtype t)
+pim_node *onnx_valid_scores(onnx_call *k, pim_node *valid, int64_t keys, pim_dtype t, double hidden)
 {
 	pim_node *at = onnx_reshape(k, onnx_iota(k, valid->type->dtype, keys), 2, (int64_t[]){1, keys});
 	pim_node *seen = onnx_make2(
 		k, PIM_OP_less, at, onnx_reshape(k, valid, 2, (int64_t[]){valid->type->elements, 1}));
-	seen = onnx_where(k, seen, onnx_splat(k, t, 0, NULL, 0), onnx_splat(k, t, 0, NULL, -INFINITY));
+	seen = onnx_where(k, seen, onnx_splat(k, t, 0, NULL, 0), onnx_splat(k, t, 0, NULL, hidden));
 	return seen ? onnx_reshape(k, seen, 4, (int64_t[]){valid->type->elements, 1, 1, keys}) : NULL;
 }
 
@@ -167,7 +157,7 @@ static pim_node *input(const onnx_call *k, int i)
 	return i < k->n_in ? k->in[i] : NULL;
 }
 
-static bool add_masks(onnx_call *k, attention *a)
+static bool add_masks(onnx_call *k, onnx_attention *a)
 {
 	int64_t keys = a->k->type->dims[2];
 	pim_dtype t = a->q->type->dtype;
@@ -181,7 +171,7 @@ static bool add_masks(onnx_call *k, attention *a)
 			return false;
 	}
 	if (input(k, 6)) {
-		pim_node *v = valid_scores(k, k->in[6], keys, t);
+		pim_node *v = onnx_valid_scores(k, k->in[6], keys, t, -INFINITY);
 		a->hides_rows = true;
 		a->bias = a->bias ? add(k, a->bias, v) : v;
 		if (!a->bias)
@@ -192,13 +182,13 @@ static bool add_masks(onnx_call *k, attention *a)
 
 bool onnx_convert_attention(onnx_call *k)
 {
-	attention a = {.causal = onnx_int(k, "is_causal", 0) != 0, .hidden = -INFINITY};
+	onnx_attention a = {.causal = onnx_int(k, "is_causal", 0) != 0, .hidden = -INFINITY};
 	int64_t mode = onnx_int(k, "qk_matmul_output_mode", 0);
 	bool flat = k->in[0]->type->rank == 3;
 	pim_node *y;
-	a.q = split_heads(k, k->in[0], onnx_int(k, "q_num_heads", 0));
-	a.k = split_heads(k, k->in[1], onnx_int(k, "kv_num_heads", 0));
-	a.v = split_heads(k, k->in[2], onnx_int(k, "kv_num_heads", 0));
+	a.q = onnx_heads_split(k, k->in[0], onnx_int(k, "q_num_heads", 0));
+	a.k = onnx_heads_split(k, k->in[1], onnx_int(k, "kv_num_heads", 0));
+	a.v = onnx_heads_split(k, k->in[2], onnx_int(k, "kv_num_heads", 0));
 	if (!a.q || !a.k || !a.v)
 		return false;
 	if (mode < 0 || mode > 3)
@@ -218,142 +208,14 @@ bool onnx_convert_attention(onnx_call *k)
 	a.precision = onnx_dtype((int32_t)onnx_int(k, "softmax_precision", 0));
 	if (a.precision == PIM_DTYPE_COUNT)
 		a.precision = a.q->type->dtype;
-	y = attend(k, &a);
+	y = onnx_attend(k, &a);
 	if (k->n_out > 1)
 		k->out[1] = a.k;
 	if (k->n_out > 2)
 		k->out[2] = a.v;
 	if (k->n_out > 3)
 		k->out[3] = a.scores[mode];
-	return onnx_give(k, flat ? join_heads(k, y) : y);
-}
-
-/* ---- com.microsoft ---- */
-
-/* Keys that a mask of 0 and 1, [batch, keys] or [batch, queries, keys], hides. */
-static pim_node *zero_one_scores(onnx_call *k, pim_node *m, pim_dtype t, double hidden)
-{
-	const pim_type *type = m->type;
-	pim_node *seen = onnx_make2(k, PIM_OP_greater, m, onnx_scalar(k, m, 0));
-	seen = onnx_where(k, seen, onnx_splat(k, t, 0, NULL, 0), onnx_splat(k, t, 0, NULL, hidden));
-	if (!seen)
-		return NULL;
-	if (type->rank == 2)
-		return onnx_reshape(k, seen, 4, (int64_t[]){type->dims[0], 1, 1, type->dims[1]});
-	if (type->rank == 3)
-		return onnx_reshape(
-			k, seen, 4, (int64_t[]){type->dims[0], 1, type->dims[1], type->dims[2]});
-	return seen;
-}
-
-/* The key mask of the com.microsoft forms: one valid length for each batch, or zeros and ones. */
-static bool read_key_mask(onnx_call *k, pim_node *m, attention *a)
-{
-	double hidden = onnx_float(k, "mask_filter_value", -10000);
-	pim_dtype t = a->q->type->dtype;
-	if (!m)
-		return true;
-	if (m->type->rank == 1 && m->type->elements != a->q->type->dims[0])
-		return onnx_fail(k, "the mask is %s, expected one length for each of %lld batches",
-			pim_type_text(m->type, k->import->scratch), (long long)a->q->type->dims[0]);
-	a->bias = m->type->rank == 1 ? valid_scores(k, m, a->k->type->dims[2], t)
-								 : zero_one_scores(k, m, t, hidden);
-	return a->bias != NULL;
-}
-
-static bool give_attention(onnx_call *k, attention *a, pim_node *extra)
-{
-	if (extra)
-		a->bias = a->bias ? add(k, a->bias, extra) : extra;
-	a->hidden = -INFINITY;
-	a->causal = onnx_int(k, "unidirectional", 0) != 0;
-	a->scale = onnx_float(k, "scale", 0);
-	if (a->scale == 0)
-		a->scale = 1 / sqrt((double)a->q->type->dims[3]);
-	a->precision = a->q->type->dtype;
-	return onnx_give(k, join_heads(k, attend(k, a)));
-}
-
-/* x w + b holds q, k and v side by side. Inputs: x, w, b, mask, past [2, ...], added scores. */
-bool onnx_convert_ms_attention(onnx_call *k)
-{
-	int64_t heads = onnx_int(k, "num_heads", 0), sizes[3], at = 0;
-	const int64_t *given;
-	pim_node *y = onnx_matmul(k, k->in[0], k->in[1], false), *part[3], *present[2];
-	attention a = {0};
-	if (y && input(k, 2))
-		y = add(k, y, k->in[2]);
-	if (!y)
-		return false;
-	if (y->type->rank != 3 || heads < 1)
-		return onnx_fail(k, "the product is %s with %lld heads, expected [batch, tokens, 3 * size]",
-			pim_type_text(y->type, k->import->scratch), (long long)heads);
-	for (int i = 0; i < 3; i++)
-		sizes[i] = y->type->dims[2] / 3;
-	if (onnx_ints(k, "qkv_hidden_sizes", &given) == 3)
-		memcpy(sizes, given, sizeof sizes);
-	if (sizes[0] < 1 || sizes[1] < 1 || sizes[2] < 1 ||
-		sizes[0] + sizes[1] + sizes[2] != y->type->dims[2])
-		return onnx_fail(
-			k, "sizes of q, k and v do not add up to %lld columns", (long long)y->type->dims[2]);
-	if (onnx_int(k, "do_rotary", 0))
-		return onnx_fail(k, "do_rotary is not supported");
-	for (int i = 0; i < 3; at += sizes[i++])
-		part[i] = split_heads(k, onnx_part(k, y, 2, at, sizes[i]), heads);
-	for (int i = 0; i < 2 && input(k, 4); i++) {
-		pim_node *past = onnx_part(k, k->in[4], 0, i, 1);
-		if (!past || past->type->rank != 5)
-			return onnx_fail(k, "past is %s, expected [2, batch, heads, tokens, size]",
-				pim_type_text(k->in[4]->type, k->import->scratch));
-		past = onnx_reshape(k, past, 4, past->type->dims + 1);
-		a.past = past->type->dims[2];
-		part[1 + i] = onnx_concat(k, 2, (pim_node *[]){past, part[1 + i]}, 2);
-	}
-	a.q = part[0];
-	a.k = part[1];
-	a.v = part[2];
-	if (!a.q || !a.k || !a.v || !read_key_mask(k, input(k, 3), &a))
-		return false;
-	for (int i = 0; i < 2 && k->n_out > 1; i++) {
-		const int64_t *d = part[1 + i]->type->dims;
-		present[i] = onnx_reshape(k, part[1 + i], 5, (int64_t[]){1, d[0], d[1], d[2], d[3]});
-	}
-	if (k->n_out > 1)
-		k->out[1] = onnx_concat(k, 2, present, 0);
-	return give_attention(k, &a, input(k, 5));
-}
-
-/* q, k, v given; then bias of all three, key mask, added scores, past key and value. */
-bool onnx_convert_multi_head_attention(onnx_call *k)
-{
-	int64_t heads = onnx_int(k, "num_heads", 0), at = 0;
-	pim_node *part[3];
-	attention a = {0};
-	if (!input(k, 1) || !input(k, 2))
-		return onnx_fail(k, "q, k and v packed into one input are not supported");
-	for (int i = 0; i < 3; i++) {
-		pim_node *x = k->in[i];
-		int64_t size = x->type->dims[x->type->rank - 1];
-		if (input(k, 3) && x->type->rank == 3) {
-			x = add(k, x, onnx_part(k, k->in[3], 0, at, size));
-			at += size;
-		}
-		part[i] = split_heads(k, x, heads);
-		if (!part[i])
-			return false;
-		if (i && input(k, 5 + i)) {
-			a.past = k->in[5 + i]->type->rank == 4 ? k->in[5 + i]->type->dims[2] : 0;
-			part[i] = onnx_concat(k, 2, (pim_node *[]){k->in[5 + i], part[i]}, 2);
-		}
-		if (i && i < k->n_out)
-			k->out[i] = part[i];
-	}
-	a.q = part[0];
-	a.k = part[1];
-	a.v = part[2];
-	if (!a.k || !a.v || !read_key_mask(k, input(k, 4), &a))
-		return false;
-	return give_attention(k, &a, input(k, 5));
+	return onnx_give(k, flat ? onnx_heads_join(k, y) : y);
 }
 
 /* ---- rotary embedding ---- */
@@ -408,38 +270,75 @@ static pim_node *rotate(
 	return onnx_reshape(k, onnx_concat(k, 2, y, 4), 4, (int64_t[]){d[0], d[1], d[2], 2 * half});
 }
 
-static bool give_rotated(onnx_call *k, pim_node *cos, pim_node *sin, pim_node *positions)
+pim_node *onnx_rotate(onnx_call *k, pim_node *x, const onnx_rotation *r)
 {
-	pim_node *x = k->in[0], *rest = NULL, *y;
-	bool flat = x->type->rank == 3, interleaved = onnx_int(k, "interleaved", 0) != 0;
-	int64_t size, turned = onnx_int(k, "rotary_embedding_dim", 0);
-	int64_t heads = onnx_int(k, "num_heads", 0);
+	pim_node *rest = NULL, *y, *cos, *sin;
+	int64_t size = x && x->type->rank == 4 ? x->type->dims[3] : 0;
+	int64_t turned = r->size ? r->size : size;
+	if (!x)
+		return NULL;
+	if (turned < 2 || turned % 2 || turned > size) {
+		onnx_fail(k, "rotary_embedding_dim %lld of a head of %lld is not even or too large",
+			(long long)turned, (long long)size);
+		return NULL;
+	}
+	if (turned < size)
+		rest = onnx_part(k, x, 3, turned, size - turned);
+	x = onnx_part(k, x, 3, 0, turned);
+	cos = table_rows(k, r->cos, r->positions, turned / 2);
+	sin = table_rows(k, r->sin, r->positions, turned / 2);
+	y = x && cos && sin ? rotate(k, x, cos, sin, turned / 2, r->interleaved) : NULL;
+	if (rest)
+		y = y ? onnx_concat(k, 2, (pim_node *[]){y, rest}, 3) : NULL;
+	return y;
+}
+
+static bool give_rotated(onnx_call *k, int64_t heads, const onnx_rotation *r)
+{
+	bool flat = k->in[0]->type->rank == 3;
+	pim_node *x;
 	if (flat && heads < 1)
 		return onnx_fail(k, "num_heads is %lld for an input of 3 dims", (long long)heads);
-	x = split_heads(k, x, heads);
+	x = onnx_heads_split(k, k->in[0], heads);
 	if (!x)
 		return false;
 	if (x->type->rank != 4)
 		return onnx_fail(k, "the input has %d dims, expected 3 or 4", x->type->rank);
-	size = x->type->dims[3];
-	turned = turned ? turned : size;
-	if (turned < 2 || turned % 2 || turned > size)
-		return onnx_fail(k, "rotary_embedding_dim %lld of a head of %lld is not even or too large",
-			(long long)turned, (long long)size);
-	if (turned < size)
-		rest = onnx_part(k, x, 3, turned, size - turned);
-	x = onnx_part(k, x, 3, 0, turned);
-	cos = table_rows(k, cos, positions, turned / 2);
-	sin = table_rows(k, sin, positions, turned / 2);
-	y = x && cos && sin ? rotate(k, x, cos, sin, turned / 2, interleaved) : NULL;
-	if (rest)
-		y = y ? onnx_concat(k, 2, (pim_node *[]){y, rest}, 3) : NULL;
-	return onnx_give(k, flat ? join_heads(k, y) : y);
+	x = onnx_rotate(k, x, r);
+	return onnx_give(k, flat ? onnx_heads_join(k, x) : x);
 }
 
 bool onnx_convert_rotary_embedding(onnx_call *k)
 {
-	return give_rotated(k, k->in[1], k->in[2], input(k, 3));
+	onnx_rotation r = {.cos = k->in[1],
+		.sin = k->in[2],
+		.positions = input(k, 3),
+		.size = onnx_int(k, "rotary_embedding_dim", 0),
+		.interleaved = onnx_int(k, "interleaved", 0) != 0};
+	return give_rotated(k, onnx_int(k, "num_heads", 0), &r);
+}
+
+/* com.microsoft: x positions cos sin; one position is that of the first token. */
+bool onnx_convert_ms_rotary(onnx_call *k)
+{
+	const pim_type *x = k->in[0]->type, *table = k->in[2]->type;
+	onnx_rotation r = {.cos = k->in[2],
+		.sin = k->in[3],
+		.positions = k->in[1],
+		.size = onnx_int(k, "rotary_embedding_dim", 0),
+		.interleaved = onnx_int(k, "interleaved", 0) != 0};
+	int64_t heads = onnx_int(k, "num_heads", 0), tokens;
+	if (onnx_int(k, "is_packed_batching", 0) || table->rank != 2 || table->dims[1] < 1 ||
+		x->rank < 3 || x->rank > 4)
+		return onnx_fail(k, "the input is %s and the table %s: expected 3 or 4 and 2 dims",
+			pim_type_text(x, k->import->scratch), pim_type_text(table, k->import->scratch));
+	heads = heads ? heads : x->dims[2] / (2 * table->dims[1]);
+	tokens = x->dims[x->rank - 2];
+	r.positions = onnx_cast(k, r.positions, PIM_DTYPE_i64);
+	if (r.positions && r.positions->type->rank == 1 && r.positions->type->elements == 1)
+		r.positions = onnx_reshape(
+			k, add(k, onnx_iota(k, PIM_DTYPE_i64, tokens), r.positions), 2, (int64_t[]){1, tokens});
+	return r.positions && give_rotated(k, heads, &r);
 }
 
 /* ---- recurrent attention (opset 27) ---- */

@@ -116,15 +116,32 @@ bool onnx_convert_fused_conv(onnx_call *k)
 	return onnx_give(k, activate(k, y, "activation", "activation_params"));
 }
 
-/* Convolution of [batch, spatial..., channels]; the weights are [k, c, ...] or [k, ..., c]. */
+/* Are the weights [k, ..., c] rather than [k, c, ...]? Where both fit, NhwcConv has c behind. */
+static bool has_channels_last(const onnx_call *k, int64_t channels)
+{
+	const pim_type *w = k->in[1]->type;
+	const int64_t *kernel;
+	int64_t each = channels / onnx_int(k, "group", 1);
+	int n = onnx_ints(k, "kernel_shape", &kernel);
+	bool first = w->dims[1] == each, last = w->dims[w->rank - 1] == each;
+	for (int i = 0; i < n && n == w->rank - 2; i++) {
+		first = first && w->dims[2 + i] == kernel[i];
+		last = last && w->dims[1 + i] == kernel[i];
+	}
+	return last && (!first || !strcmp(k->node->op_type, "NhwcConv"));
+}
+
+/* Convolution of [batch, spatial..., channels], perhaps with a value to add and an activation. */
 bool onnx_convert_nhwc_conv(onnx_call *k)
 {
 	onnx_call inner = *k;
-	pim_node *x = k->in[0], *out[1] = {NULL}, *in[3] = {NULL, k->in[1], input(k, 2)};
+	pim_node *x = k->in[0], *y, *out[1] = {NULL}, *in[3] = {NULL, k->in[1], input(k, 2)};
 	int64_t to[PIM_MAX_RANK] = {0}, back[PIM_MAX_RANK] = {0};
 	int rank = x->type->rank;
-	if (rank < 3)
-		return onnx_fail(k, "the input has %d dims, expected at least 3", rank);
+	if (rank < 3 || k->in[1]->type->rank != rank || onnx_int(k, "group", 1) < 1)
+		return onnx_fail(k, "the input is %s and the weights %s, expected 3 dims or more in both",
+			pim_type_text(x->type, k->import->scratch),
+			pim_type_text(k->in[1]->type, k->import->scratch));
 	to[1] = rank - 1;
 	back[rank - 1] = 1;
 	for (int d = 2; d < rank; d++) {
@@ -132,11 +149,16 @@ bool onnx_convert_nhwc_conv(onnx_call *k)
 		back[d - 1] = d;
 	}
 	in[0] = onnx_transpose(k, x, to);
-	in[1] = onnx_transpose(k, k->in[1], to);
+	if (has_channels_last(k, x->type->dims[rank - 1]))
+		in[1] = onnx_transpose(k, k->in[1], to);
 	inner.in = in;
+	inner.n_in = k->n_in > 3 ? 3 : k->n_in;
 	inner.out = out;
-	return in[0] && in[1] && onnx_convert_conv(&inner) &&
-		   onnx_give(k, onnx_transpose(k, out[0], back));
+	if (!in[0] || !in[1] || !onnx_convert_conv(&inner))
+		return false;
+	y = onnx_transpose(k, out[0], back);
+	y = input(k, 3) ? add(k, y, k->in[3]) : y;
+	return onnx_give(k, y ? activate(k, y, "activation", "activation_params") : NULL);
 }
 
 static pim_node *swap_last_two(onnx_call *k, pim_node *x)
@@ -152,16 +174,32 @@ static pim_node *swap_last_two(onnx_call *k, pim_node *x)
 	return onnx_transpose(k, x, perm);
 }
 
+/* Dim 0 to the place before the last dim. */
+static pim_node *move_batch(onnx_call *k, pim_node *x)
+{
+	int64_t perm[PIM_MAX_RANK];
+	int rank = x->type->rank;
+	if (rank < 3)
+		return x;
+	for (int d = 0; d < rank - 2; d++)
+		perm[d] = d + 1;
+	perm[rank - 2] = 0;
+	perm[rank - 1] = rank - 1;
+	return onnx_transpose(k, x, perm);
+}
+
 /* alpha * A B, both perhaps transposed. */
 bool onnx_convert_fused_matmul(onnx_call *k)
 {
 	onnx_call inner = *k;
 	pim_node *in[2] = {k->in[0], k->in[1]}, *out[1] = {NULL};
-	if (onnx_int(k, "transBatchA", 0) || onnx_int(k, "transBatchB", 0))
-		return onnx_fail(k, "transposed batches are not supported");
-	if (onnx_int(k, "transA", 0))
+	if (onnx_int(k, "transBatchA", 0))
+		in[0] = move_batch(k, in[0]);
+	if (onnx_int(k, "transBatchB", 0))
+		in[1] = move_batch(k, in[1]);
+	if (in[0] && onnx_int(k, "transA", 0))
 		in[0] = swap_last_two(k, in[0]);
-	if (onnx_int(k, "transB", 0))
+	if (in[1] && onnx_int(k, "transB", 0))
 		in[1] = swap_last_two(k, in[1]);
 	inner.in = in;
 	inner.out = out;
@@ -177,17 +215,13 @@ bool onnx_convert_fused_gemm(onnx_call *k)
 		   onnx_give(k, activate(k, k->out[0], "activation", "activation_params"));
 }
 
-/* GroupNorm of [batch, height, width, channels], perhaps with silu behind it. */
-bool onnx_convert_nhwc_group_norm(onnx_call *k)
+/* x[batch, height, width, channels] normalised in groups of channels, then scaled and moved by
+ * inputs 1 and 2. */
+static pim_node *group_norm(onnx_call *k, pim_node *x, int64_t groups)
 {
-	pim_node *x = k->in[0], *d, *mean, *v;
-	const int64_t *s = x->type->dims;
-	int64_t groups = onnx_int(k, "groups", 0), axes[2] = {1, 3};
-	if (x->type->rank != 4 || groups < 1 || s[3] % groups || !onnx_int(k, "channels_last", 1))
-		return onnx_fail(k, "%s does not divide into %lld groups",
-			pim_type_text(x->type, k->import->scratch), (long long)groups);
-	d = onnx_reshape(k, x, 4, (int64_t[]){s[0], s[1] * s[2], groups, s[3] / groups});
-	mean = onnx_reduce(k, PIM_OP_reduce_mean, d, 2, axes, 1);
+	const int64_t *s = x->type->dims, axes[2] = {1, 3};
+	pim_node *d = onnx_reshape(k, x, 4, (int64_t[]){s[0], s[1] * s[2], groups, s[3] / groups});
+	pim_node *v, *mean = onnx_reduce(k, PIM_OP_reduce_mean, d, 2, axes, 1);
 	d = onnx_make2(k, PIM_OP_sub, d, mean);
 	v = onnx_reduce(k, PIM_OP_reduce_mean, onnx_make2(k, PIM_OP_mul, d, d), 2, axes, 1);
 	v = add(k, v, onnx_scalar(k, x, onnx_float(k, "epsilon", 1e-5)));
@@ -195,5 +229,69 @@ bool onnx_convert_nhwc_group_norm(onnx_call *k)
 	d = onnx_reshape(k, onnx_make2(k, PIM_OP_mul, d, v), 4, s);
 	d = onnx_make2(k, PIM_OP_mul, d, onnx_cast(k, k->in[1], x->type->dtype));
 	d = add(k, d, onnx_cast(k, k->in[2], x->type->dtype));
-	return onnx_give(k, onnx_int(k, "activation", 0) ? onnx_unary(k, PIM_OP_silu, d, 0, NULL) : d);
+	return onnx_int(k, "activation", 0) && d ? onnx_unary(k, PIM_OP_silu, d, 0, NULL) : d;
+}
+
+/* Inputs 3 and 4, of SkipGroupNorm: a value and a bias to add first; the sum is result 1. */
+bool onnx_convert_nhwc_group_norm(onnx_call *k)
+{
+	pim_node *x = k->in[0], *skip = input(k, 3);
+	bool last = onnx_int(k, "channels_last", 1) != 0;
+	int64_t groups = onnx_int(k, "groups", 0), back[4] = {0, 3, 1, 2};
+	if (x->type->rank == 4 && !last)
+		x = onnx_transpose(k, x, (int64_t[]){0, 2, 3, 1});
+	if (!x || x->type->rank != 4 || groups < 1 || x->type->dims[3] % groups || (skip && !last))
+		return onnx_fail(k, "%s does not divide into %lld groups",
+			pim_type_text(k->in[0]->type, k->import->scratch), (long long)groups);
+	if (skip && skip->type->rank == 2)
+		skip =
+			onnx_reshape(k, skip, 4, (int64_t[]){skip->type->dims[0], 1, 1, skip->type->dims[1]});
+	x = skip ? add(k, x, skip) : x;
+	x = input(k, 4) ? add(k, x, k->in[4]) : x;
+	if (!x)
+		return false;
+	if (k->n_out > 1)
+		k->out[1] = x;
+	x = group_norm(k, x, groups);
+	return onnx_give(k, x && !last ? onnx_transpose(k, x, back) : x);
+}
+
+/* One dim of 1 more, where input 1 says. */
+bool onnx_convert_expand_dims(onnx_call *k)
+{
+	const pim_type *x = k->in[0]->type;
+	int64_t dims[PIM_MAX_RANK], axis;
+	if (onnx_input_ints(k, 1, 1, &axis) != 1 || !onnx_axis(k, &axis, x->rank + 1))
+		return false;
+	if (x->rank == PIM_MAX_RANK)
+		return onnx_fail(k, "the input has %d dims, no more are possible", x->rank);
+	for (int d = 0; d <= x->rank; d++)
+		dims[d] = d == axis ? 1 : x->dims[d - (d > axis)];
+	return onnx_give(k, onnx_reshape(k, k->in[0], x->rank + 1, dims));
+}
+
+/* Pad as in opset 11: amounts and value are inputs. */
+bool onnx_convert_ms_pad(onnx_call *k)
+{
+	onnx_call inner = *k;
+	inner.opset = 11;
+	return onnx_convert_pad(&inner);
+}
+
+/* Distances of all rows of a from all rows of b. */
+bool onnx_convert_cdist(onnx_call *k)
+{
+	const pim_type *a = k->in[0]->type, *b = k->in[1]->type;
+	const char *metric = onnx_string(k, "metric", "sqeuclidean");
+	bool root = !strcmp(metric, "euclidean");
+	int64_t axis = 2;
+	pim_node *d;
+	if (a->rank != 2 || b->rank != 2 || (!root && strcmp(metric, "sqeuclidean")))
+		return onnx_fail(k, "metric '%s' of %s and %s is not supported", metric,
+			pim_type_text(a, k->import->scratch), pim_type_text(b, k->import->scratch));
+	d = onnx_make2(k, PIM_OP_sub,
+		onnx_reshape(k, k->in[0], 3, (int64_t[]){a->dims[0], 1, a->dims[1]}),
+		onnx_reshape(k, k->in[1], 3, (int64_t[]){1, b->dims[0], b->dims[1]}));
+	d = onnx_reduce(k, PIM_OP_reduce_sum, onnx_make2(k, PIM_OP_mul, d, d), 1, &axis, 0);
+	return onnx_give(k, root && d ? onnx_unary(k, PIM_OP_sqrt, d, 0, NULL) : d);
 }

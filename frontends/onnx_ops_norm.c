@@ -244,8 +244,11 @@ static pim_node *take_rows(onnx_call *k, int table, pim_node *rows)
 bool onnx_convert_embed_layer_norm(onnx_call *k)
 {
 	const pim_type *ids = k->in[0]->type;
-	pim_node *x = take_rows(k, 2, k->in[0]), *at = k->n_in > 8 ? k->in[8] : NULL;
+	pim_node *x, *at = k->n_in > 8 ? k->in[8] : NULL;
 	int64_t axis = 1;
+	if (k->n_in < 6 || !k->in[2] || !k->in[3] || !k->in[5])
+		return onnx_fail(k, "words, positions or gamma are missing");
+	x = take_rows(k, 2, k->in[0]);
 	if (ids->rank != 2)
 		return onnx_fail(
 			k, "the ids are %s, expected [batch, tokens]", pim_type_text(ids, k->import->scratch));

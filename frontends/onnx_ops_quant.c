@@ -340,45 +340,12 @@ bool onnx_convert_qlinear_conv(onnx_call *k)
 
 /* ---- com.microsoft ---- */
 
-/* Inputs i, i + 1, i + 2: a value, its scale, its zero point. */
-static pim_node *real_input(onnx_call *k, int i)
-{
-	pim_node *scale = onnx_reshape(k, k->in[i + 1], 0, NULL);
-	pim_node *zero = input(k, i + 2) ? onnx_reshape(k, k->in[i + 2], 0, NULL) : NULL;
-	return dequantize(k, k->in[i], scale, zero);
-}
-
 static bool give_quantized(onnx_call *k, pim_node *y, int scale)
 {
 	pim_node *zero = input(k, scale + 1);
 	pim_dtype to = zero ? zero->type->dtype : k->in[0]->type->dtype;
 	return onnx_give(k, quantized(k, y, onnx_reshape(k, k->in[scale], 0, NULL),
 							zero ? onnx_reshape(k, zero, 0, NULL) : NULL, to));
-}
-
-bool onnx_convert_qlinear_binary(onnx_call *k)
-{
-	return give_quantized(k, onnx_make2(k, k->row->op, real_input(k, 0), real_input(k, 3)), 6);
-}
-
-bool onnx_convert_qlinear_unary(onnx_call *k)
-{
-	pim_attr alpha = onnx_attr_float("alpha", onnx_float(k, "alpha", 0.01));
-	int n = k->row->op == PIM_OP_leaky_relu ? 1 : 0;
-	return give_quantized(k, onnx_unary(k, k->row->op, real_input(k, 0), n, &alpha), 3);
-}
-
-/* The mean over the spatial dims. */
-bool onnx_convert_qlinear_global_pool(onnx_call *k)
-{
-	int64_t axes[PIM_MAX_RANK];
-	int rank = k->in[0]->type->rank;
-	if (onnx_int(k, "channels_last", 0) || rank < 3)
-		return onnx_fail(k, "channels_last, or an input of %d dims, is not supported", rank);
-	for (int d = 2; d < rank; d++)
-		axes[d - 2] = d;
-	return give_quantized(
-		k, onnx_reduce(k, PIM_OP_reduce_mean, real_input(k, 0), rank - 2, axes, 1), 3);
 }
 
 /* A scaleA zeroA B scaleB zeroB C scaleY zeroY; without scaleY the result is f32. */
@@ -419,16 +386,17 @@ bool onnx_convert_matmul_integer_to_float(onnx_call *k)
 	return onnx_give(k, y);
 }
 
-/* B of [N, K / block, bytes] with 4 or 8 bits an element, scales [N * K / block]: known at import.
- * y = A (scale * (B - zero))^T */
+/* B of [N, K / block, bytes] with 2, 4 or 8 bits an element, scales [N * K / block]: known at
+ * import. y = A (scale * (B - zero))^T */
 bool onnx_convert_matmul_nbits(onnx_call *k)
 {
 	int64_t n = onnx_int(k, "N", 0), depth = onnx_int(k, "K", 0), bits = onnx_int(k, "bits", 4);
 	int64_t block = onnx_int(k, "block_size", 0), blocks, dims[2] = {n, depth}, row;
 	pim_tensor b, scales, zeros = {NULL, NULL};
+	int mask = (1 << (bits > 8 ? 8 : bits < 1 ? 1 : bits)) - 1;
 	double *v;
 	pim_node *y;
-	if (n < 1 || depth < 1 || block < 1 || (bits != 4 && bits != 8) || n > INT32_MAX ||
+	if (n < 1 || depth < 1 || block < 1 || (bits != 2 && bits != 4 && bits != 8) || n > INT32_MAX ||
 		depth > INT32_MAX || input(k, 4))
 		return onnx_fail(k,
 			"N = %lld, K = %lld, bits = %lld and block_size = %lld, or an order of "
@@ -449,14 +417,14 @@ bool onnx_convert_matmul_nbits(onnx_call *k)
 	for (int64_t i = 0; i < n * depth; i++) {
 		int64_t r = i / depth, c = i % depth, at = r * blocks + c / block;
 		int64_t bit = c % block * bits;
-		int q = ((const uint8_t *)b.data)[at * row + bit / 8] >> bit % 8 & (bits == 4 ? 15 : 255);
-		double zero = bits == 4 ? 8 : 128;
+		int q = ((const uint8_t *)b.data)[at * row + bit / 8] >> bit % 8 & mask;
+		double zero = (mask + 1) / 2;
 		if (zeros.type && pim_dtype_is_float(zeros.type->dtype))
 			zero = pim_element_get(zeros.type->dtype, zeros.data, at);
 		else if (zeros.type) {
 			int64_t zero_row = (blocks * bits + 7) / 8, zero_bit = c / block * bits;
-			zero = ((const uint8_t *)zeros.data)[r * zero_row + zero_bit / 8] >> zero_bit % 8 &
-				   (bits == 4 ? 15 : 255);
+			zero =
+				((const uint8_t *)zeros.data)[r * zero_row + zero_bit / 8] >> zero_bit % 8 & mask;
 		}
 		v[i] = ((double)q - zero) * pim_element_get(scales.type->dtype, scales.data, at);
 	}
