@@ -5,9 +5,9 @@
  * a choice, a switch per pair of tasks that can never run together (1: the first is before the
  * second), the makespan. The search from the top wants a makespan below the best known one; the
  * one from the bottom assumes that it is the bound, or where the gap is wide a little more, and the
- * bound rises when that is refuted. Both learn into the same clauses, and lean to the best known schedule.
- * Source: Schutt, Feydy, Stuckey, Wallace 2011 (the model); Vilim, Laborie, Shaw 2015 (learning and
- * lower bounds in turn). */
+ * bound rises when that is refuted. Both learn into the same clauses, and lean to the best known
+ * schedule. Source: Schutt, Feydy, Stuckey, Wallace 2011 (the model); Vilim, Laborie, Shaw 2015
+ * (learning and lower bounds in turn). */
 #include "passes/scheduling_propagate.h"
 
 #include <stdlib.h>
