@@ -4,10 +4,11 @@
  * Compute is the nest's figure for one slice, once per wave; ops that only move elements have no
  * kernel and take what copies within the unit take. A box that lies whole in one home on the unit
  * is read in place. Incoming is what a wave waits for its inputs: every piece from another unit is
- * one message, paid at the port of the sender and again at that of the receiver; the wave waits for
- * the longest of what one slice receives, what one sender sends, and what the busiest link carries
- * when a slice and those that send to it exchange all with all, lying in lines of the network.
- * Three slices (first, middle, last) stand for all. Which units is not known yet: slice s of any
+ * one message, paid at the port of the sender and again at that of the receiver. All senders serve
+ * their readers in the same order, so the last reader waits for all that a sender sends and then
+ * for its own port; or, if longer, for what the busiest link carries when a slice and those that
+ * send to it exchange all with all, lying in lines of the network. Three slices (first, middle in
+ * every dimension, last) stand for all. Which units is not known yet: slice s of any
  * node is taken to be on unit (s mod its units), or, where that makes the wait shorter, on the unit
  * that holds most of what it reads of the input that moves most, as placement would put it. While a
  * wave computes, the next one's inputs arrive: with c and q cycles of both, w waves take q + w*c +
@@ -153,7 +154,8 @@ static int64_t wait_for(const pim_target *t, const arrivals *a, int64_t wide, in
 	pim_exchange r = pim_exchange_of(t, a->messages);
 	int64_t first = a->send / a->messages + (int64_t)(r.hops * (double)t->network.hop_cycles);
 	int64_t carried = (int64_t)((double)a->bytes * r.load / t->network.link_bytes_per_cycle);
-	return first + at_least(carried, at_least(a->receive, divide_up(a->send * wide, senders)));
+	return first + at_least(carried,
+					   a->receive + divide_up(a->send * wide, senders) - a->send / a->messages);
 }
 
 /* ---- slices beside what they read ---- */
@@ -239,11 +241,21 @@ static supply find_supply(const pim_target *t, const pim_node *n, const pim_axes
 	return r;
 }
 
-/* With slices where they are numbered, or beside what they read if that is sooner. */
+/* The slice in the middle of every dimension: it has neighbours on all sides. */
+static int64_t middle_slice(const pim_layout *l)
+{
+	int64_t slice = 0;
+	for (int d = 0; d < l->rank; d++)
+		slice = slice * l->parts[d] + l->parts[d] / 2;
+	return slice * l->sums + l->sums / 2;
+}
+
+/* With slices where they are numbered, or beside what they read if that is sooner; a task on half
+ * of the units or fewer runs beside others and cannot choose where its producers were. */
 static supply find_best_supply(const pim_target *t, const pim_node *n, const pim_axes *x,
 	const pim_estimate *e, crew c, pim_arena *scratch)
 {
-	int64_t sample[3] = {0, e->slices / 2, e->slices - 1};
+	int64_t sample[3] = {0, middle_slice(n->plan->layout), e->slices - 1};
 	supply plain = find_supply(t, n, x, sample, e->slices, c);
 	int input =
 		plain.waits > 0 && 2 * c.from > t->units ? find_moving_input(t, n, x, sample, c) : -1;
