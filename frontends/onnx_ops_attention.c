@@ -157,6 +157,20 @@ static pim_node *input(const onnx_call *k, int i)
 	return i < k->n_in ? k->in[i] : NULL;
 }
 
+/* The last query is the last of each batch's valid keys: what is behind each one's place is
+ * hidden. */
+static pim_node *aligned_scores(onnx_call *k, pim_node *valid, const onnx_attention *a)
+{
+	int64_t n = a->q->type->dims[2], keys = a->k->type->dims[2];
+	pim_dtype t = a->q->type->dtype, whole = valid->type->dtype;
+	pim_node *row = onnx_reshape(k, onnx_iota(k, whole, n), 4, (int64_t[]){1, 1, n, 1});
+	pim_node *column = onnx_reshape(k, onnx_iota(k, whole, keys), 4, (int64_t[]){1, 1, 1, keys});
+	pim_node *before = onnx_reshape(k, valid, 4, (int64_t[]){valid->type->elements, 1, 1, 1});
+	before = onnx_make2(k, PIM_OP_sub, before, onnx_scalar(k, valid, (double)n));
+	return onnx_where(k, onnx_make2(k, PIM_OP_greater, column, add(k, row, before)),
+		onnx_splat(k, t, 0, NULL, -INFINITY), onnx_splat(k, t, 0, NULL, 0));
+}
+
 static bool add_masks(onnx_call *k, onnx_attention *a)
 {
 	int64_t keys = a->k->type->dims[2];
@@ -172,6 +186,9 @@ static bool add_masks(onnx_call *k, onnx_attention *a)
 	}
 	if (input(k, 6)) {
 		pim_node *v = onnx_valid_scores(k, k->in[6], keys, t, -INFINITY);
+		if (a->causal && !a->past)
+			v = aligned_scores(k, k->in[6], a);
+		a->causal = a->causal && a->past;
 		a->hides_rows = true;
 		a->bias = a->bias ? add(k, a->bias, v) : v;
 		if (!a->bias)

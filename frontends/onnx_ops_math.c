@@ -160,6 +160,17 @@ bool onnx_convert_clip_inputs(onnx_call *k)
 	return onnx_give(k, y);
 }
 
+/* A float too large for a short integer keeps its low bits, as that of a longer integer does: ONNX
+ * leaves it open, onnxruntime does so. */
+static pim_node *cast_wrapping(onnx_call *k, pim_node *x, pim_dtype to)
+{
+	bool is_short =
+		to == PIM_DTYPE_u8 || to == PIM_DTYPE_i8 || to == PIM_DTYPE_u16 || to == PIM_DTYPE_i16;
+	if (is_short && pim_dtype_is_float(x->type->dtype))
+		x = onnx_cast(k, x, PIM_DTYPE_i32);
+	return onnx_cast(k, x, to);
+}
+
 bool onnx_convert_cast(onnx_call *k)
 {
 	int64_t to = onnx_int(k, "to", 0);
@@ -167,12 +178,12 @@ bool onnx_convert_cast(onnx_call *k)
 	if (dtype == PIM_DTYPE_COUNT)
 		return onnx_fail(k, "element type %s (%lld) is not supported", onnx_dtype_text((int32_t)to),
 			(long long)to);
-	return onnx_give(k, onnx_cast(k, k->in[0], dtype));
+	return onnx_give(k, cast_wrapping(k, k->in[0], dtype));
 }
 
 bool onnx_convert_cast_like(onnx_call *k)
 {
-	return onnx_give(k, onnx_cast(k, k->in[0], k->in[1]->type->dtype));
+	return onnx_give(k, cast_wrapping(k, k->in[0], k->in[1]->type->dtype));
 }
 
 /* Before opset 7 the second operand lies along the dims from `axis` on. */

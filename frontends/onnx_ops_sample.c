@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* onnx_ops_sample - Resize, Upsample, GridSample and regions of interest.
  *
- * Upsample and Resize 10 take elements at floor(place / scale); later ones say how. The result's
- * sizes are known: floor(size * scale), or given, or given with the aspect ratio kept. Rules: ONNX
- * operator specification. */
+ * Upsample takes elements at floor(place / scale), Resize 10 at ceil where a dim shrinks; later
+ * ones say how. The result's sizes are known: floor(size * scale), or given, or given with the
+ * aspect ratio kept. Rules: ONNX operator specification. */
 #include <math.h>
 #include <string.h>
 
@@ -206,6 +206,44 @@ static void sort_resized(resizing *r)
 		}
 }
 
+/* Only the dims that shrink (or the others). */
+static resizing some_axes(const resizing *r, bool shrinking)
+{
+	resizing some = *r;
+	some.n = 0;
+	for (int i = 0; i < r->n; i++)
+		if ((r->scales[i] < 1) == shrinking) {
+			some.axes[some.n] = r->axes[i];
+			some.sizes[some.n] = r->sizes[i];
+			some.scales[some.n++] = r->scales[i];
+		}
+	return some;
+}
+
+/* In opset 10 the nearest element is the one below where a dim grows, above where it shrinks. */
+static bool resize_10(onnx_call *k)
+{
+	resizing r = {.n = 0}, some;
+	onnx_call inner = *k;
+	pim_node *out[1] = {NULL};
+	double scales[PIM_MAX_RANK];
+	int n;
+	if (strcmp(onnx_string(k, "mode", "nearest"), "nearest"))
+		return onnx_convert_upsample(k);
+	n = read_numbers(k, 1, PIM_MAX_RANK, scales);
+	if (n < 0 || !all_axes(k, &r) || !take_scales(k, &r, n, scales))
+		return false;
+	drop_unchanged(k->in[0]->type, &r);
+	inner.out = out;
+	some = some_axes(&r, true);
+	if (!give_resized(&inner, &some, "nearest", "asymmetric", "ceil"))
+		return false;
+	inner = *k;
+	inner.in = out;
+	some = some_axes(&r, false);
+	return give_resized(&inner, &some, "nearest", "asymmetric", "floor");
+}
+
 bool onnx_convert_resize(onnx_call *k)
 {
 	resizing r = {.n = 0};
@@ -213,7 +251,7 @@ bool onnx_convert_resize(onnx_call *k)
 	double scales[PIM_MAX_RANK];
 	int n = 0;
 	if (k->opset < 11)
-		return onnx_convert_upsample(k);
+		return resize_10(k);
 	if (!read_resized_axes(k, &r))
 		return false;
 	r.has_roi = !strcmp(coordinates, "tf_crop_and_resize");

@@ -167,6 +167,10 @@ static const char *refusal(const char *op_type, const char *domain)
 static const char *other_opsets(const missing *m, pim_arena *a)
 {
 	int first = 0, last = 0;
+	const char *elsewhere = NULL;
+	for (int i = 0; i < N_ROWS; i++)
+		if (!strcmp(rows[i].op_type, m->op_type) && strcmp(rows[i].domain, m->domain))
+			elsewhere = *rows[i].domain ? rows[i].domain : "ai.onnx";
 	for (int i = 0; i < N_ROWS; i++)
 		if (!strcmp(rows[i].op_type, m->op_type) && !strcmp(rows[i].domain, m->domain)) {
 			first = first && first < rows[i].first ? first : rows[i].first;
@@ -174,7 +178,9 @@ static const char *other_opsets(const missing *m, pim_arena *a)
 		}
 	if (refusal(m->op_type, m->domain))
 		return pim_arena_printf(a, " (programs have no %s)", refusal(m->op_type, m->domain));
-	return first ? pim_arena_printf(a, " (it is in opset %d to %d)", first, last) : "";
+	if (first)
+		return pim_arena_printf(a, " (it is in opset %d to %d)", first, last);
+	return elsewhere ? pim_arena_printf(a, " (domain %s has one)", elsewhere) : "";
 }
 
 bool onnx_check_supported(const onnx_import *x, const onnx_scope *scope)
