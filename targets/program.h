@@ -66,6 +66,12 @@ typedef struct pim_stream {
 	int64_t buffer_bytes, memory_bytes; /* highest address used + 1 */
 } pim_stream;
 
+/* The references of a command, destination first; NULL when it has none. */
+static inline const pim_ref *pim_command_refs(const pim_stream *s, const pim_command *c)
+{
+	return c->n_refs ? s->ref + c->first : NULL;
+}
+
 typedef enum pim_home_kind { PIM_HOME_constant, PIM_HOME_input, PIM_HOME_result } pim_home_kind;
 /* A box of a tensor, packed row-major in a unit's main memory: constants and inputs are there
  * before the program starts, results after it has ended. */

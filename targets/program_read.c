@@ -429,8 +429,8 @@ static void copy_stream(pim_stream *to, const pim_stream *from)
 {
 	for (int64_t i = 0; i < from->n_commands; i++) {
 		pim_command head = from->command[i];
-		pim_command *c =
-			pim_stream_add(to, (pim_command_code)head.code, head.n_refs, from->ref + head.first);
+		pim_command *c = pim_stream_add(
+			to, (pim_command_code)head.code, head.n_refs, pim_command_refs(from, &head));
 		head.first = c->first;
 		*c = head;
 	}

@@ -232,7 +232,7 @@ static bool choose_runs(folder *f)
 static void copy_command(pim_stream *to, const pim_stream *from, const pim_command *c)
 {
 	pim_command *copy =
-		pim_stream_add(to, (pim_command_code)c->code, c->n_refs, from->ref + c->first);
+		pim_stream_add(to, (pim_command_code)c->code, c->n_refs, pim_command_refs(from, c));
 	uint32_t first = copy->first;
 	*copy = *c;
 	copy->first = first;
@@ -246,7 +246,7 @@ static void fold_run(pim_stream *to, const folder *f, int64_t at, const run *r)
 	pim_stream_add(to, PIM_COMMAND_repeat, 0, NULL)->count = r->rounds;
 	for (int64_t i = 0; i < n; i++, c++) {
 		copy_command(to, s, c);
-		pim_ref *refs = to->ref + to->n_refs - c->n_refs;
+		pim_ref *refs = c->n_refs ? to->ref + to->n_refs - c->n_refs : NULL;
 		for (int k = 0; k < c->n_refs; k++) {
 			memmove(refs[k].step + 1, refs[k].step, (PIM_MAX_REPEAT - 1) * sizeof refs[k].step[0]);
 			refs[k].step[0] = address_of(s, c + n, k) - address_of(s, c, k);

@@ -114,7 +114,7 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
 {
 	const pim_stream *stream = s->p->stream + u->number;
 	const pim_command *c = stream->command + u->pc;
-	const pim_ref *ref = stream->ref + c->first;
+	const pim_ref *ref = pim_command_refs(stream, c);
 	const pim_sim_kernel *k = s->kernel + c->index;
 	const pim_node *op = s->p->kernel[c->index].op;
 	reuse_scratch(s);

@@ -134,7 +134,7 @@ void pim_sim_move(pim_sim *s, pim_sim_unit *u, pim_sim_message *m)
 {
 	const pim_stream *stream = s->p->stream + u->number;
 	const pim_command *c = stream->command + u->pc;
-	const pim_ref *ref = stream->ref + c->first;
+	const pim_ref *ref = pim_command_refs(stream, c);
 	const pim_sim_pattern *q = s->pattern + c->index;
 	switch (c->code) {
 	case PIM_COMMAND_load:

@@ -179,7 +179,7 @@ static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 	for (int i = 0; i < PIM_MAX_AFTER; i++)
 		if (c->after[i])
 			op.after[op.n_after++] = c->after[i];
-	op.cycles = command_cycles(s, c, s->p->stream[unit].ref + c->first);
+	op.cycles = command_cycles(s, c, pim_command_refs(&s->p->stream[unit], c));
 	op.kind = PIM_SIM_run;
 	if (!is_message(c))
 		return op;
@@ -290,7 +290,7 @@ static void account(pim_sim *s, uint32_t unit, uint32_t at, int64_t runs, pim_si
 	add_times(u->busy + op->engine, op->cycles, runs, t);
 	add_times(&t->work, op->cycles, runs, t);
 	add_times(&t->work, s->t->command_cycles, runs, t);
-	account_refs(s, c, stream->ref + c->first, runs, t);
+	account_refs(s, c, pim_command_refs(stream, c), runs, t);
 	if (op->kind == PIM_SIM_send)
 		account_message(s, op, runs, t);
 }
