@@ -14,7 +14,8 @@
 #include "passes/assignment_core.h"
 #include "passes/place.h"
 
-enum { MOVES = 2 }; /* of tabu search, for each unit that is free */
+/* Moves of tabu search for each unit that is free; most steps of a visit. */
+enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000 };
 
 struct pim_place_group {
 	pim_placement *p;
@@ -193,7 +194,7 @@ static void solve_linear(pim_place_group *g)
 {
 	fill_prices(g, g->cost);
 	pim_linear_assignment(g->n_free, g->cost, g->column, g->prices, g->prices + g->units);
-	g->work += 8 * (int64_t)g->n_free * g->n_free;
+	g->work += (int64_t)(sqrt(g->n_free) * g->n_free * g->n_free);
 	g->tried++;
 }
 
@@ -230,12 +231,13 @@ static void solve_quadratic(pim_place_group *g, uint64_t *random)
 {
 	pim_arena *a = pim_arena_new();
 	assignment_run run = {.until = INFINITY};
-	int64_t n = g->n_free;
+	int64_t n = g->n_free, moves = MOST_STEPS / (n * n);
 	assignment_dense *d = make_matrices(g, a);
 	find_columns(g);
-	assignment_tabu_run(assignment_tabu_new(d, a), &run, g->column, MOVES * n, random);
+	assignment_tabu_run(
+		assignment_tabu_new(d, a), &run, g->column, moves < MOVES * n ? moves : MOVES * n, random);
 	g->tried += run.steps;
-	g->work += (run.steps + 16) * n * n;
+	g->work += (run.steps / 4 + 16) * n * n;
 	pim_arena_free(a);
 }
 

@@ -13,7 +13,7 @@
 #include "passes/assignment_core.h"
 #include "passes/place.h"
 
-static const int64_t MOST_WORK = 400 * 1000 * 1000;
+static const int64_t MOST_WORK = 1000 * 1000 * 1000;
 
 typedef struct search {
 	pim_placement *p;
