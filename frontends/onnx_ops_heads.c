@@ -241,7 +241,8 @@ static bool read_lengths(onnx_call *k, const pim_node *q, grouped *g)
 	return true;
 }
 
-/* The buffer [n, heads, room, size] of batches from b on, all with as many tokens before. */
+/* The buffer [n, heads, room, size] of batches from b on, all with as many tokens before; 0 behind
+ * the tokens. */
 static pim_node *fill_buffer(
 	onnx_call *k, const grouped *g, pim_node *past, pim_node *x, int64_t b, int64_t n)
 {
@@ -253,9 +254,7 @@ static pim_node *fill_buffer(
 	if (at)
 		parts[count++] = onnx_part(k, past, 2, 0, at);
 	parts[count++] = onnx_part(k, x, 0, b, n);
-	if (past && g->room > end && past->type->dims[2] == g->room)
-		parts[count++] = onnx_part(k, past, 2, end, g->room - end);
-	else if (g->room > end)
+	if (g->room > end)
 		parts[count++] =
 			onnx_splat(k, x->type->dtype, 4, (int64_t[]){n, d[1], g->room - end, d[3]}, 0);
 	return count > 1 ? onnx_concat(k, count, parts, 2) : parts[0];

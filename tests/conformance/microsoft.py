@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Operators of com.microsoft on small random values, against plain numpy.
+"""Operators of com.microsoft, and open questions of ai.onnx, on small random values, against plain numpy.
 
 usage: microsoft.py --runner PROGRAM [--keep FOLDER]
 
@@ -603,12 +603,32 @@ def grouped_attention():
     rows = [np.concatenate([p[i:i + 1, :, :n], t[i:i + 1]], 2) for i, n in enumerate(last)
             for p, t in ((pk, hk), (pv, hv))]
     y = np.concatenate([join(attend(hq[i:i + 1], rows[2 * i], rows[2 * i + 1])) for i in range(2)])
-    case("gqa_lengths", op, [q, k, v, pk, pv, last, total], [y], constant=(5, 6), **more)
+    room = [np.pad(t, ((0, 0), (0, 0), (0, 5 - t.shape[2]), (0, 0))) for t in rows]
+    case("gqa_lengths", op, [q, k, v, pk, pv, last, total],
+         [y, np.concatenate(room[0::2]), np.concatenate(room[1::2])], constant=(5, 6), **more)
+
+
+# ---- ai.onnx where the specification leaves something open ----
+
+def open_questions():
+    x = np.array([-1.5, -0.5, 3.7, 127.9, 128.3, 255.9, 300.7, -129, 70000.5], F)
+    for t in (np.uint8, np.int8, np.uint16, np.int16):
+        to = onnx.mapping.NP_TYPE_TO_TENSOR_TYPE[np.dtype(t)]
+        case("cast_" + t.__name__, "Cast", [x], [np.trunc(x).astype(np.int64).astype(t)], to=to, domain="")
+    x = rnd(1, 2, 4, 5)
+    rows, columns = np.floor(np.arange(6) / 1.6).astype(int), np.ceil(np.arange(3) / 0.7).astype(int)
+    case("resize_10", "Resize", [x, np.array([1, 1, 1.6, 0.7], F)], [x[:, :, rows][..., columns]], constant=(1,),
+         mode="nearest", domain="", version=10)
+    q, k, v = rnd(2, 4, 3, 8), rnd(2, 2, 5, 8), rnd(2, 2, 5, 6)
+    y = [attend(wide(q[i:i + 1]), wide(k[i:i + 1, :, :n]), wide(v[i:i + 1, :, :n]), causal=True)
+         for i, n in enumerate((4, 5))]
+    case("attention_24_valid", "Attention", [q, k, v, None, None, None, np.array([4, 5], np.int64)],
+         [np.concatenate(y)], is_causal=1, domain="", version=24)
 
 
 def make_cases():
-    for make in (elementwise, norms, embeddings, products, weights_of_few_bits, quantized, quantized_products,
-                 quantized_layers, attention, many_heads, rotations, grouped_attention):
+    for make in (open_questions, elementwise, norms, embeddings, products, weights_of_few_bits, quantized,
+                 quantized_products, quantized_layers, attention, many_heads, rotations, grouped_attention):
         make()
 
 

@@ -13,7 +13,7 @@ DIRECT = {"plain", "leaky_relu", "elu", "hard_sigmoid", "gelu", "clip_attributes
           "lrn", "identity", "dropout", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "slice", "concat",
           "expand", "gather", "arg", "running", "gather_elements", "gather_nd", "scatter", "resize", "upsample",
           "grid_sample", "roi_align", "max_roi_pool", "deform_conv", "quantize", "dequantize", "bit_shift", "bit_cast",
-          "global_pool", "matmul_integer", "conv_integer"}
+          "global_pool", "matmul_integer", "conv_integer", "expand_dims"}
 AT_IMPORT = {"constant", "constant_of_shape", "shape", "size", "range", "non_zero", "unique", "non_max_suppression",
              "eye_like", "hann_window", "hamming_window", "blackman_window", "mel_weights"}
 UNROLLED = {"if", "loop", "scan"}
@@ -62,6 +62,7 @@ def write_page(path, all_verdicts, summary, why_not):
              "", "## Conformance", "",
              "Floats within 1e-3 of the element + 1e-5 (1e-2 + 1e-2 where 16-bit floats are on the way), everything else exactly.",
              "`onnx.backend.test` are the cases that Debian's python3-onnx generates. onnx-reject counts refusals.",
+             "tests/conformance/microsoft.py compares the operators of com.microsoft, form by form, with numpy.",
              "*Written back*: `--emit=onnx` of the program, read again, gives the expected values too.", "",
              "| set | passed | failed | not applicable | of those applicable | written back | not applicable because of |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
