@@ -160,6 +160,8 @@ static pim_node *unpack(onnx_call *k, pim_node *x, int i, int64_t n)
 static bool read_three(onnx_call *k, pim_node **x)
 {
 	bool all = !input(k, 1) && !input(k, 2), pair = input(k, 1) && !input(k, 2);
+	if (!input(k, 1) && input(k, 2))
+		return onnx_fail(k, "v is given, but k is not");
 	for (int i = 0; i < 3; i++) {
 		if (all)
 			x[i] = unpack(k, k->in[0], i, 3);
