@@ -309,7 +309,8 @@ static bool split_grouped(onnx_call *k, int64_t heads, int64_t kv, pim_node **x)
 {
 	pim_node *q = k->in[0];
 	int64_t size, at = 0, n[3] = {heads, kv, kv};
-	if (heads < 1 || kv < 1 || q->type->rank != 3 || !input(k, 1) != !input(k, 2))
+	if (heads < 1 || kv < 1 || heads > INT32_MAX || kv > INT32_MAX || q->type->rank != 3 ||
+		!input(k, 1) != !input(k, 2))
 		return onnx_fail(k, "%s with %lld and %lld heads is not supported",
 			pim_type_text(q->type, k->import->scratch), (long long)heads, (long long)kv);
 	size = q->type->dims[2] / (heads + 2 * kv);
