@@ -33,27 +33,25 @@ TARGET = "--target=stack3d"
 PASSES = ("canonicalize", "fold", "cse", "canonicalize", "split-branches", "interleave-layout", "map",
           "schedule", "place", "lower")
 
-# Models that must be refused: how the first message starts, and words that it must hold.
-REFUSED = {}
 # Hundreds of millions of multiplications and more: a build with sanitizers leaves them out.
 LARGE = {"vgg19", "resnet50", "inception_v1", "bvlc_alexnet", "kul_fsrcnn", "kul_bottleneck_bias",
          "ultraface_rfb_320", "super_resolution_10", "squeezenet", "kul_resnet18", "kul_alexnet",
          "kul_swiglu_4096"}
 
 
-# More than 5e9 multiplications: values are compared at the end, not after every pass.
-HUGE = {"vgg19", "kul_fsrcnn"}
+# 7e11 multiplications: compiled and timed, values are compared on the others.
+TIMED_ONLY = {"kul_swiglu_4096"}
 
 
 class Failure(Exception):
     """What a model did wrong."""
 
 
-def run(command, want=0):
-    """Standard output and messages of a command that must end with this status."""
+def run(command):
+    """Standard output and messages of a command that must succeed."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-    if done.returncode != want:
-        raise Failure(f"{' '.join(str(c) for c in command)}\nstatus {done.returncode}, expected {want}\n"
+    if done.returncode:
+        raise Failure(f"{' '.join(str(c) for c in command)}\nstatus {done.returncode}\n"
                       f"{done.stderr[-3000:]}{done.stdout[-500:]}")
     return done.stdout, done.stderr
 
@@ -83,35 +81,26 @@ class Test:
         """Where inputs, and with them the sizes of open dims, come from."""
         return [f"--data={self.data}"] if self.data else []
 
-    def check_refusal(self):
-        start, *words = REFUSED[self.name]
-        program = self.folder / "x.pimc"
-        _, messages = run([self.pimopt, self.model, TARGET, "--pipeline=default", "-o", program], want=1)
-        first = next((m for m in messages.splitlines() if "error" in m), "")
-        if not first.startswith(start) or not all(w in messages for w in words) or program.exists():
-            raise Failure(f"refused in another way than expected:\n{messages}")
-        return "refused: " + first[len("error: "):100]
-
     def compile(self):
-        """The command program, and whether it can be run on values that a file can hold."""
-        text, _ = run([self.pimopt, self.model, *self.given()])
-        has_weights = "{absent = 1}" not in text
         program = self.folder / "x.pimc"
+        numerics = [] if self.name in TIMED_ONLY else ["--verify-numerics"]
         self.timed("compile", [self.pimopt, self.model, TARGET, "--pipeline=default", "--threads=2",
-                               "--verify-roundtrip", *(["--verify-numerics"] if has_weights and self.name not in HUGE else []),
-                               *self.given(), "-o", program])
-        return program, has_weights and (self.data or ": bf16[" not in text)
+                               "--verify-roundtrip", *numerics, *self.given(), "-o", program])
+        return program
 
     def simulate_drawn(self, program):
         """On random inputs; what should have come out is pimopt's evaluation."""
         drawn = self.folder / "drawn"
         out, _ = self.timed("simulate", [self.pimsim, program, "--seed=1", f"--outputs-dir={drawn}", "--json"])
-        compared, _ = run([self.pimopt, self.model, "--eval", f"--data={drawn}", "--tolerance=rtol=1e-3,atol=1e-4"])
+        # a bfloat16 has 8 bits and every partial sum is rounded to it: two units in the last place of values near 9
+        short = any(": bf16[" in line for line in run([self.pimopt, self.model])[0].splitlines()[:3])
+        tolerance = "rtol=2e-2,atol=0.125" if short else "rtol=1e-3,atol=1e-4"
+        compared, _ = run([self.pimopt, self.model, "--eval", f"--data={drawn}", f"--tolerance={tolerance}"])
         return json.loads(out), [float(x) for x in re.findall(r"difference (\S+) absolute", compared)]
 
-    def simulate(self, program, has_values):
+    def simulate(self, program):
         """The report of pimsim, and the largest difference: None when it is timed only."""
-        if not has_values:
+        if self.name in TIMED_ONLY:
             return json.loads(self.timed("simulate", [self.pimsim, program, "--timing-only", "--json"])[0]), None
         if self.data:
             exact = ["--tolerance=rtol=0,atol=0"] if self.name.startswith("int8_") else []
@@ -149,10 +138,8 @@ class Test:
             raise Failure(f"compiled through text it takes {report['cycles']} cycles, else {cycles}")
 
     def check(self):
-        if self.name in REFUSED:
-            return self.check_refusal()
-        program, has_values = self.compile()
-        report, difference = self.simulate(program, has_values)
+        program = self.compile()
+        report, difference = self.simulate(program)
         self.check_text(report["cycles"])
         shown = "timing only" if difference is None else f"{difference:.2e}"
         estimated, simulated = report["estimated_cycles"], report["cycles"]
