@@ -76,18 +76,30 @@ static pim_layout_plan *find_best_uniform(pim_layout_search *s)
 	return best;
 }
 
-static bool find_uniform(pim_graph *g, const char *name, pim_layout_kind *kind)
+/* How the layouts are chosen. */
+typedef enum choice {
+	CHOICE_best,
+	CHOICE_each,
+	CHOICE_rows,
+	CHOICE_columns,
+	CHOICE_full,
+	CHOICE_COUNT
+} choice;
+static const char *const choice_name[CHOICE_COUNT] = {"best", "each", "rows", "columns", "full"};
+
+static choice find_choice(const char *name)
 {
-	if (!strcmp(name, "rows"))
-		*kind = PIM_LAYOUT_rows;
-	else if (!strcmp(name, "columns"))
-		*kind = PIM_LAYOUT_columns;
-	else if (!strcmp(name, "full"))
-		*kind = PIM_LAYOUT_full;
-	else if (*name)
-		return pim_error(g->module->context, g->loc,
-			"no uniform layout is called '%s'; expected rows, columns or full", name);
-	return true;
+	for (int k = 0; k < CHOICE_COUNT; k++)
+		if (!strcmp(name, choice_name[k]))
+			return (choice)k;
+	return CHOICE_COUNT;
+}
+
+static pim_layout_kind kind_of(choice k)
+{
+	return k == CHOICE_rows		 ? PIM_LAYOUT_rows
+		   : k == CHOICE_columns ? PIM_LAYOUT_columns
+								 : PIM_LAYOUT_full;
 }
 
 /* A layout that is forced on all values cuts no set as it was meant: there are none then. */
@@ -101,28 +113,53 @@ static void dissolve_sets(pim_graph *g)
 	g->n_sets = 0;
 }
 
+static bool fits(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
+{
+	return find_need(g, t, p) <= t->memory.bytes;
+}
+
+/* Op by op; where that takes too much memory, with a price on constants that doubles until it fits
+ * or nothing changes any more. */
+static pim_layout_plan *choose_each(pim_layout_search *s, pim_graph *g, const pim_target *t)
+{
+	pim_layout_plan *p = pim_layout_search_each(s, 0);
+	for (double price = 1e-6; !fits(g, t, p) && price < 1e6; price *= 2)
+		p = pim_layout_search_each(s, price);
+	return p;
+}
+
+static pim_layout_plan *choose_forced(
+	pim_layout_search *s, pim_graph *g, const pim_target *t, choice how)
+{
+	pim_layout_plan *p =
+		how == CHOICE_each ? choose_each(s, g, t) : pim_layout_search_uniform(s, kind_of(how));
+	if (fits(g, t, p))
+		return p;
+	report_too_large(g, t, p);
+	return NULL;
+}
+
 static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 {
 	double started = seconds_now();
 	pim_arena *a = pim_job_arena(j);
-	pim_layout_kind kind = PIM_LAYOUT_other;
-	if (!find_uniform(g, pim_job_string(j, "uniform"), &kind))
+	choice how = find_choice(pim_job_string(j, "choose"));
+	if (how == CHOICE_COUNT) {
+		pim_error(g->module->context, g->loc,
+			"interleave-layout has no choice '%s'; expected best, each, rows, columns or full",
+			pim_job_string(j, "choose"));
 		return NULL;
+	}
 	pim_layout_search *free_search = pim_layout_search_new(g, j->target, NULL, a);
 	pim_job_count(j, "uniform_bytes", (double)find_best_uniform(free_search)->bytes);
-	if (kind == PIM_LAYOUT_other) {
-		pim_classes *c = pim_classes_new(g, a);
-		int32_t(*base)[PIM_MAX_RANK] =
-			pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), j->target->units, a);
-		return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
+	if (how != CHOICE_best) {
+		dissolve_sets(g);
+		return choose_forced(free_search, g, j->target, how);
 	}
-	dissolve_sets(g);
-	pim_layout_plan *p = pim_layout_search_uniform(free_search, kind);
-	if (find_need(g, j->target, p) > j->target->memory.bytes) {
-		report_too_large(g, j->target, p);
-		return NULL;
-	}
-	return p;
+	pim_classes *c = pim_classes_new(g, a);
+	int32_t(*base)[PIM_MAX_RANK] =
+		pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), j->target->units, a);
+	return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
 }
 
 /* ---- writing it down ---- */

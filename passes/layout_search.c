@@ -232,3 +232,54 @@ pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind
 	p->value = p->cycles;
 	return p;
 }
+
+/* The cycles of a node in a state, its inputs brought there from where they are seen. */
+static double find_cycles_at(
+	const pim_layout_search *s, const pim_layout_plan *p, const pim_node *n, int own, double price)
+{
+	const pim_state *state = &s->states[n->id]->state[own];
+	double cycles = state->cycles + price * (double)state->weight_bytes;
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (s->edge[n->id][i])
+			cycles += pim_layout_edge(s, s->edge[n->id][i], p->seen[n->in[i]->id], own)->cycles;
+	return cycles;
+}
+
+/* The state a node is computed and seen in, when nothing behind it is asked. */
+static void choose_state(
+	const pim_layout_search *s, pim_layout_plan *p, const pim_node *n, double price)
+{
+	const pim_states *r = s->states[n->id];
+	double least = 0;
+	bool found = false;
+	for (int own = 0; own < r->n; own++) {
+		for (int seen = 0; seen < r->n && r->state[own].own; seen++) {
+			if (!r->state[seen].seen || (seen != own && r->state[own].seen))
+				continue;
+			double cycles = find_cycles_at(s, p, n, own, price);
+			if (seen != own)
+				cycles += pim_layout_edge(s, s->move[n->id], own, seen)->cycles;
+			p->steps++;
+			if (found && cycles >= least)
+				continue;
+			found = true;
+			least = cycles;
+			p->own[n->id] = (uint8_t)own;
+			p->seen[n->id] = (uint8_t)seen;
+		}
+	}
+}
+
+pim_layout_plan *pim_layout_search_each(pim_layout_search *s, double price)
+{
+	pim_layout_plan *p = pim_layout_plan_new(s);
+	PIM_EACH_NODE(n, s->graph)
+	{
+		if (is_value(n))
+			choose_state(s, p, n, price);
+	}
+	pim_layout_plan_add_up(s, p);
+	p->value = p->cycles;
+	p->optimal = false;
+	return p;
+}

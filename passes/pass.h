@@ -181,6 +181,9 @@ const pim_target *pim_layout_search_target(const pim_layout_search *s);
 pim_layout_plan *pim_layout_search_fit(pim_layout_search *s);
 /* Every node in its state of that kind, or whole on one unit where it has none. */
 pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind);
+/* One node after the other, each in the state that takes the fewest cycles from where its inputs are seen,
+ * whatever reads it: the choice of one who looks at one op at a time. price: as in run. */
+pim_layout_plan *pim_layout_search_each(pim_layout_search *s, double price);
 
 /* What the units must hold under a plan (layout_memory.c): constants given to the fullest unit, equal
  * boxes once, and the most that live values and fetched inputs take at any time. */

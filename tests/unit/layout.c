@@ -281,6 +281,43 @@ static void check_chains(void)
 	}
 }
 
+/* Cycles of one node in a state of its own, seen in another, all else as in the plan. */
+static double node_cycles(const pim_target *t, const pim_layout_plan *p, const pim_node *n, int own,
+	int seen, double price)
+{
+	const pim_states *r = p->states[n->id];
+	const pim_state *state = &r->state[own];
+	double cycles = state->cycles + price * (double)state->weight_bytes;
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] && p->states[n->in[i]->id] && state->need[i])
+			cycles += pim_edge_cost(t, n->in[i]->type,
+				&p->states[n->in[i]->id]->state[p->seen[n->in[i]->id]], state->need[i],
+				state->slices)
+						  .cycles;
+	if (own != seen)
+		cycles += pim_relayout_cost(t, r->type, state, &r->state[seen]).cycles;
+	return cycles;
+}
+
+/* Op by op: with what stands before it as it is, no node has a cheaper state. */
+static void check_each(pim_layout_search *s, pim_graph *g, double price)
+{
+	const pim_layout_plan *p = pim_layout_search_each(s, price);
+	const pim_target *t = pim_layout_search_target(s);
+	PIM_EACH_NODE(n, g)
+	{
+		if (!p->states[n->id])
+			continue;
+		const pim_states *r = p->states[n->id];
+		double chosen = node_cycles(t, p, n, p->own[n->id], p->seen[n->id], price);
+		CHECK(r->state[p->own[n->id]].own && r->state[p->seen[n->id]].seen);
+		for (int own = 0; own < r->n; own++)
+			for (int seen = 0; seen < r->n; seen++)
+				if (r->state[own].own && r->state[seen].seen)
+					CHECK(node_cycles(t, p, n, own, seen, price) >= chosen * (1 - 1e-9));
+	}
+}
+
 int main(void)
 {
 	check_chains();
@@ -309,6 +346,7 @@ int main(void)
 			const pim_layout_plan *u = pim_layout_search_uniform(s, (pim_layout_kind)kind);
 			CHECK(price > 0 || u->cycles >= p->cycles - 1e-6 * p->cycles);
 		}
+		check_each(s, g, price);
 		pim_context_free(c);
 	}
 	printf(

@@ -273,6 +273,6 @@ int main(void)
 	check_block("split-branches{grain=row},interleave-layout", false);
 	check_block("split-branches{grain=channel},interleave-layout", false);
 	check_block("split-branches{grain=row most=5},interleave-layout", false);
-	check_block("split-branches,interleave-layout{uniform=rows}", false);
+	check_block("split-branches,interleave-layout{choose=rows}", false);
 	return check_failures != 0;
 }
