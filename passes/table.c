@@ -38,7 +38,7 @@ typedef struct named_pipeline {
 } named_pipeline;
 
 static const named_pipeline pipelines[] = {
-#define PIPELINE(name, text, help) {#name, text, help},
+#define PIPELINE(name, text, help) {name, text, help},
 #include "passes/pipelines.def"
 };
 
