@@ -65,6 +65,24 @@ void pim_emit_barrier(pim_lowering *l)
 		l->unit[i].barrier = l->unit[i].number;
 }
 
+static int find_farthest(const pim_target *t, int step)
+{
+	int most = 0;
+	for (int i = 0; i < t->units; i++) {
+		int hops = pim_network_hops(t, i, (i + step) % t->units);
+		most = hops > most ? hops : most;
+	}
+	return most;
+}
+
+int64_t pim_barrier_cycles(const pim_target *t)
+{
+	int64_t cycles = 0;
+	for (int step = 1; step < t->units; step *= 2)
+		cycles += pim_target_send_cycles(t, 0, find_farthest(t, step)) + t->command_cycles;
+	return cycles;
+}
+
 void pim_emit_transfer(
 	pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from, int to_unit, pim_touch to)
 {

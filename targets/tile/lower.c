@@ -85,9 +85,11 @@ static void name_task(pim_lowering *l, const pim_node *n)
 	const char *label = pim_node_label(n, l->arena);
 	pim_task task = {.name = label,
 		.op = pim_op_at(n->op)->name,
-		.start = n->plan->start,
+		.start = n->plan->start + l->late,
 		.cycles = n->plan->cycles};
 	l->task = pim_program_task(l->program, &task);
+	if (task.start + task.cycles > l->end)
+		l->end = task.start + task.cycles;
 }
 
 static bool only_moves(const pim_node *n, const pim_axes *x)
@@ -135,6 +137,14 @@ static bool wants_barrier(pim_barriers barriers, const pim_node *n, const pim_no
 	return barriers == PIM_BARRIERS_op && next;
 }
 
+/* What comes next starts when all that was lowered is complete and all units know of it. */
+static void lower_barrier(pim_lowering *l, const pim_node *next)
+{
+	pim_emit_barrier(l);
+	int64_t late = l->end + pim_barrier_cycles(l->target) - next->plan->start;
+	l->late = late > l->late ? late : l->late;
+}
+
 static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 {
 	int count;
@@ -153,7 +163,7 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 				give_homes(l, in);
 		}
 		if (wants_barrier(barriers, n, i + 1 < count ? order[i + 1].node : NULL))
-			pim_emit_barrier(l);
+			lower_barrier(l, order[i + 1].node);
 	}
 	return true;
 }

@@ -92,6 +92,8 @@ typedef struct pim_lowering {
 	pim_unit *unit;
 	pim_held **home; /* by node id: one per slice */
 	uint32_t task;	 /* of the node being lowered */
+	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
+	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
 } pim_lowering;
 
 int pim_slice_unit(const pim_node *n, int64_t slice);
@@ -108,6 +110,9 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	bool accumulate, int n, const pim_touch *touch);
 /* Every unit waits until every other has done all that was written for it so far. */
 void pim_emit_barrier(pim_lowering *l);
+/* Cycles from the last unit's arrival at a barrier until all units know of it, when nothing else is
+ * on the network. */
+int64_t pim_barrier_cycles(const pim_target *t);
 /* Copies elements from one unit's memory to another's, or within one. */
 void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to);
