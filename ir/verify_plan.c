@@ -2,9 +2,9 @@
 /* verify_plan - one function for each kind of decision: SPLIT, LAID_OUT, MAPPED, SCHEDULED, PLACED.
  *
  * Numbers of units are checked when the machine is known (g->limits). Leaves are there before the
- * program runs: they have no nest, constants no layout either. An op may overlap with the ones that
- * make its inputs, but neither starts nor ends before them; ops that run at the same time never
- * share a unit. */
+ * program runs: they have no nest, and constants need no layout. An op may overlap with the ones
+ * that make its inputs, but neither starts nor ends before them; ops that run at the same time
+ * never share a unit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,7 +168,7 @@ bool pim_verify_laid_out(pim_graph *g)
 	PIM_EACH_NODE(n, g)
 	{
 		const pim_layout *l = n->plan ? n->plan->layout : NULL;
-		if (n->op == PIM_OP_constant)
+		if (n->op == PIM_OP_constant && !l)
 			continue;
 		ok = (l ? check_layout(n) : pim_node_error(n, "has no layout")) && ok;
 		for (uint32_t i = 0; i < n->n_in; i++)
@@ -379,7 +379,7 @@ bool pim_verify_placed(pim_graph *g)
 	int64_t units = largest_unit(g);
 	bool ok = true;
 	PIM_EACH_NODE(n, g)
-	if (n->op != PIM_OP_constant)
+	if (n->op != PIM_OP_constant || (n->plan && n->plan->layout))
 		ok = check_units(n, units) && ok;
 	return ok && check_exclusive(g, units);
 }

@@ -13,7 +13,7 @@
  * that holds most of what it reads of the input that moves most, as placement would put it. While a
  * wave computes, the next one's inputs arrive: with c and q cycles of both, w waves take q + w*c +
  * (w-1)*max(0, q-c). Needs a layout, and a nest but for moves. Source: ours; the charges are those
- * of the simulator. */
+ * of the simulator. Of a shared constant every reader holds one of the pieces itself. */
 #include "passes/pass.h"
 
 typedef struct crew {
@@ -75,11 +75,14 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 	int64_t units = at_most(c.from, pim_layout_slices(l)), pieces = 0, copy = 0;
 	pim_box need, part;
 	pim_axes_demand(x, n, input, axes, &need, NULL, NULL);
+	bool shared = from->op == PIM_OP_constant;
 	pim_pieces p = pim_pieces_of(from, &need, slice % l->copies);
 	for (int64_t s; pim_pieces_next(&p, &s, &part); pieces++) {
+		if (shared && pieces == 0)
+			continue;
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
 		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
-		if (is_home(l, s, units, unit_of(&c, slice))) {
+		if (!shared && is_home(l, s, units, unit_of(&c, slice))) {
 			copy += port;
 			continue;
 		}
@@ -187,7 +190,8 @@ static int find_moving_input(
 	int64_t most = 0;
 	for (int i = 0; i < (int)n->n_in; i++) {
 		arrivals a = {0};
-		for (int k = 0; has_layout(n->in[i]) && k < 3; k++) {
+		bool computed = has_layout(n->in[i]) && n->in[i]->op != PIM_OP_constant;
+		for (int k = 0; computed && k < 3; k++) {
 			pim_box axes;
 			pim_slice_axes(n, x, sample[k], &axes);
 			count_input(t, n, x, i, &axes, sample[k], c, &a);

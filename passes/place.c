@@ -58,6 +58,7 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 		pim_place_search(
 			p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), &o.nodes, j->arena);
 	write_units(p, g);
+	pim_place_shared(g, j->target, j->arena);
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = clock_seconds() - begin;

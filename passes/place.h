@@ -76,4 +76,9 @@ void pim_place_greedy(pim_placement *p, pim_arena *scratch);
 void pim_place_search(
 	pim_placement *p, int rounds, uint64_t seed, int64_t *tried, pim_arena *scratch);
 
+/* ---- place_shared.c ---- */
+/* The pieces of constants that have layouts, each copy on neighbours among the units that read it.
+ */
+void pim_place_shared(pim_graph *g, const pim_target *t, pim_arena *a);
+
 #endif

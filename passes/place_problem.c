@@ -125,9 +125,10 @@ pim_placement *pim_placement_new(
 	return p;
 }
 
+/* Constants follow their readers. */
 static bool has_units(const pim_node *n)
 {
-	return n && n->plan && n->plan->n_units > 0;
+	return n && n->op != PIM_OP_constant && n->plan && n->plan->n_units > 0;
 }
 
 static pim_tenant *collect_tenants(pim_graph *g, int *n, int *number, pim_arena *a)

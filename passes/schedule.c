@@ -30,7 +30,8 @@ static void write_leaves(pim_graph *g, const pim_target *t)
 		if (!(pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf) || !n->plan)
 			continue;
 		int64_t slices = n->plan->layout ? pim_layout_slices(n->plan->layout) : 0;
-		n->plan->n_units = (int)(slices < t->units ? slices : t->units);
+		bool all = slices < t->units || n->op == PIM_OP_constant;
+		n->plan->n_units = (int)(all ? slices : t->units);
 		n->plan->start = n->plan->cycles = 0;
 	}
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fetch.c - brings the box that a slice reads to its unit.
  *
- * A home on the unit that holds the whole box is read in place, and so is a constant, which the
- * unit is given beforehand. Everything else comes in pieces from the owners, the nearest of equal
- * copies first, into a staging area that lasts until the node is lowered on all units. */
+ * A home on the unit that holds the whole box is read in place, and so is a constant without a
+ * layout, which the unit is given beforehand. A constant with a layout has homes like a value: its
+ * owners are given them beforehand. Everything else comes in pieces from the owners, the nearest of
+ * equal copies (of a constant those of the unit's own group) first, into a staging area that lasts
+ * until the node is lowered on all units, so that all slices of the node on a unit read it there.
+ */
 #include "targets/tile/tile.h"
 
 int pim_slice_unit(const pim_node *n, int64_t slice)
@@ -27,7 +30,12 @@ static int64_t held_bytes(const pim_type *t, const pim_box *box)
 	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(t->dtype);
 }
 
-static void give_constant(pim_lowering *l, const pim_node *constant, int unit, const pim_box *need,
+bool pim_is_given(const pim_node *value)
+{
+	return value->op == PIM_OP_constant && !(value->plan && value->plan->layout);
+}
+
+void pim_give_constant(pim_lowering *l, const pim_node *constant, int unit, const pim_box *need,
 	bool exact, pim_held *held)
 {
 	pim_unit *u = &l->unit[unit];
@@ -43,6 +51,11 @@ static void give_constant(pim_lowering *l, const pim_node *constant, int unit, c
 	pim_map_put(u->given_of, &constant, sizeof constant, g);
 	u->constant_bytes += (held_bytes(constant->type, need) + 63) / 64 * 64;
 	*held = g->held;
+}
+
+uint8_t pim_home_space(const pim_node *value)
+{
+	return value->op == PIM_OP_constant ? PIM_SPACE_constant : PIM_SPACE_memory;
 }
 
 int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit)
@@ -88,6 +101,20 @@ static bool find_staged(
 	return false;
 }
 
+/* The copy that a unit holds a piece of itself, as far as it reads it: its group's. -1 for none. */
+static int64_t find_own_copy(const pim_node *value, int unit, const pim_box *need)
+{
+	int64_t each = pim_layout_slices(value->plan->layout) / value->plan->layout->copies;
+	for (int64_t c = 0; c < value->plan->layout->copies; c++) {
+		pim_pieces p = pim_pieces_of(value, need, c);
+		pim_box part;
+		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
+			if (pim_slice_unit(value, slice) == unit)
+				return slice / each;
+	}
+	return -1;
+}
+
 static void stage(
 	pim_lowering *l, const pim_node *value, int unit, const pim_box *need, pim_held *held)
 {
@@ -98,15 +125,16 @@ static void stage(
 	s->next = u->staged;
 	u->staged = s;
 	*held = s->held;
-	pim_pieces p = pim_pieces_of(value, need, 0);
+	int64_t own = value->op == PIM_OP_constant ? find_own_copy(value, unit, need) : -1;
+	pim_pieces p = pim_pieces_of(value, need, own < 0 ? 0 : own);
 	pim_box part;
 	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
-		slice = pim_nearest_copy(l, value, slice, unit);
+		slice = own < 0 ? pim_nearest_copy(l, value, slice, unit) : slice;
 		const pim_held *home = &l->home[value->id][slice];
 		int64_t from, to;
 		pim_pattern pattern = pim_box_pattern(value->type, &part, &home->box, need, &from, &to);
 		pim_emit_transfer(l, &pattern, pim_slice_unit(value, slice),
-			(pim_touch){.space = PIM_SPACE_memory, .address = home->address + from}, unit,
+			(pim_touch){.space = pim_home_space(value), .address = home->address + from}, unit,
 			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + to});
 	}
 }
@@ -114,14 +142,16 @@ static void stage(
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
 	pim_held *held, uint8_t *space)
 {
-	*space = PIM_SPACE_memory;
-	if (value->op == PIM_OP_constant) {
-		*space = PIM_SPACE_constant;
-		give_constant(l, value, unit, need, exact, held);
-	} else if (!find_home(l, value, unit, need, exact, held) &&
-			   !find_staged(&l->unit[unit], value, need, exact, held)) {
-		stage(l, value, unit, need, held);
+	*space = pim_home_space(value);
+	if (pim_is_given(value)) {
+		pim_give_constant(l, value, unit, need, exact, held);
+		return;
 	}
+	if (find_home(l, value, unit, need, exact, held))
+		return;
+	*space = PIM_SPACE_memory;
+	if (!find_staged(&l->unit[unit], value, need, exact, held))
+		stage(l, value, unit, need, held);
 }
 
 void pim_fetch_end(pim_lowering *l)

@@ -57,7 +57,7 @@ static void fetch_operands(work *w)
 		pim_box need;
 		o->type = w->n->in[i]->type;
 		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
-		if (pim_box_empty(&need) || (o->from_memory && w->n->in[i]->op == PIM_OP_constant))
+		if (pim_box_empty(&need) || (o->from_memory && pim_is_given(w->n->in[i])))
 			continue;
 		pim_fetch(w->l, w->n->in[i], w->unit, &need, false, &o->held, &o->space);
 	}
@@ -101,12 +101,12 @@ static bool lies_together(const operand *o, const pim_box *box, int64_t *from)
 }
 
 /* A box of an input that stays in main memory: in place where its bytes lie together, else packed
- * for this tile. A constant is given to the unit tile by tile. */
+ * for this tile. A constant without a layout is given to the unit tile by tile. */
 static pim_touch touch_in_memory(
 	work *w, const operand *o, const pim_node *value, const pim_box *box)
 {
 	int64_t from;
-	if (value->op != PIM_OP_constant && lies_together(o, box, &from))
+	if (!pim_is_given(value) && lies_together(o, box, &from))
 		return (pim_touch){o->space, o->held.address + from, 0, box_bytes(o, box)};
 	pim_held held;
 	uint8_t space;

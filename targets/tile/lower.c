@@ -24,6 +24,17 @@ static void take_homes(pim_lowering *l, const pim_node *n)
 	}
 }
 
+/* The owners of a constant are given its pieces before the program starts. */
+static void give_pieces(pim_lowering *l, const pim_node *n)
+{
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	l->home[n->id] = PIM_NEW(l->arena, pim_held, slices);
+	for (int64_t s = 0; s < slices; s++) {
+		pim_box piece = pim_layout_box(n->plan->layout, n->type, s, NULL);
+		pim_give_constant(l, n, pim_slice_unit(n, s), &piece, true, &l->home[n->id][s]);
+	}
+}
+
 static void give_homes(pim_lowering *l, const pim_node *n)
 {
 	int64_t slices = pim_layout_slices(n->plan->layout);
@@ -153,6 +164,11 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
 	for (int i = 0; i < l->graph->n_inputs; i++)
 		take_homes(l, l->graph->inputs[i]);
+	PIM_EACH_NODE(n, l->graph)
+	{
+		if (n->op == PIM_OP_constant && !pim_is_given(n))
+			give_pieces(l, n);
+	}
 	for (int i = 0; i < count; i++) {
 		const pim_node *n = order[i].node;
 		if (!lower_node(l, n))
@@ -185,8 +201,7 @@ static void add_constant_home(pim_lowering *l, const pim_node *n, uint32_t resul
 {
 	pim_box whole = pim_box_of(n->type);
 	pim_held held;
-	uint8_t space;
-	pim_fetch(l, n, 0, &whole, true, &held, &space);
+	pim_give_constant(l, n, 0, &whole, true, &held);
 	pim_home home = {PIM_HOME_result, result, 0, l->unit[0].room.peak + held.address, whole};
 	pim_program_home(l->program, &home);
 }

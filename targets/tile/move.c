@@ -189,12 +189,12 @@ static void move_input(move *m, const pim_box *axes)
 	pim_held held;
 	m->from = &held;
 	m->from_unit = m->to_unit;
-	if (value->op == PIM_OP_constant) {
+	if (pim_is_given(value)) {
 		pim_fetch(m->l, value, m->to_unit, &need, false, &held, &m->from_space);
 		move_part(m, axes, &need);
 		return;
 	}
-	m->from_space = PIM_SPACE_memory;
+	m->from_space = pim_home_space(value);
 	pim_pieces p = pim_pieces_of(value, &need, 0);
 	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
 		slice = pim_nearest_copy(m->l, value, slice, m->to_unit);

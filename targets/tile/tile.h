@@ -90,7 +90,7 @@ typedef struct pim_lowering {
 	pim_program *program;
 	pim_arena *arena;
 	pim_unit *unit;
-	pim_held **home; /* by node id: one per slice */
+	pim_held **home; /* by node id: one per slice; NULL for constants without a layout */
 	uint32_t task;	 /* of the node being lowered */
 	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
 	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
@@ -126,6 +126,13 @@ pim_pattern pim_box_pattern(const pim_type *t, const pim_box *part, const pim_bo
 void pim_pattern_simplify(pim_pattern *p);
 
 /* ---- fetch.c ---- */
+/* A constant without a layout: each unit is given what its slices read. */
+bool pim_is_given(const pim_node *value);
+/* Gives a unit a box of a constant, unless it has one that will do. */
+void pim_give_constant(pim_lowering *l, const pim_node *constant, int unit, const pim_box *need,
+	bool exact, pim_held *held);
+/* Where the homes of a value lie: with the constants, or with what is computed. */
+uint8_t pim_home_space(const pim_node *value);
 /* Where a value's box lies on a unit, ready to be read: an own home, a constant given, or a staging
  * area that is filled now. exact: the box must be packed by itself. */
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,

@@ -101,6 +101,18 @@ static void decide_units(pim_node *n, int units, int64_t start, pim_arena *a)
 		n->plan->unit[i] = (first + i * 5) % units;
 }
 
+/* Units that hold a constant together; others fetch from them. */
+static void share_constant(pim_node *n, int units, pim_arena *a)
+{
+	pim_layout *l = PIM_NEW(a, pim_layout, 1);
+	*l = (pim_layout){.rank = n->type->rank, .sums = 1, .copies = 1 + draw(3)};
+	for (int d = 0; d < l->rank; d++)
+		l->parts[d] = draw_parts(n->type->dims[d]);
+	pim_node_plan(n)->layout = l;
+	decide_units(n, units, 0, a);
+	n->plan->cycles = 0;
+}
+
 /* Partial sums are read by a relayout only. */
 static void insert_relayouts(pim_graph *g)
 {
@@ -125,8 +137,11 @@ static void decide(pim_graph *g, const pim_target *t, pim_arena *a)
 	int64_t start = 0;
 	PIM_EACH_NODE(n, g)
 	{
-		if (n->op == PIM_OP_constant)
+		if (n->op == PIM_OP_constant) {
+			if (draw(2))
+				share_constant(n, t->units, a);
 			continue;
+		}
 		const pim_axes *x = pim_axes_new(n, a);
 		if (!n->plan || !n->plan->layout)
 			decide_layout(n, x, false, a);
