@@ -39,9 +39,8 @@ static void list_ops(pim_context *c, FILE *out)
 
 static void list_targets(pim_context *c, FILE *out)
 {
-	(void)c;
 	for (int i = 0; i < pim_target_count(); i++)
-		fprintf(out, "%-18s %s\n", pim_target_name(i), pim_target_summary(i));
+		fprintf(out, "%-18s %s\n", pim_target_name(c, i), pim_target_summary(i));
 }
 
 static void list_frontends(pim_context *c, FILE *out)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* targets/machine_file.h - between the parts of the machine reader.
  *
- * yaml.c turns a YAML file into entries, yaml_keys.c entries into a machine, and yaml_quantity.c
- * one value with its unit into a number. */
+ * yaml.c turns a YAML file into entries, machine_base.c adds those of the machine it starts from,
+ * yaml_keys.c turns entries into a machine, and yaml_quantity.c one value with its unit into a
+ * number. targets.c finds the text of a machine. */
 #ifndef PIM_TARGETS_MACHINE_FILE_H
 #define PIM_TARGETS_MACHINE_FILE_H
 
@@ -28,8 +29,26 @@ typedef struct machine_file {
 	machine_entry *entry;
 } machine_file;
 
+/* The text of a machine. One machine has one text: its address tells machines apart. */
+typedef struct machine_text {
+	const char *name;			/* for messages */
+	const char *path, *summary; /* path: NULL when built in */
+	const char *text;
+	size_t bytes;
+} machine_text;
+
+/* The machine of a built-in name or a .yaml path, which stands at `at` (nowhere: a command line).
+ * False after a diagnostic. */
+bool pim_machine_find(pim_context *c, pim_loc at, const char *name, machine_text *m);
 /* The entries of YAML text in file order; false after diagnostics. */
 bool pim_machine_entries(machine_file *f, uint32_t source, const char *text, size_t bytes);
+/* Adds what the machine named by the key `base`, and its base in turn, has and the file has not;
+ * names are not inherited. False after diagnostics. */
+bool pim_machine_inherit(machine_file *f, const machine_text *m);
+/* The value that a file gives a key; NULL for none. */
+const machine_entry *pim_machine_entry(const machine_file *f, const char *section, const char *key);
+/* Makes room for one more entry. */
+machine_entry *pim_machine_entry_new(machine_file *f);
 /* Fills the machine from the entries; reports everything that is wrong. */
 bool pim_machine_fill(machine_file *f, pim_target *t);
 

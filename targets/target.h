@@ -21,6 +21,7 @@ typedef struct pim_memory {
 
 typedef struct pim_target {
 	const char *name, *summary, *path; /* path: the YAML file, NULL when built in */
+	const char *base;                  /* the machine that gives what its own file leaves out; NULL: none */
 	const char *command_set;           /* "tile", "none", ... */
 	const char *pipeline;              /* the default one */
 	double clock_hz;
@@ -47,10 +48,10 @@ typedef struct pim_target {
 	double static_w;        /* whole machine */
 } pim_target;
 
-/* A built-in name, or a path that ends in .yaml; located diagnostics and NULL otherwise. */
+/* A built-in name, or a path that ends in .yaml (its key `base` is another one); located diagnostics and NULL otherwise. */
 const pim_target *pim_target_find(pim_context *c, const char *name);
 int pim_target_count(void);
-const char *pim_target_name(int i);
+const char *pim_target_name(pim_context *c, int i); /* with dashes, as users write it */
 const char *pim_target_summary(int i);
 pim_limits pim_target_limits(const pim_target *t);
 

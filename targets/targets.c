@@ -26,9 +26,15 @@ int pim_target_count(void)
 	return ROWS;
 }
 
-const char *pim_target_name(int i)
+/* With dashes, as passes have them. */
+const char *pim_target_name(pim_context *c, int i)
 {
-	return rows[i].name;
+	size_t n = strlen(rows[i].name);
+	char *s = pim_arena_copy(c->arena, rows[i].name, n);
+	for (size_t k = 0; k < n; k++)
+		if (s[k] == '_')
+			s[k] = '-';
+	return s;
 }
 
 const char *pim_target_summary(int i)
@@ -41,42 +47,24 @@ pim_limits pim_target_limits(const pim_target *t)
 	return (pim_limits){t->units, t->buffer.bytes, t->memory.bytes};
 }
 
-static const pim_target *read_machine(
-	pim_context *c, const char *name, const char *text, size_t bytes, const pim_target *init)
+static bool open_path(pim_context *c, pim_loc at, const char *path, machine_text *m)
 {
-	pim_target *t = PIM_NEW(c->arena, pim_target, 1);
-	*t = *init;
-	pim_arena *scratch = pim_arena_new();
-	uint32_t source = pim_source_text(c, name, text, bytes);
-	machine_file f = {.context = c, .arena = scratch, .start = {source, 0}};
-	bool good = pim_machine_entries(&f, source, text, bytes) && pim_machine_fill(&f, t);
-	pim_arena_free(scratch);
-	return good ? t : NULL;
-}
-
-static const pim_target *read_path(pim_context *c, const char *path)
-{
-	size_t bytes;
-	const char *text = pim_file_map(c, (pim_loc){0}, path, &bytes);
-	if (!text)
-		return NULL;
-	if (bytes > LARGEST_FILE) {
-		pim_file_error(c, path, "the machine file has %zu bytes, expected at most %d", bytes,
-			(int)LARGEST_FILE);
-		return NULL;
-	}
 	const char *kept = pim_intern(c, path, strlen(path));
-	return read_machine(c, kept, text, bytes, &(pim_target){.path = kept, .summary = ""});
+	*m = (machine_text){.name = kept, .path = kept, .summary = ""};
+	m->text = pim_file_map(c, at, kept, &m->bytes);
+	if (!m->text)
+		return false;
+	return m->bytes <= LARGEST_FILE ||
+		   pim_file_error(c, path, "the machine file has %zu bytes, expected at most %d", m->bytes,
+			   (int)LARGEST_FILE);
 }
 
-static const pim_target *read_row(pim_context *c, const target_row *row)
+static bool open_row(pim_context *c, const target_row *row, machine_text *m)
 {
-	pim_text name = {0};
-	pim_text_printf(&name, "targets/%s.yaml", row->name);
-	const char *kept = pim_intern(c, name.s, name.n);
-	pim_text_free(&name);
 	const char *text = *row->yaml;
-	return read_machine(c, kept, text, strlen(text), &(pim_target){.summary = row->summary});
+	*m = (machine_text){.summary = row->summary, .text = text, .bytes = strlen(text)};
+	m->name = pim_arena_printf(c->arena, "targets/%s.yaml", row->name);
+	return true;
 }
 
 static bool has_ending(const char *s, const char *ending)
@@ -85,30 +73,45 @@ static bool has_ending(const char *s, const char *ending)
 	return n >= m && !memcmp(s + n - m, ending, m);
 }
 
-static void report_unknown(pim_context *c, const char *name)
+static bool report_unknown(pim_context *c, pim_loc at, const char *name)
 {
 	const char *names[ROWS];
 	pim_text all = {0};
 	for (int i = 0; i < ROWS; i++) {
-		names[i] = rows[i].name;
-		pim_text_printf(&all, "%s%s", i ? ", " : "", rows[i].name);
+		names[i] = pim_target_name(c, i);
+		pim_text_printf(&all, "%s%s", i ? ", " : "", names[i]);
 	}
 	const char *near = pim_nearest(name, ROWS, names);
 	if (near)
-		pim_file_error(c, NULL, "unknown target \"%s\"; did you mean \"%s\"?", name, near);
+		pim_error(c, at, "unknown target \"%s\"; did you mean \"%s\"?", name, near);
 	else
-		pim_file_error(
-			c, NULL, "unknown target \"%s\"; expected one of %s, or a .yaml file", name, all.s);
+		pim_error(c, at, "unknown target \"%s\"; expected one of %s, or a .yaml file", name, all.s);
 	pim_text_free(&all);
+	return false;
+}
+
+bool pim_machine_find(pim_context *c, pim_loc at, const char *name, machine_text *m)
+{
+	for (int i = 0; i < ROWS; i++)
+		if (!strcmp(pim_target_name(c, i), name))
+			return open_row(c, &rows[i], m);
+	if (has_ending(name, ".yaml") || has_ending(name, ".yml"))
+		return open_path(c, at, name, m);
+	return report_unknown(c, at, name);
 }
 
 const pim_target *pim_target_find(pim_context *c, const char *name)
 {
-	for (int i = 0; i < ROWS; i++)
-		if (!strcmp(rows[i].name, name))
-			return read_row(c, &rows[i]);
-	if (has_ending(name, ".yaml") || has_ending(name, ".yml"))
-		return read_path(c, name);
-	report_unknown(c, name);
-	return NULL;
+	machine_text m;
+	if (!pim_machine_find(c, (pim_loc){0}, name, &m))
+		return NULL;
+	pim_target *t = PIM_NEW(c->arena, pim_target, 1);
+	*t = (pim_target){.path = m.path, .summary = m.summary};
+	pim_arena *scratch = pim_arena_new();
+	uint32_t source = pim_source_text(c, m.name, m.text, m.bytes);
+	machine_file f = {.context = c, .arena = scratch, .start = {source, 0}};
+	bool good = pim_machine_entries(&f, source, m.text, m.bytes) && pim_machine_inherit(&f, &m) &&
+				pim_machine_fill(&f, t);
+	pim_arena_free(scratch);
+	return good ? t : NULL;
 }

@@ -19,7 +19,7 @@ static bool refuse(reader *r, pim_loc at, const char *what)
 	return pim_error(r->file->context, at, "%s", what);
 }
 
-static machine_entry *new_entry(machine_file *f)
+machine_entry *pim_machine_entry_new(machine_file *f)
 {
 	if (f->n == f->room) {
 		f->room = f->room ? 2 * f->room : 64;
@@ -91,7 +91,7 @@ static bool read_entry(reader *r, const char *section, const pim_yaml_event *key
 {
 	if (key->kind != PIM_YAML_scalar)
 		return refuse(r, key->at, "expected a key, as in \"clock: 500 MHz\"");
-	machine_entry *e = new_entry(r->file);
+	machine_entry *e = pim_machine_entry_new(r->file);
 	int number = r->file->n - 1;
 	*e = (machine_entry){.section = section, .key_at = key->at};
 	e->key = pim_arena_copy(r->file->arena, key->text, key->length);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml_keys.c - the keys of a machine file and how they fill a machine.
  *
- * One row per key; every key is required and may stand once. All that is wrong is reported, in the
- * order of the file, then what is missing. */
+ * One row per key; every key but `base` is required, in the file or in what it starts from, and may
+ * stand once. All that is wrong is reported, in the order of the file, then what is missing. */
 #include <string.h>
 
 #include "targets/machine_file.h"
@@ -25,24 +25,25 @@ typedef struct machine_key {
 	bool zero; /* may be zero */
 	size_t offset;
 	const char *choices; /* "mesh torus": the value is its number, or kept as text */
+	bool optional;
 } machine_key;
 
 #define FIELD(field) offsetof(pim_target, field)
 #define TEXT(section, name, field)                                                                 \
 	{                                                                                              \
-		section, name, STORE_text, QUANTITY_count, false, FIELD(field), NULL                       \
+		section, name, STORE_text, QUANTITY_count, false, FIELD(field), NULL, false                \
 	}
 #define WHOLE(section, name, kind, zero, field)                                                    \
 	{                                                                                              \
-		section, name, STORE_int64, QUANTITY_##kind, zero, FIELD(field), NULL                      \
+		section, name, STORE_int64, QUANTITY_##kind, zero, FIELD(field), NULL, false               \
 	}
 #define COUNT(section, name, field)                                                                \
 	{                                                                                              \
-		section, name, STORE_int, QUANTITY_count, false, FIELD(field), NULL                        \
+		section, name, STORE_int, QUANTITY_count, false, FIELD(field), NULL, false                 \
 	}
 #define REAL(section, name, kind, zero, field)                                                     \
 	{                                                                                              \
-		section, name, STORE_double, QUANTITY_##kind, zero, FIELD(field), NULL                     \
+		section, name, STORE_double, QUANTITY_##kind, zero, FIELD(field), NULL, false              \
 	}
 #define MEMORY(name)                                                                               \
 	WHOLE(#name, "size", bytes, false, name.bytes),                                                \
@@ -53,12 +54,13 @@ typedef struct machine_key {
 
 static const machine_key keys[] = {
 	TEXT("", "name", name),
-	{"", "command_set", STORE_text, QUANTITY_count, false, FIELD(command_set), "tile none"},
+	{"", "base", STORE_text, QUANTITY_count, false, FIELD(base), NULL, true},
+	{"", "command_set", STORE_text, QUANTITY_count, false, FIELD(command_set), "tile none", false},
 	TEXT("", "pipeline", pipeline),
 	REAL("", "clock", clock, false, clock_hz),
 	{"network", "topology", STORE_choice, QUANTITY_count, false, FIELD(network.topology),
-		"mesh torus"},
-	{"network", "size", STORE_counts, QUANTITY_count, false, FIELD(network.size), NULL},
+		"mesh torus", false},
+	{"network", "size", STORE_counts, QUANTITY_count, false, FIELD(network.size), NULL, false},
 	REAL("network", "link", rate, false, network.link_bytes_per_cycle),
 	WHOLE("network", "hop_time", cycles, true, network.hop_cycles),
 	REAL("network", "hop_energy", data_energy, true, network.hop_pj),
@@ -276,7 +278,7 @@ static bool fill_entry(machine_file *f, machine_entry *e, pim_target *t)
 	return check_form(f, k, e) && store_value(f, k, e, t);
 }
 
-static const machine_entry *find_entry(const machine_file *f, const char *section, const char *key)
+const machine_entry *pim_machine_entry(const machine_file *f, const char *section, const char *key)
 {
 	for (int i = 0; i < f->n; i++)
 		if (!strcmp(f->entry[i].section, section) && !strcmp(f->entry[i].key, key))
@@ -291,8 +293,9 @@ static bool report_missing(machine_file *f)
 	const char *reported = "";
 	for (int i = 0; i < KEYS; i++) {
 		const machine_key *k = &keys[i];
-		const machine_entry *section = *k->section ? find_entry(f, "", k->section) : NULL;
-		if (find_entry(f, k->section, k->name) || (section && section->form != MACHINE_section))
+		const machine_entry *section = *k->section ? pim_machine_entry(f, "", k->section) : NULL;
+		if (k->optional || pim_machine_entry(f, k->section, k->name) ||
+			(section && section->form != MACHINE_section))
 			continue;
 		good = false;
 		if (*k->section && !section) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine reader: the built-in files, units, and a table of wrong files with their messages. */
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "targets/target.h"
@@ -100,8 +101,8 @@ static void test_built_in(void)
 	heard h = {0};
 	pim_context_on_diag(c, hear, &h);
 	for (int i = 0; i < pim_target_count(); i++) {
-		const pim_target *t = pim_target_find(c, pim_target_name(i));
-		CHECK(t && !strcmp(t->name, pim_target_name(i)) && !t->path);
+		const pim_target *t = pim_target_find(c, pim_target_name(c, i));
+		CHECK(t && !strcmp(t->name, pim_target_name(c, i)) && !t->path);
 		CHECK(*pim_target_summary(i));
 		CHECK(pim_target_limits(t).units == t->units);
 	}
@@ -228,8 +229,129 @@ static void test_damage(void)
 	}
 }
 
+/* ---- machines that start from another one ---- */
+
+/* Files of one folder, each with its text; reads the first. */
+typedef struct file_text {
+	const char *name, *text;
+} file_text;
+
+static const pim_target *read_files(pim_context *c, int n, const file_text *file, heard *h)
+{
+	char folder[64], path[4][96];
+	snprintf(folder, sizeof folder, "/tmp/pim_bases_%d", (int)getpid());
+	mkdir(folder, 0700);
+	for (int i = 0; i < n; i++) {
+		snprintf(path[i], sizeof path[i], "%s/%s", folder, file[i].name);
+		FILE *f = fopen(path[i], "wb");
+		CHECK(f && fputs(file[i].text, f) >= 0);
+		fclose(f);
+	}
+	memset(h, 0, sizeof *h);
+	pim_context_on_diag(c, hear, h);
+	const pim_target *t = pim_target_find(c, path[0]);
+	for (int i = 0; i < n; i++)
+		unlink(path[i]);
+	rmdir(folder);
+	return t;
+}
+
+/* Single keys override, at the top and in sections; what depends on the clock follows it. */
+static void test_base(void)
+{
+	static const file_text files[] = {
+		{"a.yaml", "base: b.yaml\nname: a\nclock: 1 GHz\nnetwork: {size: [2, 2]}\n"},
+		{"b.yaml", "name: b\nbase: c.yaml\nmemory: {size: 1 MiB}\nnetwork: {size: [9]}\n"},
+		{"c.yaml", good}};
+	pim_context *c = pim_context_new();
+	heard h;
+	const pim_target *t = read_files(c, 3, files, &h);
+	CHECK(t && h.n == 0);
+	CHECK(!strcmp(t->name, "a") && !strcmp(t->base, "b.yaml"));
+	CHECK(t->clock_hz == 1e9 && t->units == 4 && t->network.size[0] == 2);
+	CHECK(t->network.topology == PIM_TOPOLOGY_torus && t->network.link_bytes_per_cycle == 16);
+	CHECK(t->memory.bytes == 1 << 20);
+	CHECK(t->memory.bytes_per_cycle == 16 && t->memory.latency == 40); /* 16 GB/s, 40 ns */
+	CHECK(t->matrix.rows == 16 && t->static_w == 0.5);
+	pim_context_free(c);
+}
+
+/* A built-in machine and one that says the same in full are the same. */
+static void test_base_in_full(void)
+{
+	pim_context *c = pim_context_new();
+	heard h;
+	const pim_target *large = pim_target_find(c, "stack3d-16"), *t = pim_target_find(c, "stack3d");
+	static const file_text file = {"d.yaml", "name: d\nbase: stack3d-16\nstatic_power: 2 W\n"
+											 "network: {size: [8, 8], link: 16 B/cycle}\n"};
+	const pim_target *same = read_files(c, 1, &file, &h);
+	CHECK(large && t && same && h.n == 0);
+	CHECK(large->units == 4 * t->units && large->memory.bytes == t->memory.bytes);
+	pim_target copy = *same;
+	copy.name = t->name;
+	copy.base = t->base;
+	copy.summary = t->summary;
+	copy.path = t->path;
+	CHECK(!memcmp(&copy.clock_hz, &t->clock_hz, sizeof copy - offsetof(pim_target, clock_hz)));
+	CHECK(!strcmp(copy.command_set, t->command_set) && !strcmp(copy.pipeline, t->pipeline));
+	pim_context_free(c);
+}
+
+typedef struct wrong_base {
+	const char *text, *other; /* of a.yaml, b.yaml */
+	const char *message;	  /* of all, with places */
+} wrong_base;
+
+static const wrong_base wrong_bases[] = {
+	{"name: a\nbase: stak3d\n", "", "2:7: unknown target \"stak3d\"; did you mean \"stack3d\"?\n"},
+	{"name: a\nbase: c.yaml\n", "", "2:7: "},
+	{"name: a\nbase: ../b.yaml\n", "", "2:7: file \"../b.yaml\": leaves the folder of"},
+	{"name: a\nbase: a.yaml\n", "", "a.yaml is a base of itself\n2:7: the base of "},
+	{"name: a\nbase: b.yaml\n", "name: b\n\nbase: a.yaml\n",
+		"a.yaml is a base of itself\n2:7: the base of "},
+	{"name: a\nbase: b.yaml\n", "name: b\nbase: ./b.yaml\n",
+		"2:7: more than 8 bases, one on another\n"},
+	{"name: a\nbase: b.yaml\n", "name: [\n", "2:7: the base of "},
+	{"name: a\nbase: b.yaml\n", "name: b\nclock: 1 GHz\nclock: 2 GHz\n",
+		"3:1: the key \"clock\" stands twice\n2:1: the first is here\n"},
+	{"name: a\nbase: b.yaml\n", "name: b\n", "1:1: missing key \"command_set\""},
+	{"name: a\nbase: [stack3d]\n", "",
+		"2:7: base is a list; expected the name of a machine or of a .yaml file\n"},
+	{"name: a\nbase:\n", "", "2:6: base is empty; expected the name of a machine"},
+	{"name: a\nbase: {x: 1}\n", "", "2:7: base is a section; expected the name of a machine"},
+	{"name: a\nbase: stack3d\nbase: null\n", "", "3:1: the key \"base\" stands twice\n"},
+	{"base: stack3d\n", "", "1:1: missing key \"name\"; expected a name\n"},
+	{"name: a\nbase: stack3d\nnetwork: 5\n", "",
+		"3:10: network is one value; expected a section with topology, size"},
+	{"name: a\nbase: stack3d\nnetwork: {sise: [4]}\n", "",
+		"3:11: unknown key \"network.sise\"; did you mean \"size\"?\n"},
+	{"name: a\nbase: stack3d\nnetwork: {network: {size: [4]}}\n", "",
+		"3:20: a section inside a section; expected a value\n"},
+	{"name: a\nbase: stack3d\nsize: [4]\n", "",
+		"3:1: unknown key \"size\"; \"size\" belongs in the section network\n"},
+};
+
+static void test_wrong_base(void)
+{
+	for (size_t i = 0; i < sizeof wrong_bases / sizeof wrong_bases[0]; i++) {
+		const wrong_base *w = &wrong_bases[i];
+		const file_text files[] = {{"a.yaml", w->text}, {"b.yaml", w->other}};
+		pim_context *c = pim_context_new();
+		heard h;
+		const pim_target *t = read_files(c, 2, files, &h);
+		bool right = !t && strstr(h.all, w->message);
+		if (!right)
+			fprintf(stderr, "%s -> %s\n", w->text, h.all);
+		CHECK(right);
+		pim_context_free(c);
+	}
+}
+
 int main(void)
 {
+	test_base();
+	test_base_in_full();
+	test_wrong_base();
 	test_good();
 	test_built_in();
 	test_wrong();
