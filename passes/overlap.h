@@ -19,13 +19,22 @@ typedef struct pim_digit {
 	bool spatial, piece;
 } pim_digit;
 
+/* The same loop as its axis sees it: indices `stride` apart differ by `weight` steps, and the loops
+ * inside it add `inside` at most. */
+typedef struct pim_turn {
+	int64_t stride, weight, inside;
+} pim_turn;
+
 /* An axis may be cut first into balanced pieces (its outermost loop is spatial), then into tiles.
  */
+enum { PIM_MAX_DIGITS = 64 };
 typedef struct pim_spaces {
 	int n_axes, n;
 	int64_t size[PIM_MAX_AXES], pieces[PIM_MAX_AXES], tile[PIM_MAX_AXES];
 	bool result[PIM_MAX_AXES]; /* the axis indexes the result */
 	pim_digit *digit;		   /* outer to inner */
+	int n_turns[PIM_MAX_AXES];
+	const pim_turn *turn[PIM_MAX_AXES]; /* by axis: loops within a piece, outer to inner */
 	int64_t steps, places;
 	int64_t last; /* R0: what the loops of the other axes add when a sum is final */
 } pim_spaces;
@@ -46,6 +55,42 @@ int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes);
 /* The same by looking at every place and step. */
 int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes);
 
+/* ---- overlap_pair.c: a producer and one that reads it ---- */
+
+/* A dimension of the value between: the consumer reads the index `read` of its axes, clipped to
+ * 0..size-1, or all of it; the producer makes the index `made` of its axes, or all at once. */
+typedef struct pim_pair_dim {
+	int64_t size;
+	pim_index read, made;
+	bool read_whole, made_whole;
+} pim_pair_dim;
+typedef struct pim_pair {
+	const pim_spaces *producer, *consumer;
+	int n;
+	pim_pair_dim dim[PIM_MAX_RANK];
+} pim_pair;
+
+/* Input `input` of an op (axes x, spaces consumer), whose value has the elements and shape of v's, the
+ * result of an op with axes y. */
+pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer,
+	const pim_node *v, const pim_axes *y, const pim_spaces *producer);
+/* Indices lo..hi-1 of a dimension that a box of the consumer's axes reads; false: none. */
+bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo, int64_t *hi);
+/* Ranges of the producer's axes that make them; other axes of the box are left as they are. */
+void pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes);
+/* What making them adds to the ready step, beside 1 + R0. */
+int64_t pim_pair_part(const pim_pair *e, int dim, int64_t lo, int64_t hi);
+/* Is every axis of the consumer read by one dimension at most? Then the finish separates. */
+bool pim_pair_separates(const pim_pair *e);
+/* Cycles until the consumer has finished, when a step of the producer takes `made` cycles and never
+ * waits, and one of the consumer `used`: each place runs its steps in order, each as soon as it is
+ * ready; places in lock-step finish at the same time (overlap_finish.c says why). The pair
+ * separates. Cost: see there. */
+int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used);
+/* The same by looking at every pair of data spaces (overlap_exhaustive.c), in lock-step or not. */
+typedef enum pim_pace { PIM_PACE_free, PIM_PACE_lockstep } pim_pace;
+int64_t pim_pair_finish_exhaustive(const pim_pair *e, int64_t made, int64_t used, pim_pace pace);
+
 /* ---- overlap_handoff.c: what the spaces of a consumer need of one producer ---- */
 
 /* Part d of a space's ready step is table[d][place_part(place) + step_part(step)]; a space needs
@@ -58,13 +103,12 @@ typedef struct pim_handoff {
 	int64_t constant;			 /* 1 + R0 of the producer */
 } pim_handoff;
 
-/* Input `input` of n, whose value has the elements and shape of v's; v is the op with spaces p and
- * axes y. */
-pim_handoff pim_handoff_new(const pim_node *n, int input, const pim_axes *x,
-	const pim_spaces *consumer, const pim_node *v, const pim_axes *y, const pim_spaces *p,
-	pim_arena *a);
+pim_handoff pim_handoff_new(const pim_pair *e, pim_arena *a);
 /* Ready step of the space whose digits (of the consumer's nest) are given. */
 int64_t pim_handoff_ready(const pim_handoff *e, const pim_spaces *consumer, const int64_t *digit);
+/* As pim_pair_finish, tile by tile; the pair need not separate. */
+int64_t pim_handoff_finish(
+	const pim_handoff *e, const pim_spaces *consumer, int64_t made, int64_t used);
 
 /* ---- overlap_graph.c: a whole graph, each op on units of its own ---- */
 

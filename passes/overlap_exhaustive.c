@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overlap_exhaustive - the oracle of overlap.c: compares a box with every data space.
+/* overlap_exhaustive - the oracle of overlap.c and overlap_finish.c: looks at every data space.
  *
  * What OverlaPIM (DATE 2023) does for each consumer space: test every producer space for
- * intersection and take the latest step. Cost: places times steps. */
+ * intersection and take the latest step. Then places run step by step. Cost: places times steps,
+ * of both for a pair. */
 #include "passes/overlap.h"
 
 static bool meets(const pim_spaces *s, const pim_box *a, const pim_box *b)
@@ -22,4 +23,45 @@ int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes)
 				return step + 1;
 		}
 	return 0;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Steps of the producer that a space of the consumer waits for. */
+static int64_t ready_of(const pim_pair *e, int64_t place, int64_t step)
+{
+	pim_box axes, made = {.n = e->producer->n_axes};
+	if (!pim_spaces_box(e->consumer, place, step, &axes))
+		return 0;
+	for (int a = 0; a < made.n; a++)
+		made.hi[a] = e->producer->size[a];
+	for (int d = 0; d < e->n; d++) {
+		int64_t lo, hi;
+		if (!pim_pair_need(e, d, &axes, &lo, &hi))
+			return 0;
+		pim_pair_made(e, d, lo, hi, &made);
+	}
+	return pim_spaces_ready_exhaustive(e->producer, &made);
+}
+
+int64_t pim_pair_finish_exhaustive(const pim_pair *e, int64_t made, int64_t used, pim_pace pace)
+{
+	int64_t finish = 0, places = e->consumer->places, now = 0;
+	if (pace == PIM_PACE_lockstep) {
+		for (int64_t step = 0; step < e->consumer->steps; step++) {
+			for (int64_t place = 0; place < places; place++)
+				now = later(now, made * ready_of(e, place, step));
+			now += used;
+		}
+		return now;
+	}
+	for (int64_t place = 0; place < places; place++, now = 0) {
+		for (int64_t step = 0; step < e->consumer->steps; step++)
+			now = later(now, made * ready_of(e, place, step)) + used;
+		finish = later(finish, now);
+	}
+	return finish;
 }

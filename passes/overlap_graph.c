@@ -107,8 +107,8 @@ static need find_need(pim_overlap *s, const pim_node *n, int input, pim_arena *s
 		const run *p = &s->run[from->id];
 		w.kind = NEED_table;
 		w.from = from;
-		w.handoff =
-			pim_handoff_new(n, input, r->axes, r->spaces, from, p->axes, p->spaces, scratch);
+		pim_pair pair = pim_pair_of(input, r->axes, r->spaces, from, p->axes, p->spaces);
+		w.handoff = pim_handoff_new(&pair, scratch);
 		return w;
 	}
 	bool traced = r->spaces->places * r->spaces->steps <= MOST_TRACED && from->type->n_parts == 0;

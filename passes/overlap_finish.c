@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* overlap_finish - when a producer and its consumer have finished, without looking at their tiles.
+ *
+ * A space at step j of its place that is ready after r steps of the producer ends, and its place
+ * then runs on to its last step, no sooner than r * L1 + (T2 - j) * L2, so
+ *     finish = max( T2 * L2, max over spaces of r * L1 + (T2 - j) * L2 )
+ * for places that run by themselves. In lock-step the common step j begins at the largest r of all
+ * places, which is a maximum of the same maxima: the finish is the same. r is 1 + R0 and a sum over
+ * dimensions of the value between, j a sum over digits, so the maximum separates: each dimension
+ * gives its own largest L1 * g - L2 * j over the digits of the axes that it is read by; digits of
+ * other axes stand at 0.
+ *
+ * One dimension is searched by ranges of a digit, outer digits first. Where all that a range reads
+ * lies in one turn around a producer's loop (stride I, weight w), moving a box by c * I adds c * w
+ * to g and nothing else changes. So of digits that are delta apart, the fewest that move boxes by a
+ * multiple of I, values rise or fall evenly and the best is at an end: delta digits of the range are
+ * left. Other ranges are cut in two. A range is left out when its bound, L1 * g of all that it reads
+ * less L2 * j of its first digit, is not above the best value so far.
+ * Cost: loops of both, times the few digits that are left; never more than the positions of the
+ * axes and their halves. Source: ours. */
+#include "passes/overlap.h"
+
+#include <assert.h>
+
+enum { MOST_TURNS = 8 };
+#define NOTHING (INT64_MIN / (2 * PIM_MAX_RANK))
+
+/* One digit of the consumer. With turn t of the producer: of digits `apart[t]` apart, each is worth
+ * `gain[t]` more than the one before. */
+typedef struct level {
+	int axis;
+	bool piece;
+	int64_t count, inner, cost; /* cost: L2 * weight */
+	int64_t apart[MOST_TURNS], gain[MOST_TURNS];
+} level;
+
+/* A loop of the producer: boxes within one `span` may be moved by strides of it. */
+typedef struct turn {
+	int64_t stride, span, weight;
+} turn;
+
+typedef struct finder {
+	const pim_pair *pair;
+	const pim_pair_dim *dim;
+	int d, n, n_turns;
+	level level[PIM_MAX_DIGITS];
+	turn turn[MOST_TURNS];
+	int64_t made;			   /* L1 */
+	int64_t piece;			   /* elements of each piece of the producer's axis */
+	pim_box axes;			   /* what the digits chosen so far leave */
+	int64_t end[PIM_MAX_AXES]; /* of the pieces chosen so far */
+	int64_t best;
+} finder;
+
+static int64_t divisor(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t rest = a % b;
+		a = b;
+		b = rest;
+	}
+	return a < 0 ? -a : a;
+}
+
+/* Loops of the producer along the dimension, its pieces first: where they differ in size, their
+ * pattern repeats and loops inside them are left out. */
+static void list_turns(finder *f)
+{
+	const pim_index *made = &f->dim->made;
+	const pim_spaces *s = f->pair->producer;
+	if (f->dim->made_whole || made->n != 1 || made->term[0].coef != 1 || made->offset)
+		return;
+	int axis = made->term[0].axis;
+	int64_t common = divisor(s->size[axis], s->pieces[axis]), span = s->size[axis] / s->pieces[axis];
+	f->piece = span;
+	if (s->pieces[axis] > 1)
+		f->turn[f->n_turns++] = (turn){s->size[axis] / common, s->size[axis], 0};
+	if (s->pieces[axis] != common)
+		return;
+	for (int i = 0; i < s->n_turns[axis] && f->n_turns < MOST_TURNS; i++) {
+		const pim_turn *t = &s->turn[axis][i];
+		if (t->stride >= span)
+			continue;
+		f->turn[f->n_turns++] = (turn){t->stride, span, t->weight};
+		span = t->stride;
+	}
+}
+
+static void add_level(finder *f, const pim_digit *g, int64_t coef, int64_t used)
+{
+	level *l = &f->level[f->n++];
+	int64_t size = f->pair->consumer->size[g->axis], unit = 1, shift = coef * g->inner;
+	*l = (level){.axis = g->axis,
+		.piece = g->piece,
+		.count = g->count,
+		.inner = g->inner,
+		.cost = used * g->weight};
+	if (g->piece) {
+		int64_t common = divisor(size, g->count);
+		unit = g->count / common;
+		shift = coef * (size / common);
+	}
+	for (int t = 0; t < f->n_turns; t++) {
+		int64_t stride = f->turn[t].stride, times = stride / divisor(shift, stride);
+		l->apart[t] = unit * times;
+		l->gain[t] = f->made * f->turn[t].weight * (shift * times / stride) - l->cost * l->apart[t];
+	}
+}
+
+static void list_levels(finder *f, int64_t used)
+{
+	const pim_spaces *s = f->pair->consumer;
+	for (int i = 0; i < s->n; i++)
+		for (int t = 0; t < f->dim->read.n && !f->dim->read_whole; t++)
+			if (f->dim->read.term[t].axis == s->digit[i].axis && s->digit[i].count > 1)
+				add_level(f, &s->digit[i], f->dim->read.term[t].coef, used);
+}
+
+/* An axis before any digit is chosen: as far as its loops or its tile reach. */
+static void start_axis(finder *f, int axis)
+{
+	const pim_spaces *s = f->pair->consumer;
+	int64_t reach = s->tile[axis];
+	for (int i = s->n - 1; i >= 0; i--)
+		if (s->digit[i].axis == axis)
+			reach = s->digit[i].piece ? s->size[axis] : s->digit[i].inner * s->digit[i].count;
+	f->axes.lo[axis] = 0;
+	f->end[axis] = s->size[axis];
+	f->axes.hi[axis] = reach < s->size[axis] ? reach : s->size[axis];
+}
+
+/* Leaves digits first..last of a level; false when they are not all full tiles. */
+static bool choose(finder *f, const level *l, int64_t first, int64_t last)
+{
+	int64_t *lo = &f->axes.lo[l->axis], *hi = &f->axes.hi[l->axis], *end = &f->end[l->axis];
+	if (!l->piece) {
+		*hi = *lo + (last + 1) * l->inner;
+		*lo += first * l->inner;
+		bool full = *hi <= *end;
+		*hi = full ? *hi : *end;
+		return full;
+	}
+	int64_t size = f->pair->consumer->size[l->axis];
+	*lo = first * size / l->count;
+	*hi = *end = (last + 1) * size / l->count;
+	if (first == last && *hi > *lo + l->inner)
+		*hi = *lo + l->inner;
+	return true;
+}
+
+/* The largest number of digits, at most `digits`, that need not be looked at otherwise; the turn. */
+static int find_turn(const finder *f, const level *l, int64_t digits, int64_t lo, int64_t hi)
+{
+	int best = -1;
+	for (int t = 0; t < f->n_turns; t++) {
+		bool pieces = f->turn[t].span > f->piece;
+		int64_t from = pieces ? lo : lo % f->piece, to = from + (hi - 1 - lo);
+		if (!pieces && lo / f->piece != (hi - 1) / f->piece)
+			break;
+		if (from / f->turn[t].span != to / f->turn[t].span)
+			break;
+		if (l->apart[t] < digits && (best < 0 || l->apart[t] < l->apart[best]))
+			best = t;
+	}
+	return best;
+}
+
+static void search_level(finder *f, int i, int64_t cost);
+
+/* Is what the range reads not cut off at the borders? */
+static bool inside(const finder *f, int64_t lo, int64_t hi)
+{
+	int64_t width = 1, offset = f->dim->read.offset;
+	for (int t = 0; t < f->dim->read.n; t++) {
+		int a = f->dim->read.term[t].axis;
+		int64_t coef = f->dim->read.term[t].coef, last = f->axes.hi[a] - 1;
+		width += (coef < 0 ? -coef : coef) * (last - f->axes.lo[a]);
+		offset += coef * (coef < 0 ? last : f->axes.lo[a]);
+	}
+	return lo == offset && hi - lo == width;
+}
+
+static void search_range(finder *f, int i, int64_t first, int64_t last, int64_t cost)
+{
+	const level *l = &f->level[i];
+	int64_t lo, hi, was[] = {f->axes.lo[l->axis], f->axes.hi[l->axis], f->end[l->axis]};
+	bool full = choose(f, l, first, last);
+	bool any = pim_pair_need(f->pair, f->d, &f->axes, &lo, &hi);
+	bool hopes = any && f->made * pim_pair_part(f->pair, f->d, lo, hi) - cost - first * l->cost >
+							f->best;
+	if (hopes && first == last)
+		search_level(f, i + 1, cost + first * l->cost);
+	int best = hopes && first < last && full && inside(f, lo, hi)
+				   ? find_turn(f, l, last - first + 1, lo, hi)
+				   : -1;
+	f->axes.lo[l->axis] = was[0];
+	f->axes.hi[l->axis] = was[1];
+	f->end[l->axis] = was[2];
+	if (!hopes || first == last)
+		return;
+	if (best >= 0 && l->gain[best] > 0)
+		search_range(f, i, last - l->apart[best] + 1, last, cost);
+	else if (best >= 0)
+		search_range(f, i, first, first + l->apart[best] - 1, cost);
+	else {
+		int64_t middle = first + (last - first) / 2;
+		search_range(f, i, first, middle, cost);
+		search_range(f, i, middle + 1, last, cost);
+	}
+}
+
+static void search_level(finder *f, int i, int64_t cost)
+{
+	int64_t lo, hi;
+	if (i == f->n) {
+		if (!pim_pair_need(f->pair, f->d, &f->axes, &lo, &hi))
+			return;
+		int64_t value = f->made * pim_pair_part(f->pair, f->d, lo, hi) - cost;
+		f->best = value > f->best ? value : f->best;
+		return;
+	}
+	const level *l = &f->level[i];
+	int64_t rest = f->end[l->axis] - f->axes.lo[l->axis], count = l->count;
+	if (!l->piece && (rest + l->inner - 1) / l->inner < count)
+		count = (rest + l->inner - 1) / l->inner;
+	if (count > 0)
+		search_range(f, i, 0, count - 1, cost);
+}
+
+/* The largest L1 * g - L2 * j of one dimension; NOTHING when no space reads anything of it. */
+static int64_t best_of_dim(const pim_pair *e, int d, int64_t made, int64_t used)
+{
+	finder f;
+	f.pair = e;
+	f.dim = &e->dim[d];
+	f.d = d;
+	f.n = f.n_turns = 0;
+	f.made = made;
+	f.best = NOTHING;
+	f.axes.n = e->consumer->n_axes;
+	for (int t = 0; t < f.dim->read.n && !f.dim->read_whole; t++)
+		start_axis(&f, f.dim->read.term[t].axis);
+	list_turns(&f);
+	list_levels(&f, used);
+	search_level(&f, 0, 0);
+	return f.best;
+}
+
+int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used)
+{
+	assert(pim_pair_separates(e));
+	int64_t latest = made * (1 + e->producer->last), alone = e->consumer->steps * used;
+	for (int d = 0; d < e->n; d++) {
+		int64_t best = best_of_dim(e, d, made, used);
+		if (best == NOTHING)
+			return alone;
+		latest += best;
+	}
+	return alone + (latest > 0 ? latest : 0);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* overlap_pair - a producer and a consumer of its result, dimension by dimension.
+ *
+ * Each dimension of the value between is an index of the consumer's axes (what it reads) and one of
+ * the producer's (what it makes); the ready step of a box is 1 + R0 and a part for each. */
+#include "passes/overlap.h"
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer,
+	const pim_node *v, const pim_axes *y, const pim_spaces *producer)
+{
+	pim_pair e = {.producer = producer, .consumer = consumer, .n = v->type->rank};
+	for (int d = 0; d < e.n; d++) {
+		pim_pair_dim *p = &e.dim[d];
+		*p = (pim_pair_dim){.size = v->type->dims[d],
+			.read = x->map[input][d],
+			.made = y->map[y->n_inputs][d],
+			.read_whole = x->whole && x->whole[input]};
+		for (int k = 0; k < p->made.n; k++) {
+			pim_axis_kind kind = y->axis[p->made.term[k].axis].kind;
+			p->made_whole =
+				p->made_whole || kind == PIM_AXIS_summed || kind == PIM_AXIS_coupled;
+		}
+	}
+	return e;
+}
+
+bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo, int64_t *hi)
+{
+	const pim_pair_dim *d = &e->dim[dim];
+	*lo = d->read_whole ? 0 : d->read.offset;
+	*hi = d->read_whole ? d->size : *lo + 1;
+	for (int t = 0; t < d->read.n && !d->read_whole; t++) {
+		int a = d->read.term[t].axis;
+		int64_t first = d->read.term[t].coef * axes->lo[a],
+				last = d->read.term[t].coef * (axes->hi[a] - 1);
+		*lo += at_most(first, last);
+		*hi += at_least(first, last);
+	}
+	*lo = at_least(*lo, 0);
+	*hi = at_most(*hi, d->size);
+	return *lo < *hi;
+}
+
+/* Once an outer axis has several values in the range, those inside it take all of theirs. */
+void pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes)
+{
+	const pim_pair_dim *d = &e->dim[dim];
+	int64_t first = lo - d->made.offset, last = hi - 1 - d->made.offset;
+	bool all = d->made_whole;
+	for (int t = 0; t < d->made.n; t++) {
+		int a = d->made.term[t].axis;
+		int64_t coef = d->made.term[t].coef;
+		axes->lo[a] = all ? 0 : first / coef;
+		axes->hi[a] = all ? e->producer->size[a] : last / coef + 1;
+		all = all || axes->hi[a] > axes->lo[a] + 1;
+		first -= axes->lo[a] * coef;
+		last -= (axes->hi[a] - 1) * coef;
+	}
+}
+
+int64_t pim_pair_part(const pim_pair *e, int dim, int64_t lo, int64_t hi)
+{
+	pim_box axes;
+	int64_t part = 0;
+	pim_pair_made(e, dim, lo, hi, &axes);
+	for (int t = 0; t < e->dim[dim].made.n; t++) {
+		int a = e->dim[dim].made.term[t].axis;
+		part += pim_spaces_axis_ready(e->producer, a, axes.lo[a], axes.hi[a]);
+	}
+	return part;
+}
+
+static int count_readers(const pim_pair *e, int axis)
+{
+	int readers = 0;
+	for (int d = 0; d < e->n; d++)
+		for (int t = 0; t < e->dim[d].read.n && !e->dim[d].read_whole; t++)
+			readers += e->dim[d].read.term[t].axis == axis;
+	return readers;
+}
+
+bool pim_pair_separates(const pim_pair *e)
+{
+	for (int a = 0; a < e->consumer->n_axes; a++)
+		if (count_readers(e, a) > 1)
+			return false;
+	return true;
+}
