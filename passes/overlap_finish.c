@@ -13,11 +13,11 @@
  * One dimension is searched by ranges of a digit, outer digits first. Where all that a range reads
  * lies in one turn around a producer's loop (stride I, weight w), moving a box by c * I adds c * w
  * to g and nothing else changes. So of digits that are delta apart, the fewest that move boxes by a
- * multiple of I, values rise or fall evenly and the best is at an end: delta digits of the range are
- * left. Other ranges are cut in two. A range is left out when its bound, L1 * g of all that it reads
- * less L2 * j of its first digit, is not above the best value so far.
- * Cost: loops of both, times the few digits that are left; never more than the positions of the
- * axes and their halves. Source: ours. */
+ * multiple of I, values rise or fall evenly and the best is at an end: delta digits of the range
+ * are left. Other ranges are cut in two. A range is left out when its bound, L1 * g of all that it
+ * reads less L2 * j of its first digit, is not above the best value so far. Cost: loops of both,
+ * times the few digits that are left; never more than the positions of the axes and their halves.
+ * Source: ours. */
 #include "passes/overlap.h"
 
 #include <assert.h>
@@ -71,7 +71,8 @@ static void list_turns(finder *f)
 	if (f->dim->made_whole || made->n != 1 || made->term[0].coef != 1 || made->offset)
 		return;
 	int axis = made->term[0].axis;
-	int64_t common = divisor(s->size[axis], s->pieces[axis]), span = s->size[axis] / s->pieces[axis];
+	int64_t common = divisor(s->size[axis], s->pieces[axis]),
+			span = s->size[axis] / s->pieces[axis];
 	f->piece = span;
 	if (s->pieces[axis] > 1)
 		f->turn[f->n_turns++] = (turn){s->size[axis] / common, s->size[axis], 0};
@@ -148,7 +149,8 @@ static bool choose(finder *f, const level *l, int64_t first, int64_t last)
 	return true;
 }
 
-/* The largest number of digits, at most `digits`, that need not be looked at otherwise; the turn. */
+/* The largest number of digits, at most `digits`, that need not be looked at otherwise; the turn.
+ */
 static int find_turn(const finder *f, const level *l, int64_t digits, int64_t lo, int64_t hi)
 {
 	int best = -1;
@@ -165,10 +167,8 @@ static int find_turn(const finder *f, const level *l, int64_t digits, int64_t lo
 	return best;
 }
 
-static void search_level(finder *f, int i, int64_t cost);
-
-/* Is what the range reads not cut off at the borders? */
-static bool inside(const finder *f, int64_t lo, int64_t hi)
+/* Is what the box of axes reads not cut off at the borders? */
+static bool is_inside(const finder *f, int64_t lo, int64_t hi)
 {
 	int64_t width = 1, offset = f->dim->read.offset;
 	for (int t = 0; t < f->dim->read.n; t++) {
@@ -180,33 +180,67 @@ static bool inside(const finder *f, int64_t lo, int64_t hi)
 	return lo == offset && hi - lo == width;
 }
 
-static void search_range(finder *f, int i, int64_t first, int64_t last, int64_t cost)
+/* Digits first..last of a level, no value of which is above the bound. */
+typedef struct range {
+	int64_t first, last, bound, lo, hi;
+	bool regular; /* full tiles, and nothing cut off at the borders */
+} range;
+
+typedef struct axis_state {
+	int64_t lo, hi, end;
+} axis_state;
+
+static axis_state state_of(const finder *f, int axis)
+{
+	return (axis_state){f->axes.lo[axis], f->axes.hi[axis], f->end[axis]};
+}
+
+static void restore(finder *f, int axis, axis_state was)
+{
+	f->axes.lo[axis] = was.lo;
+	f->axes.hi[axis] = was.hi;
+	f->end[axis] = was.end;
+}
+
+static range probe(finder *f, const level *l, int64_t first, int64_t last, int64_t cost)
+{
+	axis_state was = state_of(f, l->axis);
+	range r = {.first = first, .last = last, .bound = NOTHING};
+	bool full = choose(f, l, first, last);
+	if (pim_pair_need(f->pair, f->d, &f->axes, &r.lo, &r.hi)) {
+		int64_t part = pim_pair_part(f->pair, f->d, r.lo, r.hi);
+		r.bound = f->made * part - cost - first * l->cost;
+		r.regular = full && is_inside(f, r.lo, r.hi);
+	}
+	restore(f, l->axis, was);
+	return r;
+}
+
+static void search_level(finder *f, int i, int64_t cost);
+
+static void search_range(finder *f, int i, range r, int64_t cost)
 {
 	const level *l = &f->level[i];
-	int64_t lo, hi, was[] = {f->axes.lo[l->axis], f->axes.hi[l->axis], f->end[l->axis]};
-	bool full = choose(f, l, first, last);
-	bool any = pim_pair_need(f->pair, f->d, &f->axes, &lo, &hi);
-	bool hopes = any && f->made * pim_pair_part(f->pair, f->d, lo, hi) - cost - first * l->cost >
-							f->best;
-	if (hopes && first == last)
-		search_level(f, i + 1, cost + first * l->cost);
-	int best = hopes && first < last && full && inside(f, lo, hi)
-				   ? find_turn(f, l, last - first + 1, lo, hi)
-				   : -1;
-	f->axes.lo[l->axis] = was[0];
-	f->axes.hi[l->axis] = was[1];
-	f->end[l->axis] = was[2];
-	if (!hopes || first == last)
+	if (r.bound <= f->best)
 		return;
-	if (best >= 0 && l->gain[best] > 0)
-		search_range(f, i, last - l->apart[best] + 1, last, cost);
-	else if (best >= 0)
-		search_range(f, i, first, first + l->apart[best] - 1, cost);
-	else {
-		int64_t middle = first + (last - first) / 2;
-		search_range(f, i, first, middle, cost);
-		search_range(f, i, middle + 1, last, cost);
+	if (r.first == r.last) {
+		axis_state was = state_of(f, l->axis);
+		choose(f, l, r.first, r.last);
+		search_level(f, i + 1, cost + r.first * l->cost);
+		restore(f, l->axis, was);
+		return;
 	}
+	int t = r.regular ? find_turn(f, l, r.last - r.first + 1, r.lo, r.hi) : -1;
+	if (t >= 0) {
+		int64_t first = l->gain[t] > 0 ? r.last - l->apart[t] + 1 : r.first;
+		search_range(f, i, probe(f, l, first, first + l->apart[t] - 1, cost), cost);
+		return;
+	}
+	int64_t middle = r.first + (r.last - r.first) / 2;
+	range low = probe(f, l, r.first, middle, cost), high = probe(f, l, middle + 1, r.last, cost);
+	bool up = high.bound > low.bound;
+	search_range(f, i, up ? high : low, cost);
+	search_range(f, i, up ? low : high, cost);
 }
 
 static void search_level(finder *f, int i, int64_t cost)
@@ -224,7 +258,7 @@ static void search_level(finder *f, int i, int64_t cost)
 	if (!l->piece && (rest + l->inner - 1) / l->inner < count)
 		count = (rest + l->inner - 1) / l->inner;
 	if (count > 0)
-		search_range(f, i, 0, count - 1, cost);
+		search_range(f, i, probe(f, l, 0, count - 1, cost), cost);
 }
 
 /* The largest L1 * g - L2 * j of one dimension; NOTHING when no space reads anything of it. */

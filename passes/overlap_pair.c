@@ -15,8 +15,8 @@ static int64_t at_most(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer,
-	const pim_node *v, const pim_axes *y, const pim_spaces *producer)
+pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer, const pim_node *v,
+	const pim_axes *y, const pim_spaces *producer)
 {
 	pim_pair e = {.producer = producer, .consumer = consumer, .n = v->type->rank};
 	for (int d = 0; d < e.n; d++) {
@@ -27,8 +27,7 @@ pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer,
 			.read_whole = x->whole && x->whole[input]};
 		for (int k = 0; k < p->made.n; k++) {
 			pim_axis_kind kind = y->axis[p->made.term[k].axis].kind;
-			p->made_whole =
-				p->made_whole || kind == PIM_AXIS_summed || kind == PIM_AXIS_coupled;
+			p->made_whole = p->made_whole || kind == PIM_AXIS_summed || kind == PIM_AXIS_coupled;
 		}
 	}
 	return e;

@@ -187,8 +187,8 @@ static void compare_random_pairs(void)
 		pim_arena *a = pim_arena_new();
 		pim_spaces *producer = random_spaces(size, flat ? 4 : 2, a),
 				   *consumer = random_spaces(other, flat ? 3 : 2, a);
-		bool small = producer->steps * producer->places < 1000 &&
-					 consumer->steps * consumer->places < 1000;
+		bool small =
+			producer->steps * producer->places < 1000 && consumer->steps * consumer->places < 1000;
 		if (small && covers(producer) && covers(consumer)) {
 			check_pair(producer, consumer, w, 1 + pick(20), 1 + pick(20), a);
 			pairs++;
@@ -230,8 +230,7 @@ static void follow_the_example(void)
 	pim_spaces *producer = pim_spaces_new(AXES, size, tile, result, 5, loop, a);
 	int64_t other_size[AXES] = {2, 4, 4, 4, 3, 3}, other_tile[AXES] = {2, 2, 1, 1, 3, 3};
 	pim_loop other_loop[] = {{P, 2, true}, {Q, 4, false}, {C, 2, false}, {P, 2, false}};
-	pim_spaces *consumer =
-		pim_spaces_new(AXES, other_size, other_tile, result, 4, other_loop, a);
+	pim_spaces *consumer = pim_spaces_new(AXES, other_size, other_tile, result, 4, other_loop, a);
 	window w = {1, 1};
 	pim_pair e = pair_of(producer, consumer, w);
 	CHECK(pim_pair_finish(&e, 1, 1) == 23 && pim_pair_finish(&e, 1, 2) == 39);
