@@ -70,10 +70,10 @@ typedef struct pim_pair {
 	pim_pair_dim dim[PIM_MAX_RANK];
 } pim_pair;
 
-/* Input `input` of an op (axes x, spaces consumer), whose value has the elements and shape of v's, the
- * result of an op with axes y. */
-pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer,
-	const pim_node *v, const pim_axes *y, const pim_spaces *producer);
+/* Input `input` of an op (axes x, spaces consumer), whose value has the elements and shape of v's,
+ * the result of an op with axes y. */
+pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer, const pim_node *v,
+	const pim_axes *y, const pim_spaces *producer);
 /* Indices lo..hi-1 of a dimension that a box of the consumer's axes reads; false: none. */
 bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo, int64_t *hi);
 /* Ranges of the producer's axes that make them; other axes of the box are left as they are. */
