@@ -12,7 +12,9 @@ async function main(file, runs) {
 	session.inputNames.forEach((name, i) => {
 		const dims = meta[i].shape.map((d) => (typeof d === 'number' ? d : 1));
 		const n = dims.reduce((a, b) => a * b, 1);
-		feeds[name] = new ort.Tensor('float32', Float32Array.from({length: n}, (_, k) => Math.sin(k)), dims);
+		feeds[name] = meta[i].type === 'int64'
+			? new ort.Tensor('int64', BigInt64Array.from({length: n}, (_, k) => BigInt(k % 2)), dims)
+			: new ort.Tensor('float32', Float32Array.from({length: n}, (_, k) => Math.sin(k)), dims);
 	});
 	let best = Infinity;
 	for (let i = 0; i < runs; i++) {

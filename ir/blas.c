@@ -13,13 +13,16 @@
 /* The C interface of BLAS, as netlib's cblas.h fixes it. */
 enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
 typedef void sgemm_function(int order, int ta, int tb, int m, int n, int k, float alpha,
-	const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+	const void *a, int lda, const void *b, int ldb, float beta, float *c, int ldc);
+typedef void sgemv_function(int order, int ta, int m, int n, float alpha, const void *a, int lda,
+	const void *x, int step_x, float beta, float *y, int step_y);
 typedef void dgemm_function(int order, int ta, int tb, int m, int n, int k, double alpha,
 	const double *a, int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
 static struct {
 	pthread_once_t once;
 	sgemm_function *sgemm;
+	sgemv_function *sgemv;
 	dgemm_function *dgemm;
 	void (*set_threads)(int n);
 	int (*get_threads)(void);
@@ -36,6 +39,7 @@ static void load_blas(void)
 	void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
 	if (!library)
 		return;
+	*(void **)&blas.sgemv = find_symbol(library, "cblas_sgemv");
 	*(void **)&blas.sgemm = find_symbol(library, "cblas_sgemm");
 	*(void **)&blas.dgemm = find_symbol(library, "cblas_dgemm");
 	*(void **)&blas.set_threads = find_symbol(library, "openblas_set_num_threads");
@@ -126,10 +130,33 @@ static void multiply_blocked(
 		}
 }
 
-void pim_gemm_f32(
-	const pim_eval *e, const pim_gemm *g, const float *a, const float *b, float beta, float *c)
+bool pim_gemm_takes_any_address(const pim_eval *e)
 {
-	if (use_blas(e, g))
+#if defined(__x86_64__) || defined(__aarch64__)
+	return use_blas(e, &(pim_gemm){.k = 1});
+#else
+	(void)e;
+	return false;
+#endif
+}
+
+/* One row of results, or one column: a matrix times a vector, which packs nothing. */
+static void multiply_vector(const pim_gemm *g, const void *a, const void *b, float beta, float *c)
+{
+	bool row = g->m == 1, t = row ? !g->tb : g->ta;
+	int64_t results = row ? g->n : g->m, ld = row ? g->ldb : g->lda;
+	int64_t step = row ? (g->ta ? g->lda : 1) : g->tb ? 1 : g->ldb;
+	blas.sgemv(ROW_MAJOR, t ? TRANSPOSED : AS_IS, (int)(t ? g->k : results),
+		(int)(t ? results : g->k), 1, row ? b : a, (int)ld, row ? a : b, (int)step, beta, c,
+		(int)(row ? 1 : g->ldc));
+}
+
+void pim_gemm_f32(
+	const pim_eval *e, const pim_gemm *g, const void *a, const void *b, float beta, float *c)
+{
+	if (use_blas(e, g) && blas.sgemv && (g->m == 1 || g->n == 1))
+		multiply_vector(g, a, b, beta, c);
+	else if (use_blas(e, g))
 		blas.sgemm(ROW_MAJOR, g->ta ? TRANSPOSED : AS_IS, g->tb ? TRANSPOSED : AS_IS, (int)g->m,
 			(int)g->n, (int)g->k, 1, a, (int)g->lda, b, (int)g->ldb, beta, c, (int)g->ldc);
 	else if (e->plain)

@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eval - the meaning of programs: runs a graph on the host, one node after the other.
  *
- * A value is freed after its last use, and constants in memory are used where they are, so the peak
- * is what the network itself needs. */
+ * Values lie where storage.c planned them, and constants in memory are used where they are, so the
+ * peak is what the network itself needs. */
 #include "ir/op_rules.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* Values of one run, by node id. */
+/* Values of one run, by node id, and the block that holds them. */
 typedef struct eval_run {
 	pim_tensor *value;
-	bool *borrowed;		  /* the data is not ours: inputs, constants, results */
-	pim_node **last_user; /* NULL: never used, or a result */
-	bool *is_result;
+	const pim_storage *storage;
+	char *block;
 	pim_arena *arena; /* the tables above */
 } eval_run;
 
-/* Aligned memory that the caller frees; never NULL. */
+/* Memory that the caller frees; never NULL. Pages that are never touched take no room. */
 static void *take_memory(int64_t bytes)
 {
-	size_t room = ((size_t)bytes + 63) / 64 * 64;
-	void *p = aligned_alloc(64, room ? room : 64);
+	enum { PAGE = 4096, HUGE_PAGE = 1 << 21 };
+	size_t page = bytes < 4 * HUGE_PAGE ? PAGE : HUGE_PAGE;
+	size_t room = ((size_t)bytes + page) / page * page;
+	void *p = aligned_alloc(page, room);
 	if (!p)
-		PIM_BUG("no memory for a value of %lld bytes", (long long)bytes);
+		PIM_BUG("no memory for values of %lld bytes", (long long)bytes);
+	if (page == HUGE_PAGE)
+		madvise(p, room, MADV_HUGEPAGE);
 	return p;
 }
 
@@ -32,28 +36,18 @@ static bool is_tuple(const pim_type *t)
 	return t->n_parts > 0;
 }
 
-static void free_value(pim_tensor *t)
+/* Gives t its place at `at`, and what stands behind it. A tuple's data is an array of tensors. */
+static char *put_at(pim_tensor *t, const pim_type *type, char *at, pim_arena *tables)
 {
-	if (t->data && is_tuple(t->type))
-		for (int i = 0; i < t->type->n_parts; i++)
-			free_value(&((pim_tensor *)t->data)[i]);
-	free(t->data);
-	t->data = NULL;
-}
-
-/* A tuple's data is an array of tensors. */
-static void take_value(pim_tensor *t)
-{
-	if (!is_tuple(t->type)) {
-		t->data = take_memory(pim_type_bytes(t->type));
-		return;
-	}
-	pim_tensor *parts = take_memory((int64_t)sizeof *parts * t->type->n_parts);
-	for (int i = 0; i < t->type->n_parts; i++) {
-		parts[i].type = t->type->parts[i];
-		take_value(&parts[i]);
-	}
+	t->type = type;
+	t->data = at;
+	if (!is_tuple(type))
+		return at + pim_storage_room(type);
+	pim_tensor *parts = PIM_NEW(tables, pim_tensor, type->n_parts);
 	t->data = parts;
+	for (int i = 0; i < type->n_parts; i++)
+		at = put_at(&parts[i], type->parts[i], at, tables);
+	return at;
 }
 
 bool pim_node_eval(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
@@ -61,30 +55,13 @@ bool pim_node_eval(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim
 	return pim_op_at((pim_op)n->op)->eval(n, in, out, e);
 }
 
-/* The elements of a dense constant where they are, NULL when they must be made or moved to where
- * their type can be read. */
-static const void *find_elements(const pim_node *n)
-{
-	const pim_data *d = n->op == PIM_OP_constant ? pim_constant_data(n) : NULL;
-	if (!d || d->kind != PIM_DATA_dense || (uintptr_t)d->bytes % pim_dtype_bytes(n->type->dtype))
-		return NULL;
-	return d->bytes;
-}
-
 static eval_run *start_run(const pim_graph *g, pim_arena *a)
 {
 	eval_run *r = PIM_NEW(a, eval_run, 1);
 	r->arena = a;
 	r->value = PIM_NEW(a, pim_tensor, g->n_ids);
-	r->borrowed = PIM_NEW(a, bool, g->n_ids);
-	r->is_result = PIM_NEW(a, bool, g->n_ids);
-	r->last_user = PIM_NEW(a, pim_node *, g->n_ids);
-	for (pim_node *n = g->first; n; n = n->next)
-		for (uint32_t i = 0; i < n->n_in; i++)
-			if (n->in[i])
-				r->last_user[n->in[i]->id] = n;
-	for (int i = 0; i < g->n_results; i++)
-		r->is_result[g->results[i]->id] = true;
+	r->storage = pim_storage_plan(g, a);
+	r->block = take_memory(r->storage->bytes);
 	return r;
 }
 
@@ -108,7 +85,6 @@ static bool put_inputs(const pim_graph *g, eval_run *r, const pim_tensor *in)
 		uint32_t id = g->inputs[i]->id;
 		good = have_type_of(g->inputs[i], &in[i]) && good;
 		r->value[id] = (pim_tensor){.type = g->inputs[i]->type, .data = in[i].data};
-		r->borrowed[id] = true;
 	}
 	return good;
 }
@@ -125,12 +101,15 @@ static pim_tensor *collect_inputs(const pim_node *n, const eval_run *r, pim_aren
 
 static bool make_value(const pim_node *n, eval_run *r, const pim_eval_options *o)
 {
+	const pim_storage *s = r->storage;
 	pim_tensor *out = &r->value[n->id];
-	const void *elements = find_elements(n);
-	out->type = n->type;
-	if (elements) {
-		memcpy(&out->data, &elements, sizeof elements);
-		r->borrowed[n->id] = true;
+	if (s->fixed[n->id]) {
+		out->type = n->type;
+		memcpy(&out->data, &s->fixed[n->id], sizeof out->data);
+		return true;
+	}
+	if (s->owner[n->id] != n->id) {
+		*out = (pim_tensor){.type = n->type, .data = r->value[n->in[0]->id].data};
 		return true;
 	}
 	pim_eval e = {.context = pim_context_of(n),
@@ -138,26 +117,10 @@ static bool make_value(const pim_node *n, eval_run *r, const pim_eval_options *o
 		.threads = o->threads > 1 ? o->threads : 1,
 		.plain = o->plain,
 		.imagine = o->imagine};
-	take_value(out);
+	put_at(out, n->type, r->block + s->at[n->id], r->arena);
 	bool good = pim_node_eval(n, collect_inputs(n, r, e.scratch), out, &e);
 	pim_arena_free(e.scratch);
 	return good;
-}
-
-static void drop_value(eval_run *r, const pim_node *n)
-{
-	if (!r->borrowed[n->id] && r->value[n->id].data)
-		free_value(&r->value[n->id]);
-}
-
-/* Frees what n was the last to use, and n itself when nothing uses it. */
-static void drop_used(eval_run *r, const pim_node *n)
-{
-	for (uint32_t i = 0; i < n->n_in; i++)
-		if (n->in[i] && r->last_user[n->in[i]->id] == n && !r->is_result[n->in[i]->id])
-			drop_value(r, n->in[i]);
-	if (!r->last_user[n->id] && !r->is_result[n->id])
-		drop_value(r, n);
 }
 
 static bool run_nodes(const pim_graph *g, eval_run *r, const pim_eval_options *o)
@@ -167,7 +130,6 @@ static bool run_nodes(const pim_graph *g, eval_run *r, const pim_eval_options *o
 			return false;
 		if (o->on_value && !is_tuple(n->type))
 			o->on_value(o->user, n, &r->value[n->id]);
-		drop_used(r, n);
 	}
 	return true;
 }
@@ -199,8 +161,7 @@ bool pim_graph_eval_with(pim_graph *g, const pim_tensor *in, pim_tensor *out, pi
 	bool good = can_be_results(g) && put_inputs(g, r, in) && run_nodes(g, r, o);
 	if (good)
 		copy_results(g, r, out, arena);
-	for (const pim_node *n = g->first; n; n = n->next)
-		drop_value(r, n);
+	free(r->block);
 	pim_arena_free(tables);
 	return good;
 }
@@ -248,7 +209,7 @@ static bool load_inputs(const pim_node *n, pim_tensor *in, pim_eval *e)
 	for (uint32_t i = 0; i < n->n_in; i++) {
 		if (!n->in[i])
 			continue;
-		const void *elements = find_elements(n->in[i]);
+		const void *elements = pim_constant_elements(n->in[i]);
 		in[i].type = n->in[i]->type;
 		if (elements) {
 			memcpy(&in[i].data, &elements, sizeof elements);
@@ -267,11 +228,10 @@ pim_node *pim_node_to_constant(pim_node *n, int64_t limit)
 		return n;
 	pim_eval e = {.context = pim_context_of(n), .scratch = pim_arena_new(), .threads = 1};
 	pim_tensor *in = PIM_NEW(e.scratch, pim_tensor, n->n_in);
-	pim_tensor out = {.type = n->type};
-	take_value(&out);
+	pim_tensor out = {.type = n->type, .data = take_memory(pim_type_bytes(n->type))};
 	bool good = load_inputs(n, in, &e) && pim_node_eval(n, in, &out, &e);
 	pim_node *made = good ? keep_value(n, out.data) : NULL;
-	free_value(&out);
+	free(out.data);
 	pim_arena_free(e.scratch);
 	return made;
 }

@@ -217,6 +217,8 @@ enum {
 	PIM_OPF_commutes = 1 << 4,
 	PIM_OPF_leaf = 1 << 5,        /* no inputs: input, constant */
 	PIM_OPF_lookup = 1 << 6,      /* indices or places say what is read or written: work goes by the elements of the result */
+	PIM_OPF_in_place = 1 << 7,    /* may write its result over an operand of the result's dims and element size */
+	PIM_OPF_any_address = 1 << 8, /* reads operands at addresses that are not aligned for their type */
 };
 
 typedef struct pim_axes pim_axes;
@@ -570,6 +572,20 @@ bool pim_sets_parse(pim_cursor *c, pim_graph *g);           /* one such line, if
 PIM_FACTS(PIM_VERIFY_DECLARE)
 #undef PIM_VERIFY_DECLARE
 const char *pim_fact_name(int bit);
+
+/* ---- storage.c: where the values of an evaluation lie ---- */
+
+typedef struct pim_storage {
+	int64_t bytes;       /* of the block */
+	int64_t *at;         /* by node id: place of an owner's value in the block; parts of a tuple lie behind each other */
+	const void **fixed;  /* by node id: the elements of a constant that is read where it is, else NULL */
+	uint32_t *owner;     /* by node id: the node whose value this is: its own, but for reshapes */
+} pim_storage;
+pim_storage *pim_storage_plan(const pim_graph *g, pim_arena *a);
+/* Bytes that a value takes in the block. */
+int64_t pim_storage_room(const pim_type *t);
+/* The elements of a dense constant where they are, NULL when they must be made, or moved to where their type can be read. */
+const void *pim_constant_elements(const pim_node *n);
 
 /* ---- eval.c ---- */
 

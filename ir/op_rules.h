@@ -121,11 +121,36 @@ typedef struct pim_gemm {
 	int64_t m, n, k, lda, ldb, ldc;
 } pim_gemm;
 void pim_gemm_f32(
-	const pim_eval *e, const pim_gemm *g, const float *a, const float *b, float beta, float *c);
+	const pim_eval *e, const pim_gemm *g, const void *a, const void *b, float beta, float *c);
+/* Whether a and b of pim_gemm_f32 may be floats at any address; else at multiples of 4. */
+bool pim_gemm_takes_any_address(const pim_eval *e);
 void pim_gemm_f64(
 	const pim_eval *e, const pim_gemm *g, const double *a, const double *b, double beta, double *c);
 /* Wrapping integers, signed or unsigned; beta 0. */
 void pim_gemm_u64(const pim_gemm *g, const uint64_t *a, const uint64_t *b, uint64_t *c);
+
+/* Also compiled for wide vectors; which one runs is decided when the program is loaded. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+	!defined(__SANITIZE_ADDRESS__)
+#define PIM_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define PIM_WIDE
+#endif
+
+/* ---- vector_math.c: functions of n float32; y may be x ---- */
+
+void pim_exp_floats(const float *x, float shift, int64_t n, float *y); /* of x - shift */
+void pim_erf_floats(const float *x, int64_t n, float *y);
+void pim_tanh_floats(const float *x, int64_t n, float *y);
+void pim_sigmoid_floats(const float *x, int64_t n, float *y);
+
+/* ---- conv_plane.c: float32 convolutions of one input channel ---- */
+
+/* y += the convolution of x with each of `channels` kernels, floats at any address. room: as many
+ * floats as pim_conv_plane_room says. */
+int64_t pim_conv_plane_room(const pim_window *w);
+void pim_conv_plane(
+	const pim_window *w, int64_t channels, const float *x, const char *k, float *y, float *room);
 
 /* ---- ops_matmul.c, ops_conv.c: what matmul_integer and conv_integer share with them ---- */
 

@@ -39,6 +39,8 @@ enum {
 	T = PIM_OPF_move,
 	L = PIM_OPF_leaf,
 	I = PIM_OPF_lookup,
+	P = PIM_OPF_in_place,
+	A = PIM_OPF_any_address,
 };
 
 /* Rows that belong to another row fill in or replace one field of it. */

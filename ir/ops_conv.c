@@ -2,7 +2,7 @@
 /* ops_conv - convolution of one to three spatial dims.
  *
  * float32: windows of a block of results are laid out as a matrix (im2col) and multiplied by the
- * weights of a group; with one input channel per group the taps are added line by line instead.
+ * weights of a group; with one input channel per group conv_plane.c adds up taps instead.
  * float64, integers and `plain` run the straight loops, in float64 or modulo 2^64; these are the
  * oracle of the fast ones. */
 #include "ir/op_rules.h"
@@ -321,83 +321,76 @@ static bool next_block(const pim_window *w, int64_t most, conv_block *b)
 	return b->line < lines;
 }
 
+/* Where a tap lies in a line of the block: columns first..last, from `offset` in the plane on. */
+typedef struct conv_run {
+	int64_t first, last, offset;
+} conv_run;
+
 /* The part of a tap that lies in the block; as pim_window_tap. */
-static bool find_tap(const pim_window *w, const conv_block *b, int64_t line, int64_t tap,
-	int64_t *first, int64_t *last, int64_t *offset)
+static conv_run find_run(const pim_window *w, const conv_block *b, int64_t line, int64_t tap)
 {
-	if (!pim_window_tap(w, line, tap, first, last, offset))
-		return false;
-	if (*first < b->column) {
-		*offset += (b->column - *first) * w->stride[2];
-		*first = b->column;
+	conv_run r;
+	if (!pim_window_tap(w, line, tap, &r.first, &r.last, &r.offset))
+		return (conv_run){0};
+	if (r.first < b->column) {
+		r.offset += (b->column - r.first) * w->stride[2];
+		r.first = b->column;
 	}
-	*last = *last < b->column + b->columns ? *last : b->column + b->columns;
-	return *first < *last;
+	r.last = r.last < b->column + b->columns ? r.last : b->column + b->columns;
+	return r.first < r.last ? (conv_run){r.first - b->column, r.last - b->column, r.offset}
+							: (conv_run){0};
+}
+
+/* Runs of all taps and lines of the block: the same for each channel. */
+static void find_runs(const pim_window *w, const conv_block *b, conv_run *runs)
+{
+	for (int64_t tap = 0; tap < w->kernel_volume; tap++)
+		for (int64_t l = 0; l < b->lines; l++)
+			*runs++ = find_run(w, b, b->line + l, tap);
+}
+
+static void fill_run(const conv_run *r, const float *x, int64_t step, int64_t columns, float *to)
+{
+	const float *from = x + r->offset;
+	for (int64_t j = 0; j < r->first; j++)
+		to[j] = 0;
+	if (step == 1 && r->last > r->first)
+		memcpy(to + r->first, from, sizeof *to * (size_t)(r->last - r->first));
+	else
+		for (int64_t j = r->first; j < r->last; j++, from += step)
+			to[j] = *from;
+	for (int64_t j = r->last; j < columns; j++)
+		to[j] = 0;
 }
 
 /* One row of the matrix per channel and tap, one column per result of the block. */
-static void fill_columns(
-	const pim_window *w, const float *x, int64_t channels, const conv_block *b, float *to)
+static void fill_columns(const pim_window *w, const float *x, int64_t channels, const conv_block *b,
+	const conv_run *runs, float *to)
 {
-	int64_t first, last, offset, step = w->stride[2];
+	int64_t count = w->kernel_volume * b->lines;
 	for (int64_t c = 0; c < channels; c++, x += w->in_volume)
-		for (int64_t tap = 0; tap < w->kernel_volume; tap++)
-			for (int64_t l = 0; l < b->lines; l++, to += b->columns) {
-				if (!find_tap(w, b, b->line + l, tap, &first, &last, &offset)) {
-					memset(to, 0, sizeof *to * (size_t)b->columns);
-					continue;
-				}
-				first -= b->column;
-				last -= b->column;
-				for (int64_t j = 0; j < first; j++)
-					to[j] = 0;
-				if (step == 1)
-					memcpy(to + first, x + offset, sizeof *to * (size_t)(last - first));
-				else
-					for (int64_t j = first; j < last; j++)
-						to[j] = x[offset + (j - first) * step];
-				for (int64_t j = last; j < b->columns; j++)
-					to[j] = 0;
-			}
+		for (int64_t i = 0; i < count; i++, to += b->columns)
+			fill_run(runs + i, x, w->stride[2], b->columns, to);
 }
 
 /* The reverse: adds every row of the matrix where its tap lies. */
-static void add_columns(
-	const pim_window *w, const float *from, int64_t channels, const conv_block *b, float *y)
+static void add_columns(const pim_window *w, const float *from, int64_t channels,
+	const conv_block *b, const conv_run *runs, float *y)
 {
-	int64_t first, last, offset, step = w->stride[2];
+	int64_t step = w->stride[2], count = w->kernel_volume * b->lines;
 	for (int64_t c = 0; c < channels; c++, y += w->in_volume)
-		for (int64_t tap = 0; tap < w->kernel_volume; tap++)
-			for (int64_t l = 0; l < b->lines; l++, from += b->columns)
-				if (find_tap(w, b, b->line + l, tap, &first, &last, &offset))
-					for (int64_t j = first; j < last; j++)
-						y[offset + (j - first) * step] += from[j - b->column];
+		for (int64_t i = 0; i < count; i++, from += b->columns)
+			for (int64_t j = runs[i].first; j < runs[i].last; j++)
+				y[runs[i].offset + (j - runs[i].first) * step] += from[j];
 }
 
 static void fill_bias(int64_t planes, int64_t channels, int64_t volume, const float *bias, float *y)
 {
-	for (int64_t p = 0; p < planes; p++)
+	for (int64_t p = 0; p < planes; p++) {
+		float v = bias ? bias[p % channels] : 0;
 		for (int64_t i = 0; i < volume; i++)
-			y[p * volume + i] = bias ? bias[p % channels] : 0;
-}
-
-/* One input channel: taps are added to result lines. */
-static void convolve_plane(const pim_window *w, const float *x, const float *k, float *y)
-{
-	int64_t first, last, offset, step = w->stride[2];
-	for (int64_t line = 0; line < w->out[0] * w->out[1]; line++, y += w->out[2])
-		for (int64_t tap = 0; tap < w->kernel_volume; tap++) {
-			if (!pim_window_tap(w, line, tap, &first, &last, &offset))
-				continue;
-			float v = k[tap];
-			const float *from = x + offset;
-			if (step == 1)
-				for (int64_t j = 0; j < last - first; j++)
-					y[first + j] += v * from[j];
-			else
-				for (int64_t j = 0; j < last - first; j++)
-					y[first + j] += v * from[j * step];
-		}
+			y[p * volume + i] = v;
+	}
 }
 
 static bool is_pointwise(const pim_window *w)
@@ -408,36 +401,62 @@ static bool is_pointwise(const pim_window *w)
 	return true;
 }
 
-/* One image, one group; y holds the bias. */
-static void convolve_group(const conv_shape *s, const float *x, const float *k, float *y,
-	float *columns, const pim_eval *e)
+/* What the fast loops need besides the operands. */
+typedef struct conv_room {
+	float *columns;
+	conv_run *runs;
+	pim_eval *e;
+} conv_room;
+
+/* Rows of the matrix that one product sums over, about; more channels are added up. */
+enum { COLUMN_ROWS = 768 };
+
+static void multiply_columns(
+	const conv_shape *s, const float *x, const char *k, float *y, const conv_room *room)
 {
 	const pim_window *w = &s->w;
-	pim_gemm g = {.m = s->out_channels,
-		.k = s->in_channels * w->kernel_volume,
-		.lda = s->in_channels * w->kernel_volume,
-		.ldc = w->out_volume};
-	if (is_pointwise(w)) {
-		g.n = g.ldb = w->out_volume;
-		pim_gemm_f32(e, &g, k, x, 1, y);
-		return;
-	}
-	if (s->in_channels == 1) {
-		for (int64_t c = 0; c < s->out_channels; c++)
-			convolve_plane(w, x, k + c * w->kernel_volume, y + c * w->out_volume);
-		return;
-	}
+	int64_t rows = s->in_channels * w->kernel_volume;
+	int64_t most = COLUMN_ROWS / w->kernel_volume, channels;
+	pim_gemm g = {.m = s->out_channels, .lda = rows, .ldc = w->out_volume};
 	conv_block b = {0};
-	while (g.k > 0 && next_block(w, COLUMN_FLOATS / g.k, &b)) {
-		fill_columns(w, x, s->in_channels, &b, columns);
+	most = most < 1 ? 1 : most;
+	most = most < s->in_channels ? most : s->in_channels;
+	while (most > 0 && next_block(w, COLUMN_FLOATS / (most * w->kernel_volume), &b)) {
+		find_runs(w, &b, room->runs);
 		g.n = g.ldb = b.lines * b.columns;
-		pim_gemm_f32(e, &g, k, columns, 1, y + b.line * w->out[2] + b.column);
+		for (int64_t c = 0; c < s->in_channels; c += channels) {
+			channels = most < s->in_channels - c ? most : s->in_channels - c;
+			g.k = channels * w->kernel_volume;
+			fill_columns(w, x + c * w->in_volume, channels, &b, room->runs, room->columns);
+			pim_gemm_f32(room->e, &g, k + c * w->kernel_volume * (int64_t)sizeof(float),
+				room->columns, 1, y + b.line * w->out[2] + b.column);
+		}
 	}
 }
 
+/* One image, one group; y holds the bias. The kernels k are floats at any address that products
+ * take. */
+static void convolve_group(
+	const conv_shape *s, const float *x, const char *k, float *y, const conv_room *room)
+{
+	const pim_window *w = &s->w;
+	pim_gemm g = {.m = s->out_channels,
+		.k = s->in_channels,
+		.n = w->out_volume,
+		.lda = s->in_channels,
+		.ldb = w->out_volume,
+		.ldc = w->out_volume};
+	if (is_pointwise(w))
+		pim_gemm_f32(room->e, &g, k, x, 1, y);
+	else if (s->in_channels == 1)
+		pim_conv_plane(w, s->out_channels, x, k, y, room->columns);
+	else
+		multiply_columns(s, x, k, y, room);
+}
+
 /* One image, one group of conv_transpose; y holds the bias. */
-static void spread_group(const conv_shape *s, const float *x, const float *k, float *y,
-	float *columns, const pim_eval *e)
+static void spread_group(
+	const conv_shape *s, const float *x, const char *k, float *y, const conv_room *room)
 {
 	const pim_window *w = &s->w;
 	pim_gemm g = {.ta = true,
@@ -447,28 +466,46 @@ static void spread_group(const conv_shape *s, const float *x, const float *k, fl
 		.ldb = w->out_volume};
 	conv_block b = {0};
 	while (next_block(w, COLUMN_FLOATS / g.m, &b)) {
+		find_runs(w, &b, room->runs);
 		g.n = g.ldc = b.lines * b.columns;
-		pim_gemm_f32(e, &g, k, x + b.line * w->out[2] + b.column, 0, columns);
-		add_columns(w, columns, s->out_channels, &b, y);
+		pim_gemm_f32(room->e, &g, k, x + b.line * w->out[2] + b.column, 0, room->columns);
+		add_columns(w, room->columns, s->out_channels, &b, room->runs, y);
 	}
 }
 
-typedef void group_function(const conv_shape *s, const float *x, const float *k, float *y,
-	float *columns, const pim_eval *e);
+typedef void group_function(
+	const conv_shape *s, const float *x, const char *k, float *y, const conv_room *room);
+
+/* Room for blocks of so many rows; depthwise convolutions need none, but their own. */
+static conv_room make_room(const conv_shape *s, bool blocks, int64_t rows, pim_eval *e)
+{
+	const pim_window *w = &s->w;
+	conv_room r = {.e = e};
+	int64_t floats = rows > COLUMN_FLOATS ? rows : COLUMN_FLOATS;
+	int64_t runs = w->kernel_volume * w->out[0] * w->out[1];
+	int64_t most = w->kernel_volume > COLUMN_FLOATS ? w->kernel_volume : COLUMN_FLOATS;
+	if (!blocks && is_pointwise(w))
+		return r;
+	if (!blocks && s->in_channels == 1)
+		floats = pim_conv_plane_room(w);
+	r.columns = pim_arena_raw(e->scratch, sizeof *r.columns * (size_t)floats);
+	r.runs = pim_arena_raw(e->scratch, sizeof *r.runs * (size_t)(runs < most ? runs : most) + 1);
+	return r;
+}
 
 /* All images and groups; x_volume and y_volume are of one channel. */
 static void run_groups(const conv_shape *s, group_function *run, const float *x, int64_t x_volume,
-	const float *k, const float *bias, float *y, int64_t y_volume, pim_eval *e)
+	const char *k, const float *bias, float *y, int64_t y_volume, pim_eval *e)
 {
 	int64_t channels = s->groups * s->out_channels;
-	int64_t rows = (run == convolve_group ? s->in_channels : s->out_channels) * s->w.kernel_volume;
-	int64_t room = rows > COLUMN_FLOATS ? rows : COLUMN_FLOATS;
-	float *columns = pim_arena_raw(e->scratch, sizeof *columns * (size_t)room);
+	int64_t rows = (run == convolve_group ? 1 : s->out_channels) * s->w.kernel_volume;
+	int64_t kernels = s->in_channels * s->out_channels * s->w.kernel_volume;
+	conv_room room = make_room(s, run != convolve_group, rows, e);
 	fill_bias(s->batch * channels, channels, y_volume, bias, y);
 	for (int64_t p = 0; p < s->batch * s->groups; p++)
 		run(s, x + p * s->in_channels * x_volume,
-			k + p % s->groups * s->in_channels * s->out_channels * s->w.kernel_volume,
-			y + p * s->out_channels * y_volume, columns, e);
+			k + p % s->groups * kernels * (int64_t)sizeof(float),
+			y + p * s->out_channels * y_volume, &room);
 }
 
 /* ---- integers of 8 bits: float32, exactly ---- */
@@ -499,22 +536,33 @@ static void pick_kernels(
 }
 
 /* One image, one group, in runs of so many channels that each run is exact. */
-static void convolve_exact(
-	const conv_shape *s, const int64_t *x, const int64_t *k, int64_t *y, float *room, pim_eval *e)
+static void convolve_exact(const conv_shape *s, const int64_t *x, const int64_t *k, int64_t *y,
+	float *floats, const conv_room *room)
 {
 	conv_shape part = *s;
 	int64_t most = EXACT_PRODUCTS / s->w.kernel_volume, volume = s->out_channels * s->w.out_volume;
-	float *columns = room, *px = columns + COLUMN_FLOATS, *pk = px + most * s->w.in_volume,
+	float *px = floats, *pk = px + most * s->w.in_volume,
 		  *py = pk + most * s->out_channels * s->w.kernel_volume;
 	for (int64_t c = 0; c < s->in_channels; c += part.in_channels) {
 		part.in_channels = s->in_channels - c < most ? s->in_channels - c : most;
 		to_floats(x + c * s->w.in_volume, part.in_channels * s->w.in_volume, px);
 		pick_kernels(s, k, c, part.in_channels, pk);
 		memset(py, 0, sizeof *py * (size_t)volume);
-		convolve_group(&part, px, pk, py, columns, e);
+		convolve_group(&part, px, (const char *)pk, py, room);
 		for (int64_t i = 0; i < volume; i++)
 			y[i] = (int64_t)((uint64_t)y[i] + (uint64_t)(int64_t)py[i]);
 	}
+}
+
+/* A part may have one channel or several. */
+static conv_room make_exact_room(const conv_shape *s, pim_eval *e)
+{
+	int64_t plane = pim_conv_plane_room(&s->w);
+	conv_shape one = *s;
+	one.in_channels = 1;
+	if (s->in_channels == 1)
+		return make_room(&one, false, 0, e);
+	return make_room(s, true, plane > s->w.kernel_volume ? plane : s->w.kernel_volume, e);
 }
 
 static void convolve_small(const conv_shape *s, const int64_t *x, const int64_t *k,
@@ -522,16 +570,17 @@ static void convolve_small(const conv_shape *s, const int64_t *x, const int64_t 
 {
 	const pim_window *w = &s->w;
 	int64_t channels = s->groups * s->out_channels, most = EXACT_PRODUCTS / w->kernel_volume;
-	int64_t room = COLUMN_FLOATS + most * w->in_volume + most * s->out_channels * w->kernel_volume +
-				   s->out_channels * w->out_volume;
-	float *floats = pim_arena_raw(e->scratch, sizeof *floats * (size_t)room);
+	int64_t count = most * w->in_volume + most * s->out_channels * w->kernel_volume +
+					s->out_channels * w->out_volume;
+	float *floats = pim_arena_raw(e->scratch, sizeof *floats * (size_t)count);
+	conv_room room = make_exact_room(s, e);
 	for (int64_t p = 0; p < s->batch * channels; p++)
 		for (int64_t i = 0; i < w->out_volume; i++)
 			y[p * w->out_volume + i] = bias ? bias[p % channels] : 0;
 	for (int64_t p = 0; p < s->batch * s->groups; p++)
 		convolve_exact(s, x + p * s->in_channels * w->in_volume,
 			k + p % s->groups * s->in_channels * s->out_channels * w->kernel_volume,
-			y + p * s->out_channels * w->out_volume, floats, e);
+			y + p * s->out_channels * w->out_volume, floats, &room);
 }
 
 /* Whether every element is at most 255 away from 0. */
@@ -556,10 +605,17 @@ void pim_conv_run_integer(
 		convolve_u64(&s, (const uint64_t *)x, (const uint64_t *)w, NULL, (uint64_t *)y);
 }
 
+/* Kernels where the file has them, when the loops take them there. */
+static const void *find_kernels(const pim_node *n, const pim_tensor *t, pim_eval *e)
+{
+	bool anywhere = n->type->dtype == PIM_DTYPE_f32 && pim_gemm_takes_any_address(e);
+	return anywhere ? t->data : pim_stage_whole(t, e->scratch);
+}
+
 bool pim_eval_conv(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	conv_shape s = read_conv(n);
-	const void *x = pim_stage_whole(&in[0], e->scratch), *w = pim_stage_whole(&in[1], e->scratch);
+	const void *x = pim_stage_whole(&in[0], e->scratch), *w = find_kernels(n, &in[1], e);
 	const void *bias = pim_rule_is_absent(n, 2) ? NULL : pim_stage_whole(&in[2], e->scratch);
 	void *y = pim_stage_room(out, e->scratch);
 	pim_stage stage = pim_stage_of(n->type->dtype);

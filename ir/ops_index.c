@@ -11,7 +11,7 @@ const int64_t *pim_rule_indices(
 {
 	int64_t *to = pim_arena_raw(scratch, sizeof *to * (size_t)t->type->elements + 1);
 	bool no_sign = pim_stage_of(t->type->dtype) == PIM_STAGE_u64;
-	pim_stage_load(t->type->dtype, t->data, 0, t->type->elements, to);
+	memcpy(to, pim_stage_whole(t, scratch), sizeof *to * (size_t)t->type->elements);
 	for (int64_t k = 0; k < t->type->elements; k++) {
 		int64_t size = sizes[n_sizes > 1 ? k % n_sizes : 0], v = to[k];
 		if ((v < 0 && no_sign) || v < -size || v >= size) {

@@ -157,11 +157,18 @@ void pim_matmul_run(
 				c + (size_t)((r.result + i) * g.m * g.n) * bytes);
 }
 
+/* Weights of a file, at whatever address, are not copied. */
+static const void *find_operand(const pim_tensor *t, pim_eval *e)
+{
+	bool anywhere = t->type->dtype == PIM_DTYPE_f32 && pim_gemm_takes_any_address(e);
+	return anywhere ? t->data : pim_stage_whole(t, e->scratch);
+}
+
 bool pim_eval_matmul(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	void *c = pim_stage_room(out, e->scratch);
-	pim_matmul_run(n, pim_stage_of(n->type->dtype), pim_stage_whole(&in[0], e->scratch),
-		pim_stage_whole(&in[1], e->scratch), c, e);
+	pim_matmul_run(
+		n, pim_stage_of(n->type->dtype), find_operand(&in[0], e), find_operand(&in[1], e), c, e);
 	pim_stage_finish(out, c);
 	return true;
 }

@@ -124,12 +124,41 @@ void pim_axes_lrn(const pim_node *n, pim_axes *x)
 
 /* ---- evaluation ---- */
 
+/* Sums are taken in so many parts side by side. */
+enum { PARTS = 8 };
+
 /* A vector of n elements, `step` apart, of a tensor; its stage's loops are made twice. */
 #define NORM_TYPES(X)                                                                              \
 	X(f32, float)                                                                                  \
 	X(f64, double)
 
 #define NORM_LOOPS(name, T)                                                                        \
+	static double sum_##name(const T *x, int64_t n)                                                \
+	{                                                                                              \
+		double part[PARTS] = {0}, sum = 0;                                                         \
+		int64_t i = 0;                                                                             \
+		for (; i + PARTS <= n; i += PARTS)                                                         \
+			for (int j = 0; j < PARTS; j++)                                                        \
+				part[j] += (double)x[i + j];                                                       \
+		for (; i < n; i++)                                                                         \
+			sum += (double)x[i];                                                                   \
+		for (int j = 0; j < PARTS; j++)                                                            \
+			sum += part[j];                                                                        \
+		return sum;                                                                                \
+	}                                                                                              \
+	static double sum_squares_##name(const T *x, int64_t n, double mean)                           \
+	{                                                                                              \
+		double part[PARTS] = {0}, sum = 0;                                                         \
+		int64_t i = 0;                                                                             \
+		for (; i + PARTS <= n; i += PARTS)                                                         \
+			for (int j = 0; j < PARTS; j++)                                                        \
+				part[j] += ((double)x[i + j] - mean) * ((double)x[i + j] - mean);                  \
+		for (; i < n; i++)                                                                         \
+			sum += ((double)x[i] - mean) * ((double)x[i] - mean);                                  \
+		for (int j = 0; j < PARTS; j++)                                                            \
+			sum += part[j];                                                                        \
+		return sum;                                                                                \
+	}                                                                                              \
 	static void softmax_##name(const T *x, T *y, int64_t n, int64_t step, bool logarithm)          \
 	{                                                                                              \
 		T most = -(T)INFINITY;                                                                     \
@@ -148,13 +177,8 @@ void pim_axes_lrn(const pim_node *n, pim_axes *x)
 	static void normalise_##name(                                                                  \
 		const T *x, const T *scale, const T *bias, T *y, int64_t n, double epsilon)                \
 	{                                                                                              \
-		double sum = 0, squares = 0;                                                               \
-		for (int64_t i = 0; i < n; i++)                                                            \
-			sum += (double)x[i];                                                                   \
-		double mean = sum / (double)n;                                                             \
-		for (int64_t i = 0; i < n; i++)                                                            \
-			squares += ((double)x[i] - mean) * ((double)x[i] - mean);                              \
-		double inverse = 1 / sqrt(squares / (double)n + epsilon);                                  \
+		double mean = sum_##name(x, n) / (double)n;                                                \
+		double inverse = 1 / sqrt(sum_squares_##name(x, n, mean) / (double)n + epsilon);           \
 		for (int64_t i = 0; i < n; i++) {                                                          \
 			T v = (T)(((double)x[i] - mean) * inverse);                                            \
 			y[i] = v * scale[i] + (bias ? bias[i] : 0);                                            \
@@ -194,6 +218,32 @@ void pim_axes_lrn(const pim_node *n, pim_axes *x)
 NORM_TYPES(NORM_LOOPS)
 #undef NORM_LOOPS
 
+/* The largest element; a NaN among them may be passed over, the sum still shows it. */
+static float find_largest(const float *x, int64_t n)
+{
+	float part[PARTS], most = -INFINITY;
+	int64_t i = 0;
+	for (int j = 0; j < PARTS; j++)
+		part[j] = -INFINITY;
+	for (; i + PARTS <= n; i += PARTS)
+		for (int j = 0; j < PARTS; j++)
+			part[j] = x[i + j] > part[j] ? x[i + j] : part[j];
+	for (; i < n; i++)
+		most = x[i] > most ? x[i] : most;
+	for (int j = 0; j < PARTS; j++)
+		most = part[j] > most ? part[j] : most;
+	return most;
+}
+
+/* A row of neighbours. */
+static void softmax_row(const float *x, float *y, int64_t n)
+{
+	pim_exp_floats(x, find_largest(x, n), n, y);
+	float scale = (float)(1 / sum_f32(y, n));
+	for (int64_t i = 0; i < n; i++)
+		y[i] *= scale;
+}
+
 static bool run_softmax(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	const pim_type *t = n->type;
@@ -205,7 +255,9 @@ static bool run_softmax(const pim_node *n, const pim_tensor *in, pim_tensor *out
 		step *= t->dims[d];
 	for (int64_t v = 0; t->elements && v < t->elements / size; v++) {
 		int64_t at = v / step * size * step + v % step;
-		if (pim_stage_of(t->dtype) == PIM_STAGE_f32)
+		if (pim_stage_of(t->dtype) == PIM_STAGE_f32 && step == 1 && !logarithm)
+			softmax_row((const float *)x + at, (float *)y + at, size);
+		else if (pim_stage_of(t->dtype) == PIM_STAGE_f32)
 			softmax_f32((const float *)x + at, (float *)y + at, size, step, logarithm);
 		else
 			softmax_f64((const double *)x + at, (double *)y + at, size, step, logarithm);

@@ -17,12 +17,9 @@
 	X(sign, x > 0 ? 1 : x < 0 ? -1 : x)                                                            \
 	X(sqrt, sqrt(x))                                                                               \
 	X(reciprocal, 1 / x)                                                                           \
-	X(exp, exp(x))                                                                                 \
 	X(log, log(x))                                                                                 \
-	X(erf, erf(x))                                                                                 \
 	X(sin, sin(x))                                                                                 \
 	X(cos, cos(x))                                                                                 \
-	X(tanh, tanh(x))                                                                               \
 	X(tan, tan(x))                                                                                 \
 	X(asin, asin(x))                                                                               \
 	X(acos, acos(x))                                                                               \
@@ -32,7 +29,6 @@
 	X(asinh, asinh(x))                                                                             \
 	X(acosh, acosh(x))                                                                             \
 	X(atanh, atanh(x))                                                                             \
-	X(sigmoid, 1 / (1 + exp(-x)))                                                                  \
 	X(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))                                        \
 	X(silu, x / (1 + exp(-x)))                                                                     \
 	X(hard_swish, x *(x < -3 ? 0 : x > 3 ? 1 : x / 6 + (T)0.5))                                    \
@@ -48,6 +44,13 @@
 	X(hard_sigmoid, a *x + b < 0 ? 0 : a * x + b > 1 ? 1 : a * x + b)                              \
 	X(clip, x<a ? a : x> b ? b : x)
 
+/* float32 of these goes through vectors. */
+#define DOUBLES(X)                                                                                 \
+	X(exp, exp(x))                                                                                 \
+	X(erf, erf(x))                                                                                 \
+	X(tanh, tanh(x))                                                                               \
+	X(sigmoid, 1 / (1 + exp(-x)))
+
 /* T is int64_t or uint64_t; signed values wrap. */
 #define INTEGERS(X)                                                                                \
 	X(neg, (T)(0 - (uint64_t)x))                                                                   \
@@ -62,8 +65,8 @@ typedef struct unary_rule {
 	void (*run[PIM_STAGE_COUNT])(const void *from, void *to, int64_t n, const double *p);
 } unary_rule;
 
-#define FLOAT_KERNELS(name, formula)                                                               \
-	static void run_f32_##name(const void *from, void *to, int64_t n, const double *p)             \
+#define F32_KERNEL(name, formula)                                                                  \
+	PIM_WIDE static void run_f32_##name(const void *from, void *to, int64_t n, const double *p)    \
 	{                                                                                              \
 		typedef float T;                                                                           \
 		const T *xs = from, a = (T)p[0], b = (T)p[1];                                              \
@@ -73,7 +76,8 @@ typedef struct unary_rule {
 			ys[i] = formula;                                                                       \
 		}                                                                                          \
 		(void)a, (void)b;                                                                          \
-	}                                                                                              \
+	}
+#define F64_KERNEL(name, formula)                                                                  \
 	static void run_f64_##name(const void *from, void *to, int64_t n, const double *p)             \
 	{                                                                                              \
 		typedef double T;                                                                          \
@@ -85,8 +89,11 @@ typedef struct unary_rule {
 		}                                                                                          \
 		(void)a, (void)b;                                                                          \
 	}
-FLOATS(FLOAT_KERNELS)
-#undef FLOAT_KERNELS
+FLOATS(F32_KERNEL)
+FLOATS(F64_KERNEL)
+DOUBLES(F64_KERNEL)
+#undef F32_KERNEL
+#undef F64_KERNEL
 
 #define INTEGER_KERNELS(name, formula)                                                             \
 	static void run_i64_##name(const void *from, void *to, int64_t n, const double *p)             \
@@ -116,6 +123,23 @@ FLOATS(FLOAT_KERNELS)
 INTEGERS(INTEGER_KERNELS)
 #undef INTEGER_KERNELS
 
+static void run_vector_exp(const void *from, void *to, int64_t n, const double *p)
+{
+	(void)p;
+	pim_exp_floats(from, 0, n, to);
+}
+
+#define VECTOR_KERNEL(name)                                                                        \
+	static void run_vector_##name(const void *from, void *to, int64_t n, const double *p)          \
+	{                                                                                              \
+		(void)p;                                                                                   \
+		pim_##name##_floats(from, n, to);                                                          \
+	}
+VECTOR_KERNEL(erf)
+VECTOR_KERNEL(tanh)
+VECTOR_KERNEL(sigmoid)
+#undef VECTOR_KERNEL
+
 static void run_bool_not(const void *from, void *to, int64_t n, const double *p)
 {
 	const uint8_t *x = from;
@@ -132,8 +156,12 @@ static const unary_rule rules[PIM_OP_COUNT] = {
 #define INTEGER_ROW(name, formula)                                                                 \
 	[PIM_OP_##name].run[PIM_STAGE_i64] = run_i64_##name,                                           \
 	[PIM_OP_##name].run[PIM_STAGE_u64] = run_u64_##name,
-	FLOATS(FLOAT_ROW) INTEGERS(INTEGER_ROW)
+#define DOUBLE_ROW(name, formula)                                                                  \
+	[PIM_OP_##name].run[PIM_STAGE_f32] = run_vector_##name,                                        \
+	[PIM_OP_##name].run[PIM_STAGE_f64] = run_f64_##name,
+	FLOATS(FLOAT_ROW) DOUBLES(DOUBLE_ROW) INTEGERS(INTEGER_ROW)
 #undef FLOAT_ROW
+#undef DOUBLE_ROW
 #undef INTEGER_ROW
 		[PIM_OP_not]
 			.run[PIM_STAGE_bool] = run_bool_not,

@@ -91,8 +91,14 @@ void pim_stage_store(pim_dtype t, void *data, int64_t to, int64_t n, const void 
 
 const void *pim_stage_whole(const pim_tensor *t, pim_arena *scratch)
 {
-	if (!t->data || pim_stage_is_native(t->type->dtype))
+	bool aligned = (uintptr_t)t->data % pim_dtype_bytes(t->type->dtype) == 0;
+	if (!t->data || (pim_stage_is_native(t->type->dtype) && aligned))
 		return t->data;
+	if (!aligned) {
+		void *moved = pim_arena_raw(scratch, (size_t)pim_type_bytes(t->type) + 1);
+		memcpy(moved, t->data, (size_t)pim_type_bytes(t->type));
+		return pim_stage_whole(&(pim_tensor){.type = t->type, .data = moved}, scratch);
+	}
 	size_t bytes = pim_stage_bytes(pim_stage_of(t->type->dtype));
 	void *room = pim_arena_raw(scratch, bytes * (size_t)t->type->elements + 1);
 	pim_stage_load(t->type->dtype, t->data, 0, t->type->elements, room);
