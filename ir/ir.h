@@ -385,15 +385,33 @@ typedef struct pim_nest {
 	int64_t cycles;  /* estimate for one slice of this op, alone on its unit */
 } pim_nest;
 
+/* MAPPED: the turns that a node's slices take (order.c). Position i is the turn i / n_units of its (i mod
+ * n_units)-th unit. */
+typedef struct pim_order {
+	int64_t n;
+	int32_t *slice, *position; /* of position i; of slice s */
+} pim_order;
+
 /* A node's decisions; what is not decided is zero or NULL. */
 typedef struct pim_plan {
 	int set;            /* SPLIT: index into the graph's sets, -1 for none */
 	pim_layout *layout; /* LAID_OUT */
 	pim_nest *nest;     /* MAPPED */
+	pim_order *order;   /* MAPPED; NULL: slice s at position s */
 	int64_t start, cycles;
-	int n_units;        /* SCHEDULED: slice s runs on its (s mod n_units)-th unit */
+	int n_units;        /* SCHEDULED: the slice at position i runs on its (i mod n_units)-th unit */
 	int *unit;          /* PLACED: n_units units of the target */
 } pim_plan;
+
+/* Slice slice[i] at position i; numbers that are no permutation are kept for the verifier to refuse. */
+pim_order *pim_order_new(int64_t n, const int32_t *slice, pim_arena *a);
+bool pim_order_is_permutation(const pim_order *o);
+/* Where slice s of a laid-out node stands in its order, and which slice stands there. */
+int64_t pim_slice_position(const pim_node *n, int64_t slice);
+int64_t pim_slice_at(const pim_node *n, int64_t position);
+/* Which of so many units a slice runs on; which unit of the machine, when n is placed. */
+int64_t pim_slice_slot(const pim_node *n, int64_t slice, int64_t units);
+int pim_slice_unit(const pim_node *n, int64_t slice);
 
 /* SPLIT: ops fused and replicated: branch b of the set is slice b along `class` axes of every member. */
 enum { PIM_MAX_BRANCH_AXES = 8 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan - decisions of nodes and graphs: making and forgetting them, and how they print.
  *
- * [set=@b0, parts=1x64x1, sums=2, copies=3, nest=(@m 64, n 6:32, k :96 = 1234), start=100,
- * cycles=1300, units=64, on=0..63]: what is not decided is left out, sums and copies of 1 too. A
- * rank-0 value has parts=-. nest: @axis count is a spatial loop, `axis count:tile` the innermost
- * temporal loop of its axis with the tile's extent, outer ones have no tile; `axis :tile` states a
- * tile where no temporal loop does and it is not simply the axis divided by its spatial loops. An
- * axis whose name does not tell is #number. */
+ * [set=@b0, parts=1x64x1, sums=2, copies=3, nest=(@m 64, n 6:32, k :96 = 1234),
+ * order=(0..56:8*8:1), start=100, cycles=1300, units=64, on=0..63]: what is not decided is left
+ * out, sums and copies of 1 too. A rank-0 value has parts=-. nest: @axis count is a spatial loop,
+ * `axis count:tile` the innermost temporal loop of its axis with the tile's extent, outer ones have
+ * no tile; `axis :tile` states a tile where no temporal loop does and it is not simply the axis
+ * divided by its spatial loops. An axis whose name does not tell is #number. */
 #include <string.h>
 
 #include "ir/plan.h"
@@ -30,8 +30,10 @@ void pim_graph_forget(pim_graph *g, unsigned facts)
 			p->set = -1;
 		if (facts & PIM_FACT_laid_out)
 			p->layout = NULL;
-		if (facts & PIM_FACT_mapped)
+		if (facts & PIM_FACT_mapped) {
 			p->nest = NULL;
+			p->order = NULL;
+		}
 		if (facts & PIM_FACT_scheduled)
 			p->start = p->cycles = p->n_units = 0;
 		if (facts & (PIM_FACT_scheduled | PIM_FACT_placed))
@@ -188,6 +190,10 @@ void pim_plan_print(const pim_node *n, pim_text *out)
 	if (p->nest) {
 		pim_text_str(&t, ", ");
 		print_nest(n, &t);
+	}
+	if (p->order) {
+		pim_text_str(&t, ", ");
+		pim_order_print(p->order, &t);
 	}
 	if (p->start || p->cycles || p->n_units)
 		pim_text_printf(&t, ", start=%lld, cycles=%lld", (long long)p->start, (long long)p->cycles);

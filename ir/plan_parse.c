@@ -219,6 +219,73 @@ static bool parse_nest(pim_cursor *c, pim_node *n)
 	return ok;
 }
 
+/* A piece of an order, first..last:step*times:shift, as `length` numbers and their repeats. */
+typedef struct piece {
+	int64_t first, length, step, times, shift;
+} piece;
+
+static bool parse_piece(pim_cursor *c, piece *p)
+{
+	int64_t last;
+	*p = (piece){.length = 1, .step = 1, .times = 1};
+	if (!parse_count(c, 0, INT32_MAX - 1, &p->first))
+		return false;
+	if (pim_cursor_take(c, "..")) {
+		if (!parse_count(c, 0, INT32_MAX - 1, &last))
+			return false;
+		if (pim_cursor_take(c, ":") && !pim_cursor_int(c, &p->step))
+			return false;
+		if (p->step == 0 || p->step < -INT32_MAX || p->step > INT32_MAX ||
+			(last - p->first) % p->step || (last - p->first) / p->step < 1)
+			return pim_cursor_error(c, "%lld is not a whole number of steps of %lld behind %lld",
+				(long long)last, (long long)p->step, (long long)p->first);
+		p->length = (last - p->first) / p->step + 1;
+	}
+	return !pim_cursor_take(c, "*") || (parse_count(c, 2, INT32_MAX, &p->times) &&
+										   pim_cursor_want(c, ":") && pim_cursor_int(c, &p->shift));
+}
+
+static bool add_piece(pim_cursor *c, const piece *p, int64_t slices, int32_t *slice, int64_t *count)
+{
+	if (p->times > (slices - *count) / p->length)
+		return pim_cursor_error(
+			c, "the order names more slices than the %lld of parts=...", (long long)slices);
+	if (p->shift < -INT32_MAX || p->shift > INT32_MAX)
+		return pim_cursor_error(c, "a shift of %lld slices", (long long)p->shift);
+	for (int64_t t = 0; t < p->times; t++)
+		for (int64_t i = 0; i < p->length; i++) {
+			int64_t s = p->first + i * p->step + t * p->shift;
+			slice[(*count)++] = s >= 0 && s < slices ? (int32_t)s : -1;
+		}
+	return true;
+}
+
+static bool parse_order(pim_cursor *c, pim_node *n)
+{
+	pim_plan *p = pim_node_plan(n);
+	if (!p->layout)
+		return pim_cursor_error(c, "expected parts=... before order=...");
+	int64_t slices = pim_layout_slices(p->layout), count = 0;
+	if (slices < 1 || slices > MAX_UNITS)
+		return pim_cursor_error(
+			c, "no order for %lld slices, at most %d have one", (long long)slices, MAX_UNITS);
+	int32_t *slice = PIM_NEW(n->graph->module->arena, int32_t, slices);
+	if (!pim_cursor_want(c, "("))
+		return false;
+	do {
+		piece one;
+		if (!parse_piece(c, &one) || !add_piece(c, &one, slices, slice, &count))
+			return false;
+	} while (pim_cursor_take(c, ","));
+	if (!pim_cursor_want(c, ")"))
+		return false;
+	if (count < slices)
+		return pim_cursor_error(c, "the order names %lld slices, parts=... makes %lld",
+			(long long)count, (long long)slices);
+	p->order = pim_order_new(count, slice, n->graph->module->arena);
+	return true;
+}
+
 static bool parse_start(pim_cursor *c, pim_node *n)
 {
 	return pim_cursor_int(c, &pim_node_plan(n)->start);
@@ -272,7 +339,7 @@ static const struct {
 	const char *name;
 	bool (*parse)(pim_cursor *c, pim_node *n);
 } fields[] = {{"set", parse_set}, {"parts", parse_parts}, {"sums", parse_sums},
-	{"copies", parse_copies}, {"nest", parse_nest}, {"start", parse_start},
+	{"copies", parse_copies}, {"nest", parse_nest}, {"order", parse_order}, {"start", parse_start},
 	{"cycles", parse_cycles}, {"units", parse_unit_count}, {"on", parse_on}};
 #define FIELDS (sizeof fields / sizeof fields[0])
 

@@ -202,6 +202,20 @@ static bool check_loops(const pim_node *n, const pim_axes *x, int64_t *cover)
 	return ok;
 }
 
+static bool check_order(const pim_node *n)
+{
+	const pim_order *o = n->plan->order;
+	int64_t slices = n->plan->layout ? pim_layout_slices(n->plan->layout) : 1;
+	if (!o)
+		return true;
+	if (o->n != slices)
+		return pim_node_error(
+			n, "its order has %lld positions for %lld slices", (long long)o->n, (long long)slices);
+	return pim_order_is_permutation(o) ||
+		   pim_node_error(
+			   n, "its order does not name each of its %lld slices once", (long long)slices);
+}
+
 static bool check_nest(const pim_node *n, const pim_axes *x)
 {
 	const pim_nest *nest = n->plan->nest;
@@ -237,7 +251,7 @@ bool pim_verify_mapped(pim_graph *g)
 		if (!n->plan || !n->plan->nest)
 			ok = pim_node_error(n, "has no loop nest");
 		else
-			ok = check_nest(n, pim_axes_new(n, scratch)) && ok;
+			ok = check_nest(n, pim_axes_new(n, scratch)) && check_order(n) && ok;
 		pim_arena_free(scratch);
 	}
 	return ok;

@@ -9,16 +9,17 @@
  * for its own port; or, if longer, for what the busiest link carries when a slice and those that
  * send to it exchange all with all, lying in lines of the network. Three slices (first, middle in
  * every dimension, last) stand for all. Which units is not known yet: slice s of any
- * node is taken to be on unit (s mod its units), or, where that makes the wait shorter, on the unit
- * that holds most of what it reads of the input that moves most, as placement would put it. While a
- * wave computes, the next one's inputs arrive: with c and q cycles of both, w waves take q + w*c +
- * (w-1)*max(0, q-c). Needs a layout, and a nest but for moves. Source: ours; the charges are those
- * of the simulator. Of a shared constant every reader holds one of the pieces itself. */
+ * node is taken to be on the unit of its order's turn, or, where it has none and that makes the
+ * wait shorter, on the unit that holds most of what it reads of the input that moves most, as
+ * placement would put it. While a wave computes, the next one's inputs arrive: with c and q cycles
+ * of both, w waves take q + w*c + (w-1)*max(0, q-c). Needs a layout, and a nest but for moves.
+ * Source: ours; the charges are those of the simulator. Of a shared constant every reader holds one
+ * of the pieces itself. */
 #include "passes/pass.h"
 
 typedef struct crew {
 	int units, from; /* of the node; of each of its producers, at most */
-	const int *on;	 /* by slice: its unit; NULL: slice mod units */
+	const int *on;	 /* by slice: its unit; NULL: as its order says */
 } crew;
 
 /* What one slice needs of all inputs: bytes and messages from other units, and the cycles they take
@@ -53,18 +54,19 @@ static bool only_moves(const pim_node *n)
 }
 
 /* Is the slice, or a copy of it, on the logical unit `to`? */
-static bool is_home(const pim_layout *l, int64_t slice, int64_t units, int64_t to)
+static bool is_home(const pim_node *from, int64_t slice, int64_t units, int64_t to)
 {
+	const pim_layout *l = from->plan->layout;
 	int64_t each = pim_layout_slices(l) / l->copies;
 	for (int64_t c = 0; c < l->copies; c++)
-		if ((slice % each + c * each) % units == to)
+		if (pim_slice_slot(from, slice % each + c * each, units) == to)
 			return true;
 	return false;
 }
 
-static int64_t unit_of(const crew *c, int64_t slice)
+static int64_t unit_of(const crew *c, const pim_node *n, int64_t slice)
 {
-	return c->on ? c->on[slice] : slice % c->units;
+	return c->on ? c->on[slice] : pim_slice_slot(n, slice, c->units);
 }
 
 static void count_input(const pim_target *t, const pim_node *n, const pim_axes *x, int input,
@@ -82,7 +84,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 			continue;
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
 		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
-		if (!shared && is_home(l, s, units, unit_of(&c, slice))) {
+		if (!shared && is_home(from, s, units, unit_of(&c, n, slice))) {
 			copy += port;
 			continue;
 		}
@@ -174,9 +176,10 @@ static int find_holder(
 	pim_pieces p = pim_pieces_of(from, need, slice % from->plan->layout->copies);
 	for (int64_t s; pim_pieces_next(&p, &s, &part);) {
 		int64_t elements = pim_box_elements(&part);
-		if (elements > most && room[s % units] > 0) {
+		int slot = (int)pim_slice_slot(from, s, units);
+		if (elements > most && room[slot] > 0) {
 			most = elements;
-			best = (int)(s % units);
+			best = slot;
 		}
 	}
 	return 2 * most >= whole ? best : -1;
@@ -263,7 +266,7 @@ static supply find_best_supply(const pim_target *t, const pim_node *n, const pim
 	supply plain = find_supply(t, n, x, sample, e->slices, c);
 	int input =
 		plain.waits > 0 && 2 * c.from > t->units ? find_moving_input(t, n, x, sample, c) : -1;
-	if (input < 0)
+	if (input < 0 || n->plan->order)
 		return plain;
 	c.on = bind_slices(n, x, input, e->slices, e->waves, c, scratch);
 	supply bound = c.on ? find_supply(t, n, x, sample, e->slices, c) : plain;

@@ -26,8 +26,7 @@ typedef struct map {
 static void count_message(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes)
 {
 	map *m = user;
-	const pim_plan *a = m->from->plan, *b = m->to->plan;
-	int from = a->unit[from_slice % a->n_units], to = b->unit[to_slice % b->n_units];
+	int from = pim_slice_unit(m->from, from_slice), to = pim_slice_unit(m->to, to_slice);
 	int hops = pim_network_route(m->target, from, to, m->route);
 	for (int i = 0; i < hops; i++)
 		m->bytes[m->route[i]] += (double)bytes;

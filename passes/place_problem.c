@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* place_problem - reads the placement problem off a scheduled graph.
  *
- * Slice s of a node is on its slot s mod n_units, so the traffic between slices of an edge adds up
- * to a matrix between slots. Cost: the messages of all edges, once. */
+ * The slice at position i of a node's order is on its slot i mod n_units, so the traffic between
+ * slices of an edge adds up to a matrix between slots. Cost: the messages of all edges, once. */
 #include "passes/place.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct slots {
+	const pim_node *from, *to;
 	int from_slots, to_slots;
 	double *bytes;
 } slots;
@@ -16,7 +17,8 @@ typedef struct slots {
 static void add_traffic(void *user, int64_t from, int64_t to, int64_t bytes)
 {
 	slots *s = user;
-	s->bytes[from % s->from_slots * s->to_slots + to % s->to_slots] += (double)bytes;
+	int64_t from_slot = pim_slice_slot(s->from, from, s->from_slots);
+	s->bytes[from_slot * s->to_slots + pim_slice_slot(s->to, to, s->to_slots)] += (double)bytes;
 }
 
 pim_flow pim_flow_new(
@@ -167,6 +169,8 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 			const pim_node *from = tenant[i].node->in[k];
 			if (!has_units(from))
 				continue;
+			s.from = from;
+			s.to = tenant[i].node;
 			s.from_slots = from->plan->n_units;
 			s.to_slots = tenant[i].n_units;
 			memset(s.bytes, 0, sizeof *s.bytes * (size_t)s.from_slots * (size_t)s.to_slots);

@@ -9,11 +9,6 @@
  */
 #include "targets/tile/tile.h"
 
-int pim_slice_unit(const pim_node *n, int64_t slice)
-{
-	return n->plan->unit[slice % n->plan->n_units];
-}
-
 static bool holds(const pim_box *outer, const pim_box *inner, bool exact)
 {
 	for (int d = 0; d < outer->n; d++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lower.c - from decisions to command programs of the tile set (docs/design.md, 10.4).
  *
- * All streams are written in one global order: nodes by start time, slices in order. A message is
- * thus posted before anything that waits for it, directly or not, so the program cannot deadlock.
- * Homes are given back when the last reader is lowered; the trackers keep reused addresses safe. */
+ * All streams are written in one global order: nodes by start time, slices in their order. A
+ * message is thus posted before anything that waits for it, directly or not, so the program cannot
+ * deadlock. Homes are given back when the last reader is lowered; the trackers keep reused
+ * addresses safe. */
 #include <stdlib.h>
 
 #include "targets/tile/tile.h"
@@ -129,7 +130,8 @@ static bool lower_node(pim_lowering *l, const pim_node *n)
 			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
 	name_task(l, n);
 	take_homes(l, n);
-	for (int64_t s = 0; ok && s < slices; s++) {
+	for (int64_t i = 0; ok && i < slices; i++) {
+		int64_t s = pim_slice_at(n, i);
 		if (adds_sums(n))
 			ok = pim_lower_sums(l, n, s);
 		else if (only_moves(n, x))

@@ -96,8 +96,6 @@ typedef struct pim_lowering {
 	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
 } pim_lowering;
 
-int pim_slice_unit(const pim_node *n, int64_t slice);
-
 /* A place to read or write, and how many bytes from there a command may touch. */
 typedef struct pim_touch {
 	uint8_t space;

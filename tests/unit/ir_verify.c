@@ -117,6 +117,12 @@ static void test_shaped(void)
 	BROKEN(v, pim_node_unlink(f.mm), "input 0, %0, does not stand before it");
 }
 
+static pim_order *short_order(const pim_graph *g)
+{
+	static const int32_t slice[] = {1, 0};
+	return pim_order_new(2, slice, g->module->arena);
+}
+
 static void test_decisions(void)
 {
 	BROKEN(pim_verify_split, f.mm->plan->set = 3, "is in branch set 3 of 1");
@@ -138,6 +144,8 @@ static void test_decisions(void)
 	BROKEN(pim_verify_mapped, f.mm->plan->nest->tile[0] = 1, "a slice has 2");
 	BROKEN(pim_verify_mapped, f.mm->plan->nest->loop[0].axis = 9, "over axis 9");
 	BROKEN(pim_verify_mapped, f.mm->plan->nest->n_axes = 1, "its nest has 1 axes");
+	BROKEN(pim_verify_mapped, f.mm->plan->order = short_order(f.g),
+		"its order has 2 positions for 4 slices");
 	BROKEN(pim_verify_scheduled, f.mm->plan->n_units = 0, "is not scheduled");
 	BROKEN(pim_verify_scheduled, f.mm->plan->start = -1, "starts at -1");
 	BROKEN(pim_verify_scheduled, f.mm->plan->cycles = 20, "its input 0 from 0 to 20");

@@ -89,6 +89,20 @@ static void decide_nest(pim_node *n, const pim_axes *x, pim_arena *a)
 	n->plan->nest = nest;
 }
 
+/* Half of the time: slices in any order. */
+static void decide_order(pim_node *n, pim_arena *a)
+{
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	int32_t *slice = PIM_NEW(a, int32_t, slices);
+	for (int i = 0; i < (int)slices; i++) {
+		int other = draw(i + 1);
+		slice[i] = slice[other];
+		slice[other] = i;
+	}
+	if (draw(2))
+		n->plan->order = pim_order_new(slices, slice, a);
+}
+
 static void decide_units(pim_node *n, int units, int64_t start, pim_arena *a)
 {
 	int64_t slices = pim_layout_slices(n->plan->layout);
@@ -146,6 +160,7 @@ static void decide(pim_graph *g, const pim_target *t, pim_arena *a)
 		if (!n->plan || !n->plan->layout)
 			decide_layout(n, x, false, a);
 		decide_nest(n, x, a);
+		decide_order(n, a);
 		decide_units(n, t->units, start++, a);
 	}
 }
