@@ -83,7 +83,12 @@ static double to_steps(double cycles)
 static double state_cost(const run *r, const pim_state *s)
 {
 	int64_t values = r->s->prices_values ? s->home_bytes + s->staging_bytes : 0;
-	return to_steps(s->cycles + r->price * (double)(s->weight_bytes + values));
+	double cost = s->cycles + r->price * (double)values;
+	for (int i = 0; i < s->n_sharings; i++) {
+		const pim_share *share = pim_share_choose(r->s, &s->sharing[i], r->price);
+		cost += share->cycles + r->price * pim_share_weight(r->s, share);
+	}
+	return to_steps(s->sharing ? cost : cost + r->price * (double)s->weight_bytes);
 }
 
 /* Of a value that is made in state `from` and seen in another. */
@@ -569,6 +574,7 @@ pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64
 			take_step(&r, n, at);
 	}
 	trace_back(&r);
+	pim_layout_plan_share(s, r.plan, price);
 	pim_layout_plan_add_up(s, r.plan);
 	r.plan->bound = r.plan->optimal ? r.plan->value : find_bound(&r);
 	free(r.key.s);

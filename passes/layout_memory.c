@@ -2,15 +2,23 @@
 /* layout_memory.c - what the units must hold under a plan.
  *
  * Constants stay for the whole run: each unit holds the boxes that its slices read, equal ones
- * once. Values live from their node to their last user, inputs from the beginning to the end,
- * fetched boxes of inputs while a node runs. The search is made to look for plans that fit by a
- * price on the bytes of constants, and when that alone does not do, on those of values too.
- */
+ * once, or of a shared constant its pieces. Values live from their node to their last user, inputs
+ * from the beginning to the end, fetched boxes of inputs and of shared constants while a node runs.
+ * The search is made to look for plans that fit by a price on the bytes of constants, and when that
+ * alone does not do, on those of values too; at a price, constants may be shared. With the layouts
+ * of the plan found, the knapsack chooses anew how each constant is shared, which uses the memory
+ * that is left. The bound is the best of some prices on the mean bytes of a unit:
+ *
+ *     min over plans (cycles + price * mean bytes of constants) - price * memory
+ *
+ * is at most the cycles of any plan that fits, as no unit can hold more than its memory (ours). */
 #include <math.h>
+#include <string.h>
 
+#include "passes/knapsack.h"
 #include "passes/layout_search.h"
 
-enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8 };
+enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8, PARTIAL_CHOICES = 20000 };
 static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
 typedef struct memory {
@@ -38,7 +46,18 @@ static void give(memory *m, const pim_node *constant, int64_t slice, const pim_b
 	}
 	if (pim_map_put(m->given, &key, sizeof key, m))
 		return;
-	m->weights[unit] += pim_box_elements(need) * (int64_t)pim_dtype_bytes(constant->type->dtype);
+	int64_t bytes = pim_box_elements(need) * (int64_t)pim_dtype_bytes(constant->type->dtype);
+	m->weights[unit] += pim_target_constant_bytes(bytes);
+}
+
+/* A unit has its pieces of a shared constant, whichever boxes it reads. */
+static void give_pieces(memory *m, const pim_node *constant, int64_t slice)
+{
+	struct {
+		int64_t unit, constant;
+	} key = {slice % m->target->units, constant->id};
+	if (!pim_map_put(m->given, &key, sizeof key, m))
+		m->weights[key.unit] += m->plan->share[constant->id]->bytes;
 }
 
 static void give_constants(memory *m, pim_node *n)
@@ -58,6 +77,10 @@ static void give_constants(memory *m, pim_node *n)
 		pim_slice_axes(&shadow, x, k, &axes);
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (n->in[i] && n->in[i]->op == PIM_OP_constant) {
+				if (m->plan->share[n->in[i]->id]) {
+					give_pieces(m, n->in[i], k);
+					continue;
+				}
 				pim_axes_demand(x, n, i, &axes, &need, NULL, NULL);
 				give(m, n->in[i], k, &need);
 			}
@@ -106,13 +129,15 @@ static int *find_last_users(pim_graph *g, pim_arena *a)
 	return last;
 }
 
-/* Bytes of inputs that a unit fetches from others while n runs. */
+/* Bytes of inputs and shared constants that a unit fetches from others while n runs. */
 static int64_t find_fetched(const memory *m, const pim_node *n)
 {
 	const pim_layout_plan *p = m->plan;
 	const pim_state *own = &p->states[n->id]->state[p->own[n->id]];
 	int64_t sum = 0;
 	for (int i = 0; i < (int)n->n_in; i++) {
+		if (n->in[i] && p->share[n->in[i]->id])
+			sum += p->share[n->in[i]->id]->staged;
 		if (!n->in[i] || n->in[i]->op == PIM_OP_constant || !own->need[i])
 			continue;
 		const pim_type *t = n->in[i]->type;
@@ -171,15 +196,32 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 	return r;
 }
 
+static int64_t find_room(pim_layout_search *s, const pim_layout_plan *p)
+{
+	pim_layout_memory m = pim_layout_memory_of(s->graph, s->target, p);
+	return s->target->memory.bytes - m.weights - m.values;
+}
+
 static bool fits(pim_layout_search *s, const pim_layout_plan *p)
 {
-	const pim_target *t = pim_layout_search_target(s);
-	pim_layout_memory m = pim_layout_memory_of(pim_layout_search_graph(s), t, p);
-	return m.weights + m.values <= t->memory.bytes;
+	return find_room(s, p) >= 0;
+}
+
+/* What all runs for one graph came to. */
+typedef struct tally {
+	int64_t steps;
+	double price; /* of the plan found */
+} tally;
+
+static pim_layout_plan *run_at(pim_layout_search *s, double price, tally *y)
+{
+	pim_layout_plan *p = pim_layout_search_run(s, price, COMBINATIONS);
+	y->steps += p->steps;
+	return p;
 }
 
 /* The price is raised until the plan fits and then lowered by bisection as far as it still does. */
-static pim_layout_plan *find_fitting(pim_layout_search *s, bool prices_values, int64_t *steps)
+static pim_layout_plan *find_fitting(pim_layout_search *s, bool prices_values, tally *y)
 {
 	s->prices_values = prices_values;
 	double low = FIRST_PRICE, high = FIRST_PRICE;
@@ -187,23 +229,103 @@ static pim_layout_plan *find_fitting(pim_layout_search *s, bool prices_values, i
 	for (int k = 0; k < DOUBLINGS && !best; k++) {
 		low = high;
 		high *= 4;
-		p = pim_layout_search_run(s, high, COMBINATIONS);
-		*steps += p->steps;
+		p = run_at(s, high, y);
 		if (fits(s, p))
 			best = p;
 	}
+	y->price = high;
 	if (!best)
 		return p;
 	for (int k = 0; k < BISECTIONS; k++) {
 		double middle = sqrt(low * high);
-		p = pim_layout_search_run(s, middle, COMBINATIONS);
-		*steps += p->steps;
+		p = run_at(s, middle, y);
 		bool good = fits(s, p);
-		if (good && p->cycles <= best->cycles)
+		if (good && p->cycles <= best->cycles) {
 			best = p;
+			y->price = middle;
+		}
 		*(good ? &high : &low) = middle;
 	}
 	return best;
+}
+
+/* ---- how each constant is shared, the layouts being what they are ---- */
+
+/* A constant that can be shared: an item for each way. */
+typedef struct shareable {
+	const pim_node *constant;
+	const pim_sharing *sharing;
+	pim_item item[PIM_MAX_SHARES];
+} shareable;
+
+static int list_shareable(const pim_layout_search *s, const pim_layout_plan *p, shareable *list)
+{
+	int count = 0;
+	PIM_EACH_NODE(n, s->graph)
+	{
+		const pim_state *own = p->states[n->id] ? &p->states[n->id]->state[p->own[n->id]] : NULL;
+		for (int i = 0; own && i < own->n_sharings; i++) {
+			const pim_sharing *k = &own->sharing[i];
+			if (k->n < 2)
+				continue;
+			shareable *c = &list[count++];
+			*c = (shareable){.constant = n->in[k->input], .sharing = k};
+			for (int w = 0; w < k->n; w++)
+				c->item[w] = (pim_item){k->share[w].bytes, k->share[w].cycles};
+		}
+	}
+	return count;
+}
+
+/* What is left for shareable constants, when all of them are fetched as if they were shared. */
+static int64_t find_capacity(
+	pim_layout_search *s, pim_layout_plan *p, const shareable *list, int n, pim_arena *a)
+{
+	for (int k = 0; k < n; k++) {
+		pim_share *weightless = PIM_NEW(a, pim_share, 1);
+		*weightless = list[k].sharing->share[list[k].sharing->n - 1];
+		weightless->bytes = 0;
+		p->share[list[k].constant->id] = weightless;
+	}
+	return find_room(s, p);
+}
+
+static void share_anew(pim_layout_search *s, pim_layout_plan *p)
+{
+	pim_arena *a = pim_arena_new();
+	shareable *list = PIM_NEW(a, shareable, s->n_ids + 1);
+	int n = list_shareable(s, p, list);
+	const pim_share **before = PIM_NEW(a, const pim_share *, s->n_ids + 1);
+	memcpy(before, p->share, sizeof *before * (size_t)s->n_ids);
+	double cycles = p->cycles;
+	int64_t capacity = find_capacity(s, p, list, n, a);
+	pim_item_class *class = PIM_NEW(a, pim_item_class, n + 1);
+	for (int k = 0; k < n; k++)
+		class[k] = (pim_item_class){list[k].sharing->n, list[k].item};
+	pim_knapsack_answer r = pim_knapsack_solve(n, class, capacity, PARTIAL_CHOICES, a);
+	for (int k = 0; k < n && r.feasible; k++) {
+		const pim_share *share = &list[k].sharing->share[r.chosen[k]];
+		p->share[list[k].constant->id] = share->degree > 1 ? share : NULL;
+	}
+	pim_layout_plan_add_up(s, p);
+	if (!r.feasible || p->cycles >= cycles || !fits(s, p)) {
+		memcpy(p->share, before, sizeof *before * (size_t)s->n_ids);
+		pim_layout_plan_add_up(s, p);
+	}
+	pim_arena_free(a);
+}
+
+/* Proved by prices around the one that was found. */
+static double find_bound(pim_layout_search *s, double bound, tally *y)
+{
+	s->weighs = PIM_WEIGHS_mean;
+	s->prices_values = false;
+	for (double price = y->price / 16; price < y->price * 8; price *= 2) {
+		const pim_layout_plan *p = run_at(s, price, y);
+		bound = fmax(bound, p->bound - price * (double)s->target->memory.bytes);
+	}
+	s->weighs = PIM_WEIGHS_fullest;
+	return bound;
 }
 
 pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
@@ -211,13 +333,15 @@ pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
 	pim_layout_plan *p = pim_layout_search_run(s, 0, COMBINATIONS);
 	if (fits(s, p))
 		return p;
-	int64_t steps = p->steps;
-	pim_layout_plan *best = find_fitting(s, false, &steps);
+	tally y = {.steps = p->steps};
+	pim_layout_search_share(s);
+	pim_layout_plan *best = find_fitting(s, false, &y);
 	if (!fits(s, best))
-		best = find_fitting(s, true, &steps);
-	s->prices_values = false;
-	best->bound = p->bound;
-	best->steps = steps;
+		best = find_fitting(s, true, &y);
+	if (fits(s, best))
+		share_anew(s, best);
+	best->bound = find_bound(s, p->bound, &y);
+	best->steps = y.steps;
 	best->optimal = false;
 	return best;
 }

@@ -30,10 +30,13 @@ static bool is_value(const pim_node *n)
 /* ---- tables ---- */
 
 /* What the states of a node depend on: equal keys, equal states. */
-static void make_key(pim_text *key, const pim_node *n, const int32_t *base, const int32_t *hint,
-	const pim_states *like)
+static void make_key(const pim_layout_search *s, pim_text *key, const pim_node *n,
+	const int32_t *base, const int32_t *hint, const pim_states *like)
 {
 	pim_op_key(key, n);
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] && !is_value(n->in[i]))
+			pim_text_add(key, (const char *)&s->readers[n->in[i]->id], sizeof *s->readers);
 	for (int i = 0; like && i < like->n; i++)
 		if (like->state[i].seen)
 			pim_text_add(key, (const char *)&like->state[i].layout, sizeof like->state[i].layout);
@@ -84,7 +87,7 @@ static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
 		const int32_t *own = base ? base[n->id] : NULL, *hint = hints ? hints[n->id] : NULL;
 		const pim_states *like = find_like(s, n);
 		key.n = 0;
-		make_key(&key, n, own, hint, like);
+		make_key(s, &key, n, own, hint, like);
 		pim_states *r = pim_map_get(known, key.s, key.n);
 		if (!r) {
 			r = pim_states_new(n, s->target, own, hint, like, s->arena);
@@ -149,10 +152,17 @@ pim_layout_search *pim_layout_search_new(
 	s->target = t;
 	s->arena = a;
 	s->n_ids = (int)g->n_ids;
-	s->states = PIM_NEW(a, const pim_states *, s->n_ids + 1);
+	s->states = PIM_NEW(a, pim_states *, s->n_ids + 1);
 	s->edge = PIM_NEW(a, edge_table **, s->n_ids + 1);
 	s->move = PIM_NEW(a, edge_table *, s->n_ids + 1);
 	s->last = PIM_NEW(a, int, s->n_ids + 1);
+	s->readers = PIM_NEW(a, int, s->n_ids + 1);
+	PIM_EACH_NODE(n, g)
+	{
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (n->in[i])
+				s->readers[n->in[i]->id]++;
+	}
 	find_states(s, base);
 	find_tables(s);
 	return s;
@@ -182,13 +192,17 @@ void pim_layout_plan_add_up(const pim_layout_search *s, pim_layout_plan *p)
 		const pim_edge *move = pim_layout_edge(s, s->move[n->id], own, p->seen[n->id]);
 		p->cycles += s->states[n->id]->state[own].cycles + move->cycles;
 		p->bytes += move->bytes;
-		for (int i = 0; i < (int)n->n_in; i++)
+		for (int i = 0; i < (int)n->n_in; i++) {
+			const pim_share *share = n->in[i] ? p->share[n->in[i]->id] : NULL;
+			p->cycles += share ? share->cycles : 0;
+			p->bytes += share ? share->moved : 0;
 			if (s->edge[n->id][i]) {
 				const pim_edge *e =
 					pim_layout_edge(s, s->edge[n->id][i], p->seen[n->in[i]->id], own);
 				p->cycles += e->cycles;
 				p->bytes += e->bytes;
 			}
+		}
 	}
 }
 
@@ -196,7 +210,8 @@ pim_layout_plan *pim_layout_plan_new(const pim_layout_search *s)
 {
 	pim_layout_plan *p = PIM_NEW(s->arena, pim_layout_plan, 1);
 	p->n_ids = s->n_ids;
-	p->states = s->states;
+	p->states = (const pim_states **)s->states;
+	p->share = PIM_NEW(s->arena, const pim_share *, s->n_ids + 1);
 	p->own = PIM_NEW(s->arena, uint8_t, s->n_ids + 1);
 	p->seen = PIM_NEW(s->arena, uint8_t, s->n_ids + 1);
 	p->optimal = true;

@@ -120,6 +120,22 @@ void pim_diff_print(const char *a, size_t na, const char *b, size_t nb, int cont
 
 typedef enum pim_layout_kind { PIM_LAYOUT_other, PIM_LAYOUT_rows, PIM_LAYOUT_columns, PIM_LAYOUT_full } pim_layout_kind;
 
+/* A way to hold a constant (layout_share.c): so many units hold one copy together. */
+typedef struct pim_share {
+	int degree;        /* 1: each unit what it reads */
+	pim_layout layout; /* of the constant; not for degree 1 */
+	int64_t bytes, staged; /* that the fullest unit holds; that it fetches to, while the op runs */
+	double mean_bytes;     /* that a unit holds on average; never more than is certain */
+	double cycles;         /* of fetching, each time the op runs */
+	int64_t moved;         /* bytes that cross units */
+} pim_share;
+
+#define PIM_MAX_SHARES 12
+typedef struct pim_sharing {
+	int input, n; /* ways; the first is degree 1 */
+	pim_share share[PIM_MAX_SHARES];
+} pim_sharing;
+
 /* A layout a value may have, and what that means for the op that makes it. */
 typedef struct pim_state {
 	pim_layout layout;
@@ -131,6 +147,8 @@ typedef struct pim_state {
 	int64_t home_bytes, staging_bytes; /* of the result and of fetched inputs, on one unit */
 	int64_t *home;        /* per slice: lo[rank], hi[rank] */
 	int64_t **need;       /* per input: the same, of its value; NULL for constants and absent ones */
+	int n_sharings;       /* constants, once pim_layout_search_share has been asked */
+	pim_sharing *sharing;
 } pim_state;
 
 #define PIM_MAX_STATES 12
@@ -162,6 +180,7 @@ typedef struct pim_layout_plan {
 	int n_ids;
 	const pim_states **states; /* by node id; NULL for constants */
 	uint8_t *own, *seen;       /* by node id: state computed in, state that users see */
+	const pim_share **share;   /* by id of constants; NULL: each unit what it reads */
 	double value, bound;       /* cycles (with the price of weights); bound is proved */
 	bool optimal;
 	int64_t steps;             /* transitions looked at */
@@ -174,6 +193,8 @@ pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, int3
 /* The cheapest plan when a byte of constants held by a unit costs `price` cycles more; at most `room`
  * combinations of states are kept between two nodes. */
 pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);
+/* From now on constants may be shared where that costs less: asked for when memory is short. */
+void pim_layout_search_share(pim_layout_search *s);
 pim_graph *pim_layout_search_graph(const pim_layout_search *s);
 const pim_target *pim_layout_search_target(const pim_layout_search *s);
 /* The cheapest plan found that fits the units' main memories (layout_memory.c); when none was found, one

@@ -5,7 +5,9 @@
  * node before when each is the other's only neighbour on that side. A task is a bottleneck when all
  * tasks before it lead to it and all behind it come from it: then it is a region of its own, and
  * what lies between two of them is another. Found in two sweeps: after a bottleneck the prefix has
- * one end, before it the suffix has one beginning. Cost: linear in nodes and edges. */
+ * one end, before it the suffix has one beginning. A task on fewer units brings each of them the
+ * constants of more slices: where memory is short of that, tasks with constants take all units they
+ * can use. Cost: linear in nodes and edges. */
 #include "passes/schedule.h"
 
 enum { MOST_MODES = 5 };
@@ -149,6 +151,46 @@ int64_t pim_chain_cycles(const pim_task *t, const pim_target *target, const pim_
 	return cycles;
 }
 
+/* Bytes of constants that a slice of n reads of its own; those with a layout are where they are. */
+static int64_t count_weights(const pim_node *n)
+{
+	int64_t sum = 0;
+	pim_arena *scratch = pim_arena_new();
+	const pim_axes *x = pim_axes_new(n, scratch);
+	pim_box axes, need;
+	if (n->plan && n->plan->layout && n->type->n_parts == 0)
+		pim_slice_axes(n, x, 0, &axes);
+	for (int i = 0; i < (int)n->n_in && n->type->n_parts == 0; i++) {
+		const pim_node *w = n->in[i];
+		if (!w || w->op != PIM_OP_constant || (w->plan && w->plan->layout))
+			continue;
+		pim_axes_demand(x, n, i, &axes, &need, NULL, NULL);
+		sum += pim_box_elements(&need) * (int64_t)pim_dtype_bytes(w->type->dtype);
+	}
+	pim_arena_free(scratch);
+	return sum;
+}
+
+/* Would two slices instead of one on every unit bring more constants than it can hold? */
+static bool is_memory_short(pim_graph *g, const pim_target *t)
+{
+	int64_t bytes = 0;
+	PIM_EACH_NODE(n, g)
+	{
+		if (!is_leaf(n))
+			bytes += count_weights(n) * divide_up((int)slices_of(n), t->units);
+	}
+	return bytes > t->memory.bytes / 2;
+}
+
+static bool has_weights(const pim_task *t)
+{
+	int64_t bytes = 0;
+	for (int i = 0; i < t->n_nodes; i++)
+		bytes += count_weights(t->node[i]);
+	return bytes > 0;
+}
+
 /* All units the task can use, then a half, a third, a quarter and an eighth; what is no better is
  * dropped. */
 static void find_modes(pim_task *t, const pim_target *target, bool alone, pim_arena *a)
@@ -191,6 +233,7 @@ pim_regions pim_regions_of(pim_graph *g, const pim_target *target, pim_arena *a)
 	pim_task *task = collect_tasks(g, &l, a);
 	bool *cut = find_bottlenecks(l.n, task, a);
 	pim_regions all = {.region = PIM_NEW(a, pim_region, l.n)};
+	bool is_short = is_memory_short(g, target);
 	for (int first = 0, end; first < l.n; first = end) {
 		for (end = first + 1; end < l.n && !cut[first] && !cut[end]; end++)
 			;
@@ -198,7 +241,7 @@ pim_regions pim_regions_of(pim_graph *g, const pim_target *target, pim_arena *a)
 		*r = (pim_region){.n = end - first, .units = target->units, .task = task + first};
 		make_local(r, first);
 		for (int i = first; i < end; i++)
-			find_modes(&task[i], target, cut[first], a);
+			find_modes(&task[i], target, cut[first] || (is_short && has_weights(&task[i])), a);
 	}
 	return all;
 }

@@ -148,3 +148,8 @@ int64_t pim_node_macs(const pim_node *n)
 	pim_arena_free(scratch);
 	return macs;
 }
+
+int64_t pim_target_constant_bytes(int64_t bytes)
+{
+	return (bytes + PIM_CONSTANT_ALIGN - 1) / PIM_CONSTANT_ALIGN * PIM_CONSTANT_ALIGN;
+}

@@ -48,6 +48,11 @@ typedef struct pim_target {
 	double static_w;        /* whole machine */
 } pim_target;
 
+/* Every box of a constant that a unit is given starts at a multiple of so many bytes. */
+enum { PIM_CONSTANT_ALIGN = 64 };
+/* What a box of so many bytes takes of the unit's memory. */
+int64_t pim_target_constant_bytes(int64_t bytes);
+
 /* A built-in name, or a path that ends in .yaml (its key `base` is another one); located diagnostics and NULL otherwise. */
 const pim_target *pim_target_find(pim_context *c, const char *name);
 int pim_target_count(void);

@@ -44,7 +44,7 @@ void pim_give_constant(pim_lowering *l, const pim_node *constant, int unit, cons
 	*g = (pim_given){constant, {u->constant_bytes, *need}, u->given, last};
 	u->given = g;
 	pim_map_put(u->given_of, &constant, sizeof constant, g);
-	u->constant_bytes += (held_bytes(constant->type, need) + 63) / 64 * 64;
+	u->constant_bytes += pim_target_constant_bytes(held_bytes(constant->type, need));
 	*held = g->held;
 }
 
