@@ -26,6 +26,8 @@ typedef struct crew {
  * at the receiver's port, at the senders' ports and in copies within the unit. */
 typedef struct arrivals {
 	int64_t bytes, messages, receive, send, copy;
+	double shared;	/* send, a message to several slices counted once */
+	double carried; /* bytes, likewise */
 } arrivals;
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -69,6 +71,26 @@ static int64_t unit_of(const crew *c, const pim_node *n, int64_t slice)
 	return c->on ? c->on[slice] : pim_slice_slot(n, slice, c->units);
 }
 
+/* Slices that read the same box of an input: those that differ only in dimensions of the result
+ * whose axes the input has not, and in copies. Copies of the input share them. */
+static int64_t count_readers(const pim_node *n, const pim_axes *x, int input)
+{
+	bool used[PIM_MAX_AXES] = {false};
+	const pim_layout *l = n->plan->layout;
+	int64_t readers = l->copies;
+	for (int d = 0; d < n->in[input]->type->rank; d++)
+		for (int k = 0; k < x->map[input][d].n; k++)
+			used[x->map[input][d].term[k].axis] = true;
+	for (int d = 0; d < l->rank; d++) {
+		bool told = false;
+		const pim_index *index = &x->map[x->n_inputs][d];
+		for (int k = 0; k < index->n; k++)
+			told = told || used[index->term[k].axis];
+		readers *= told ? 1 : l->parts[d];
+	}
+	return at_least(1, readers / n->in[input]->plan->layout->copies);
+}
+
 static void count_input(const pim_target *t, const pim_node *n, const pim_axes *x, int input,
 	const pim_box *axes, int64_t slice, crew c, arrivals *a)
 {
@@ -79,6 +101,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 	pim_axes_demand(x, n, input, axes, &need, NULL, NULL);
 	bool shared = from->op == PIM_OP_constant;
 	pim_pieces p = pim_pieces_of(from, &need, slice % l->copies);
+	double readers = (double)count_readers(n, x, input);
 	for (int64_t s; pim_pieces_next(&p, &s, &part); pieces++) {
 		if (shared && pieces == 0)
 			continue;
@@ -91,7 +114,10 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 		a->bytes += bytes;
 		a->messages++;
 		a->receive += port;
-		a->send += at_least(port, pim_target_send_cycles(t, bytes, 0) + t->command_cycles);
+		int64_t send = at_least(port, pim_target_send_cycles(t, bytes, 0) + t->command_cycles);
+		a->send += send;
+		a->shared += (double)send / readers;
+		a->carried += (double)bytes / readers;
 	}
 	a->copy += pieces > 1 || only_moves(n) ? copy : 0;
 }
@@ -158,9 +184,9 @@ static int64_t wait_for(const pim_target *t, const arrivals *a, int64_t wide, in
 		return 0;
 	pim_exchange r = pim_exchange_of(t, a->messages);
 	int64_t first = a->send / a->messages + (int64_t)(r.hops * (double)t->network.hop_cycles);
-	int64_t carried = (int64_t)((double)a->bytes * r.load / t->network.link_bytes_per_cycle);
-	return first + at_least(carried,
-					   a->receive + divide_up(a->send * wide, senders) - a->send / a->messages);
+	int64_t carried = (int64_t)((double)a->carried * r.load / t->network.link_bytes_per_cycle);
+	int64_t sent = (int64_t)(a->shared * (double)wide / (double)senders);
+	return first + at_least(carried, at_least(a->receive, sent - a->send / a->messages));
 }
 
 /* ---- slices beside what they read ---- */

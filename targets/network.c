@@ -60,6 +60,41 @@ int pim_network_route(const pim_target *t, int from, int to, int *link)
 	return hops;
 }
 
+/* Adds a route of the tree to those that are there. entry: by link, its index + 1; NULL: the first
+ * route. */
+static int add_route(pim_tree *tree, const int *route, int hops, int *entry)
+{
+	int at = -1;
+	for (int h = 0; h < hops; h++) {
+		int known = entry ? entry[route[h]] : 0;
+		if (!known) {
+			tree->link[tree->n] = route[h];
+			tree->before[tree->n++] = at;
+			known = tree->n;
+		}
+		if (entry)
+			entry[route[h]] = known;
+		at = known - 1;
+	}
+	return at;
+}
+
+pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, pim_arena *a)
+{
+	pim_arena *scratch = pim_arena_new();
+	int *entry = n > 1 ? PIM_NEW(scratch, int, pim_network_links(t)) : NULL;
+	int *route = PIM_NEW(scratch, int, pim_network_diameter(t) + 1), most = 0;
+	for (int i = 0; i < n; i++)
+		most += pim_network_hops(t, from, to[i]);
+	most = most < t->units ? most : t->units - 1;
+	pim_tree tree = {
+		.last = PIM_NEW(a, int, n), .link = PIM_NEW(a, int, most), .before = PIM_NEW(a, int, most)};
+	for (int i = 0; i < n; i++)
+		tree.last[i] = add_route(&tree, route, pim_network_route(t, from, to[i], route), entry);
+	pim_arena_free(scratch);
+	return tree;
+}
+
 int pim_network_links(const pim_target *t)
 {
 	return t->units * LINKS_PER_UNIT;

@@ -20,6 +20,11 @@ const pim_command_info *pim_command_at(int code)
 	return &infos[code];
 }
 
+bool pim_command_writes(int code)
+{
+	return strchr(infos[code].operands, 'D') != NULL;
+}
+
 const char *pim_engine_name(int engine)
 {
 	static const char *const names[PIM_ENGINE_COUNT] = {
@@ -41,6 +46,14 @@ static void *move_items(pim_arena *a, const void *items, int64_t n, int64_t room
 	if (n)
 		memcpy(moved, items, size * (size_t)n);
 	return moved;
+}
+
+static const void *copy_array(pim_arena *a, const void *items, size_t bytes)
+{
+	void *copy = pim_arena_alloc(a, bytes ? bytes : 1);
+	if (bytes)
+		memcpy(copy, items, bytes);
+	return copy;
 }
 
 static void *make_room(pim_arena *a, void *items, int n, int *room, size_t size)
@@ -76,6 +89,7 @@ pim_program *pim_program_new(pim_context *c, const pim_target *t, const char *na
 	p->stream = PIM_NEW(a, pim_stream, t->units);
 	p->pattern_numbers = pim_map_new(a);
 	p->kernel_numbers = pim_map_new(a);
+	p->group_numbers = pim_map_new(a);
 	return p;
 }
 
@@ -190,6 +204,19 @@ uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern)
 	return (uint32_t)p->n_patterns++;
 }
 
+uint32_t pim_program_group(pim_program *p, int n, const int *unit)
+{
+	bool found;
+	size_t bytes = (size_t)n * sizeof *unit;
+	uint32_t number = find_number(p->group_numbers, unit, bytes, &found);
+	if (found)
+		return number;
+	p->group = make_room(p->arena, p->group, p->n_groups, &p->room_groups, sizeof *p->group);
+	p->group[p->n_groups] = (pim_group){n, copy_array(p->arena, unit, bytes)};
+	keep_number(p->group_numbers, unit, bytes, (uint32_t)p->n_groups);
+	return (uint32_t)p->n_groups++;
+}
+
 /* ---- kernels ---- */
 
 /* What of the attribute list `pads` (counted_pads) is for op `like` on tiles: a border that counts
@@ -207,14 +234,6 @@ static int count_pads(const pim_node *like)
 {
 	int rank = like->in[0]->type->rank;
 	return like->op == PIM_OP_pad ? 2 * rank : 2 * (rank - 2);
-}
-
-static const void *copy_array(pim_arena *a, const void *items, size_t bytes)
-{
-	void *copy = pim_arena_alloc(a, bytes ? bytes : 1);
-	if (bytes)
-		memcpy(copy, items, bytes);
-	return copy;
 }
 
 /* The attribute with its arrays in the arena. */

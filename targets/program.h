@@ -25,6 +25,7 @@ typedef struct pim_command_info {
 } pim_command_info;
 const pim_command_info *pim_command_at(int code);
 const char *pim_engine_name(int engine);
+bool pim_command_writes(int code); /* its first operand is a destination */
 
 /* Elements that a copy moves: extents with byte strides on both sides (a send uses the source
  * side, a recv the destination side; on the wire elements are packed in row-major order). */
@@ -52,12 +53,18 @@ typedef struct pim_ref {
 typedef struct pim_command {
 	uint8_t code, n_refs, accumulate;
 	uint32_t index;  /* pattern or kernel number; of repeat: unused */
-	uint32_t unit;   /* partner of send, recv, signal, wait */
+	uint32_t unit;   /* partner of send, recv, signal, wait; of multicast: number of a group */
 	uint32_t task;   /* index into tasks: whom this works for */
 	uint32_t first;  /* first reference in the stream's refs: destination before sources */
 	uint32_t after[PIM_MAX_AFTER];
 	int64_t count;   /* rounds of a repeat */
 } pim_command;
+
+/* Units that a multicast goes to, ascending. */
+typedef struct pim_group {
+	int n;
+	const int *unit;
+} pim_group;
 
 typedef struct pim_stream {
 	int64_t n_commands, room_commands, n_refs, room_refs;
@@ -113,23 +120,25 @@ struct pim_program {
 	 * current folder. Constants with a key and no file are in `weights`, beside base. */
 	const char *base, *weights;
 	pim_module *kernel_module;
-	int n_kernels, room_kernels, n_patterns, room_patterns, n_tasks, room_tasks;
+	int n_kernels, room_kernels, n_groups, room_groups, n_patterns, room_patterns, n_tasks, room_tasks;
 	int n_constants, room_constants, n_inputs, room_inputs, n_results, room_results;
 	int64_t n_homes, room_homes;
 	pim_kernel *kernel;
 	pim_pattern *pattern;
+	pim_group *group;
 	pim_task *task;
 	pim_program_tensor *constant, *input, *result;
 	pim_home *home;
 	int n_streams; /* = target->units */
 	pim_stream *stream;
-	pim_map *pattern_numbers, *kernel_numbers; /* of equal ones */
+	pim_map *pattern_numbers, *kernel_numbers, *group_numbers; /* of equal ones */
 };
 
 /* ---- program.c: building, checking ---- */
 pim_program *pim_program_new(pim_context *c, const pim_target *t, const char *name);
 void pim_program_free(pim_program *p);
 uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern); /* the number of an equal one, or a new */
+uint32_t pim_program_group(pim_program *p, int n, const int *unit); /* likewise; unit is ascending and copied */
 /* The kernel for op `like` with these input types, result type and, for windowed ops, pads and groups
  * (NULL / 0: as like has them); the number of an equal one, or a new. */
 uint32_t pim_program_kernel(pim_program *p, const pim_node *like, int n, const pim_type *const *in, const pim_type *out, const int64_t *pads, int64_t groups);

@@ -13,7 +13,7 @@
 #include "targets/program_form.h"
 
 static const char magic[4] = {'P', 'I', 'M', 'C'};
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 enum { CODE = 15, ACCUMULATES = 16, HAS_AFTER = 32, SAME = 64, HAS_STEPS = 128 };
 _Static_assert(PIM_COMMAND_COUNT <= CODE + 1, "a code takes four bits");
 enum { MOST_REFS = PIM_MAX_RANK + 2 };
@@ -351,7 +351,7 @@ static pim_program *read_tables(decoder *d)
 {
 	d->p += sizeof magic;
 	if (get(d) != VERSION)
-		return fail(d, "unknown version of the binary form; expected 1"), NULL;
+		return fail(d, "unknown version of the binary form; expected 2"), NULL;
 	int64_t n = get_up_to(d, d->end - d->p, "the tables are longer than the file");
 	if (d->failed)
 		return NULL;

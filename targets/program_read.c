@@ -189,6 +189,31 @@ static bool read_dtype(pim_cursor *c, pim_dtype *t)
 	return *t != PIM_DTYPE_COUNT || pim_cursor_error(c, "unknown element type %.*s", (int)n, word);
 }
 
+/* Units of the machine, ascending: so no group is longer than the machine has units. */
+static bool read_group(reader *r)
+{
+	pim_cursor *c = r->c;
+	pim_arena *scratch = pim_arena_new();
+	int room = r->p->n_streams, *unit = PIM_NEW(scratch, int, room);
+	int64_t *list = PIM_NEW(scratch, int64_t, room);
+	int n = want_number(r, 'g', r->p->n_groups) ? read_list(c, room, list) : -1;
+	bool good = n >= 0;
+	for (int i = 0; i < n && good; i++) {
+		unit[i] = (int)list[i];
+		if (list[i] < 0 || list[i] >= room || (i && list[i] <= list[i - 1]))
+			good = pim_cursor_error(c, "a group is ascending units from 0 to %d", room - 1);
+	}
+	if (good && n < 1)
+		good = pim_cursor_error(c, "a group has at least one unit");
+	uint32_t number = (uint32_t)r->p->n_groups;
+	if (good) {
+		uint32_t same = pim_program_group(r->p, n, unit);
+		good = same == number || !r->good || pim_cursor_error(c, "the group equals g%u", same);
+	}
+	pim_arena_free(scratch);
+	return good;
+}
+
 static bool read_pattern(reader *r)
 {
 	pim_cursor *c = r->c;
@@ -340,6 +365,7 @@ static bool read_operands(reader *r, pim_command *head, pim_ref *refs)
 		bool good = *o == 'P'	? take_numbered(c, 'p', &head->index)
 					: *o == 'K' ? take_numbered(c, 'k', &head->index)
 					: *o == 'U' ? take_unit(c, &head->unit)
+					: *o == 'G' ? take_numbered(c, 'g', &head->unit)
 					: *o == 'D' ? read_ref(r, &refs[head->n_refs++])
 								: read_sources(r, head, refs);
 		if (!good)
@@ -475,7 +501,7 @@ typedef struct item {
 } item;
 
 static const item items[] = {{"constant", read_constant}, {"input", read_input},
-	{"result", read_result}, {"task", read_task}, {"pattern", read_pattern},
+	{"result", read_result}, {"task", read_task}, {"group", read_group}, {"pattern", read_pattern},
 	{"kernel", read_kernel}, {"home", read_home}, {"unit", read_units}};
 
 static bool read_item(reader *r)
@@ -483,8 +509,8 @@ static bool read_item(reader *r)
 	for (size_t i = 0; i < sizeof items / sizeof items[0]; i++)
 		if (pim_cursor_take(r->c, items[i].word))
 			return items[i].read(r);
-	return pim_cursor_error(r->c,
-		"expected constant, input, result, task, pattern, kernel, home, unit or the closing brace");
+	return pim_cursor_error(r->c, "expected constant, input, result, task, group, pattern, kernel, "
+								  "home, unit or the closing brace");
 }
 
 static pim_program *read_head(pim_cursor *c, const char *path)

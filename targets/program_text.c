@@ -6,6 +6,7 @@
  *     input i0 "image" : f32[1,3,224,224]
  *     result r0 "logits" : f32[1,1000]
  *     task t0 "patch/Conv" conv start 0 cycles 120
+ *     group g0 [4, 5, 6, 12]
  *     pattern p0 f32 [7, 32] to [128, 4] from [768, 4]
  *     kernel k0
  *     graph @k0(%x0: f32[7,32], %x1: f32[32,64]) { ... }
@@ -16,6 +17,7 @@
  *         matrix k0 b:0x800 += b:0x0+256, b:0x400 t0 after 1, 3
  *       }
  *       send p0 unit 4 <- m:0x1000 t0
+ *       multicast p0 g0 <- m:0x1000 t0
  *       recv p0 unit 4 m:0x1000 t0
  *     }
  *   }
@@ -54,6 +56,14 @@ static void write_task(const pim_task *t, int number, pim_text *out)
 	pim_text_quoted(out, t->name);
 	pim_text_printf(
 		out, " %s start %lld cycles %lld\n", t->op, (long long)t->start, (long long)t->cycles);
+}
+
+static void write_group(const pim_group *g, int number, pim_text *out)
+{
+	pim_text_printf(out, "  group g%d ", number);
+	for (int i = 0; i < g->n; i++)
+		pim_text_printf(out, "%s%d", i ? ", " : "[", g->unit[i]);
+	pim_text_str(out, "]\n");
 }
 
 static void write_pattern(const pim_pattern *p, int number, pim_text *out)
@@ -103,6 +113,8 @@ bool pim_program_write_tables(const pim_program *p, pim_text *out, const char *w
 	}
 	for (int i = 0; i < p->n_tasks; i++)
 		write_task(&p->task[i], i, out);
+	for (int i = 0; i < p->n_groups; i++)
+		write_group(&p->group[i], i, out);
 	for (int i = 0; i < p->n_patterns; i++)
 		write_pattern(&p->pattern[i], i, out);
 	for (int i = 0; i < p->n_kernels; i++) {
@@ -177,6 +189,8 @@ static void write_command(const pim_stream *s, const pim_command *c, int depth, 
 			write_numbered(out, *o == 'P' ? " p" : " k", c->index);
 		else if (*o == 'U')
 			write_numbered(out, " unit ", c->unit);
+		else if (*o == 'G')
+			write_numbered(out, " g", c->unit);
 		else if (*o == 'D' && ref < c->n_refs)
 			write_ref(&s->ref[c->first + (uint32_t)ref++], depth, out);
 		else if (*o == 'S')

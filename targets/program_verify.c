@@ -63,6 +63,19 @@ static void check_patterns(checker *k, pim_arena *a)
 	}
 }
 
+static void check_groups(checker *k)
+{
+	for (int i = 0; i < k->program->n_groups; i++) {
+		const pim_group *g = &k->program->group[i];
+		bool good = g->n > 0 && g->unit[0] >= 0 && g->unit[g->n - 1] < k->program->n_streams;
+		for (int u = 1; u < g->n; u++)
+			good = good && g->unit[u - 1] < g->unit[u];
+		if (!good)
+			report(k, "group %d is no list of units from 0 to %d, ascending", i,
+				k->program->n_streams - 1);
+	}
+}
+
 static void check_homes_tensor(checker *k, int64_t i, const pim_home *h)
 {
 	const pim_program *p = k->program;
@@ -116,6 +129,8 @@ static bool check_numbers(checker *k, const pim_command *c)
 		return report(k, "pattern %u, but there are %d", c->index, p->n_patterns), false;
 	if (strchr(operands, 'K') && c->index >= (uint32_t)p->n_kernels)
 		return report(k, "kernel %u, but there are %d", c->index, p->n_kernels), false;
+	if (strchr(operands, 'G') && c->unit >= (uint32_t)p->n_groups)
+		return report(k, "group %u, but there are %d", c->unit, p->n_groups), false;
 	if (strchr(operands, 'U') && c->unit >= (uint32_t)p->n_streams)
 		return report(k, "unit %u, but there are %d", c->unit, p->n_streams), false;
 	if (c->task != 0 && c->task >= (uint32_t)p->n_tasks)
@@ -294,6 +309,7 @@ static bool check_program(const pim_program *p, pim_arena *a, int64_t *buffer, i
 		report(&k, "the program has %d streams, but %s has %d units", p->n_streams, p->target->name,
 			p->target->units);
 	check_patterns(&k, a);
+	check_groups(&k);
 	bool tables = k.good; /* streams cannot be judged by broken patterns */
 	check_homes(&k);
 	for (int i = 0; tables && i < p->n_streams; i++) {

@@ -127,18 +127,25 @@ static inline void take(pim_sim *s, pim_sim_channel *c)
 	s->free_message = m;
 }
 
-/* Takes the links of the route, in order; returns when the last byte is there. */
-static int64_t travel(pim_sim *s, const pim_sim_channel *c, const pim_sim_op *op, int64_t start)
+/* Takes the links of the tree, in order; s->head says when the head is behind each of them. */
+static void travel(pim_sim *s, const pim_tree *tree, const pim_sim_op *op, int64_t start)
 {
-	int64_t hop = s->t->network.hop_cycles, head = start;
-	const int *link = s->route + c->route;
-	for (uint32_t i = 0; i < c->hops; i++) {
-		int64_t *free_at = s->link_free + link[i];
-		head = later(head, *free_at);
+	for (int i = 0; i < tree->n; i++) {
+		int64_t *free_at = s->link_free + tree->link[i];
+		int64_t head = later(tree->before[i] < 0 ? start : s->head[tree->before[i]], *free_at);
 		*free_at = head + op->link;
-		head += hop;
+		s->head[i] = head + s->t->network.hop_cycles;
 	}
-	return later(head + op->link, start + op->cycles + hop * c->hops);
+}
+
+/* When the last byte is at destination i. */
+static int64_t arrive(
+	const pim_sim *s, const pim_sim_cast *k, uint32_t i, const pim_sim_op *op, int64_t start)
+{
+	int64_t hops = 0, head = k->tree.last[i] < 0 ? start : s->head[k->tree.last[i]];
+	for (int at = k->tree.last[i]; at >= 0; at = k->tree.before[at])
+		hops++;
+	return later(head + op->link, start + op->cycles + s->t->network.hop_cycles * hops);
 }
 
 /* Bytes that wait at a unit are most just before a reception is complete: what is received now
@@ -224,23 +231,43 @@ static void advance(pim_sim *s, pim_sim_unit *u)
 	}
 }
 
+static void *copy_payload(const pim_sim_message *m)
+{
+	if (!m->payload)
+		return NULL;
+	void *copy = malloc((size_t)m->bytes + 1);
+	if (!copy)
+		PIM_BUG("no memory for a message of %lld bytes", (long long)m->bytes);
+	return memcpy(copy, m->payload, (size_t)m->bytes);
+}
+
+static void wake(pim_sim *s, pim_sim_channel *c)
+{
+	if (!c->asleep)
+		return;
+	c->asleep = false;
+	advance(s, s->unit + c->to);
+}
+
 static void send_next(pim_sim *s)
 {
 	pim_sim_unit *u = s->unit + heap_pop(s);
 	const pim_sim_op *op = u->op + u->pc;
-	pim_sim_channel *c = s->channel + op->other;
-	uint32_t at = message_new(s);
-	pim_sim_message *m = s->message + at;
-	m->arrival = travel(s, c, op, u->start);
-	m->bytes = op->bytes;
-	m->command = u->pc;
-	m->payload = NULL;
-	complete(s, u, op, u->start, u->start, u->start + op->cycles, m);
-	post(s, c, at);
-	if (c->asleep) {
-		c->asleep = false;
-		advance(s, s->unit + c->to);
+	const pim_sim_cast *k = s->cast + op->other;
+	pim_sim_message m = {.bytes = op->bytes, .command = u->pc};
+	int64_t start = u->start;
+	travel(s, &k->tree, op, start);
+	complete(s, u, op, start, start, start + op->cycles, &m);
+	for (uint32_t i = 0; i < k->n; i++) {
+		uint32_t at = message_new(s);
+		m.arrival = arrive(s, k, i, op, start);
+		s->message[at] = m;
+		if (i + 1 < k->n)
+			s->message[at].payload = copy_payload(&m);
+		post(s, s->channel + k->channel[i], at);
 	}
+	for (uint32_t i = 0; i < k->n; i++)
+		wake(s, s->channel + k->channel[i]);
 	advance(s, u);
 }
 

@@ -114,7 +114,7 @@ typedef struct pim_sim_op {
 	int64_t cycles; /* that its engine works */
 	int64_t link;	/* send: cycles a link is taken; repeat, end: rounds */
 	int64_t bytes;	/* of the message */
-	uint32_t other; /* send, recv: channel; repeat, end: index of the partner */
+	uint32_t other; /* send: cast; recv: channel; repeat, end: index of the partner */
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
 	uint8_t kind, engine, n_after;
@@ -130,11 +130,18 @@ typedef struct pim_sim_message {
 /* Messages from one unit to another. */
 typedef struct pim_sim_channel {
 	uint32_t from, to;
-	uint32_t head, tail;   /* messages; 0: none */
-	uint32_t hops, route;  /* first link in sim->route */
-	bool asleep;		   /* `to` waits for its next message */
-	int64_t posted, bytes; /* totals, known before the run */
+	uint32_t head, tail; /* messages; 0: none */
+	bool asleep;		 /* `to` waits for its next message */
 } pim_sim_channel;
+
+/* What goes from one unit to one or, as a multicast, several. */
+typedef struct pim_sim_cast {
+	uint32_t from, group; /* group: number + 1, or 0 for one unit, which is `to` */
+	uint32_t to, n;
+	pim_tree tree;
+	uint32_t *channel; /* by destination */
+	int64_t bytes;	   /* total, known before the run */
+} pim_sim_cast;
 
 typedef enum pim_sim_state { PIM_SIM_ready, PIM_SIM_asleep, PIM_SIM_done } pim_sim_state;
 
@@ -190,10 +197,11 @@ typedef struct pim_sim {
 	bool faulty; /* a race or so was reported: go on, but there is no report */
 	bool observed;
 	int n_units;
-	uint32_t n_channels;
+	uint32_t n_channels, n_casts;
 	pim_sim_unit *unit;
 	pim_sim_channel *channel;
-	int *route;
+	pim_sim_cast *cast; /* ascending by from, group, to */
+	int64_t *head;		/* by link of a tree: when the head of a message leaves it */
 	int64_t *link_free;
 	pim_sim_task_report *task;
 	uint32_t n_messages, room_messages, free_message;

@@ -67,7 +67,7 @@ static pim_sim_walk ref_walk(const pim_sim *s, const pim_command *c, int ref)
 		return (pim_sim_walk){.run = ref == 0 ? k->result_bytes : k->bytes[ref - 1]};
 	}
 	const pim_sim_pattern *q = s->pattern + c->index;
-	return ref == 0 && c->code != PIM_COMMAND_send ? q->to : q->from;
+	return ref == 0 && pim_command_writes(c->code) ? q->to : q->from;
 }
 
 static const char *space_name(int space)
@@ -115,7 +115,7 @@ void pim_sim_check_command(pim_sim *s, pim_sim_unit *u, int64_t start, int64_t e
 {
 	const pim_command *c = s->p->stream[u->number].command + u->pc;
 	pim_sim_access read = {start, end, u->pc, false}, write = {start, end, u->pc, true};
-	bool sends = c->code == PIM_COMMAND_send;
+	bool sends = !pim_command_writes(c->code);
 	for (int note = 0; note < 2; note++)
 		for (int i = c->n_refs - 1; i >= 0; i--) {
 			if (i > 0 || sends || c->accumulate)

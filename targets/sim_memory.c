@@ -147,6 +147,7 @@ void pim_sim_move(pim_sim *s, pim_sim_unit *u, pim_sim_message *m)
 			&q->to, 0, place(u, ref), q->fill, (int)pim_dtype_bytes(s->p->pattern[c->index].dtype));
 		break;
 	case PIM_COMMAND_send:
+	case PIM_COMMAND_multicast:
 		post_bytes(m, q, place(u, ref));
 		break;
 	case PIM_COMMAND_recv:

@@ -7,11 +7,23 @@
  * would run too long is refused here. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "targets/sim.h"
 
 #define MOST_COMMANDS 1000000000000 /* executed, of all units */
 #define MOST_CYCLES (INT64_MAX / 4) /* of all commands, one after the other: no time overflows */
+
+static bool is_post(const pim_command *c)
+{
+	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_signal ||
+		   c->code == PIM_COMMAND_multicast;
+}
+
+static bool is_receipt(const pim_command *c)
+{
+	return c->code == PIM_COMMAND_recv || c->code == PIM_COMMAND_wait;
+}
 
 static int64_t at_most(int64_t cycles)
 {
@@ -73,27 +85,72 @@ static int64_t command_cycles(const pim_sim *s, const pim_command *c, const pim_
 		memory = memory || ref[i].space == PIM_SPACE_memory;
 	int64_t port = port_cycles(s, memory ? PIM_SPACE_memory : PIM_SPACE_buffer, bytes);
 	int64_t link = cycles_at(bytes, s->t->network.link_bytes_per_cycle);
-	return c->code == PIM_COMMAND_send && link > port ? link : port;
+	return is_post(c) && link > port ? link : port;
 }
 
 /* ---- channels ---- */
 
-static bool is_message(const pim_command *c)
+/* ---- casts: what leaves a unit, to one unit or to a group ---- */
+
+static int compare_casts(const void *a, const void *b)
 {
-	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_recv ||
-		   c->code == PIM_COMMAND_signal || c->code == PIM_COMMAND_wait;
+	const pim_sim_cast *x = a, *y = b;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	return (x->to > y->to) - (x->to < y->to);
 }
 
-static bool is_post(const pim_command *c)
+static pim_sim_cast cast_of(uint32_t unit, const pim_command *c)
 {
-	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_signal;
+	bool many = c->code == PIM_COMMAND_multicast;
+	return (pim_sim_cast){.from = unit, .group = many ? c->unit + 1 : 0, .to = many ? 0 : c->unit};
 }
 
-static uint64_t channel_key(uint32_t unit, const pim_command *c)
+/* Each once, ascending. seen: per partner and per group, the last unit + 1 that posts to it. */
+static void list_casts(pim_sim *s)
 {
-	uint64_t from = is_post(c) ? unit : c->unit, to = is_post(c) ? c->unit : unit;
-	return from << 32 | to;
+	uint32_t room = 64, n = 0;
+	size_t partners = (size_t)s->n_units + (size_t)s->p->n_groups;
+	uint32_t *seen = PIM_NEW(s->arena, uint32_t, partners);
+	pim_sim_cast *list = pim_arena_raw(s->arena, room * sizeof *list);
+	for (int u = 0; u < s->n_units; u++)
+		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++) {
+			const pim_command *c = s->p->stream[u].command + i;
+			if (!is_post(c))
+				continue;
+			pim_sim_cast k = cast_of((uint32_t)u, c);
+			uint32_t *last = seen + (k.group ? (uint32_t)s->n_units + k.group - 1 : k.to);
+			if (*last == (uint32_t)u + 1)
+				continue;
+			*last = (uint32_t)u + 1;
+			if (n == room) {
+				pim_sim_cast *more = pim_arena_raw(s->arena, 2 * room * sizeof *list);
+				list = memcpy(more, list, room * sizeof *list);
+				room *= 2;
+			}
+			list[n++] = k;
+		}
+	qsort(list, n, sizeof *list, compare_casts);
+	s->cast = list;
+	s->n_casts = n;
 }
+
+/* The destinations of a cast. */
+static const int *targets_of(const pim_sim *s, const pim_sim_cast *k, int *one)
+{
+	*one = (int)k->to;
+	return k->group ? s->p->group[k->group - 1].unit : one;
+}
+
+static uint32_t find_cast(const pim_sim *s, const pim_sim_cast *wanted)
+{
+	const pim_sim_cast *k = bsearch(wanted, s->cast, s->n_casts, sizeof *s->cast, compare_casts);
+	return (uint32_t)(k - s->cast);
+}
+
+/* ---- channels ---- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -101,64 +158,56 @@ static int compare_keys(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Appends the pairs that the commands of one unit name, each once. seen: per partner, unit + 1 as
- * receiver and as sender. */
-static size_t add_keys(
-	const pim_sim *s, uint32_t unit, uint32_t (*seen)[2], uint64_t *key, size_t n)
+/* The pairs of units that exchange messages, with repetitions: those of casts, and those that only
+ * a receiver names. */
+static uint64_t *list_keys(pim_sim *s, size_t *count)
 {
-	const pim_stream *stream = s->p->stream + unit;
-	for (int64_t i = 0; i < stream->n_commands; i++) {
-		const pim_command *c = stream->command + i;
-		if (!is_message(c) || seen[c->unit][is_post(c)] == unit + 1)
-			continue;
-		seen[c->unit][is_post(c)] = unit + 1;
-		key[n++] = channel_key(unit, c);
+	size_t n = 0, room = 1;
+	for (uint32_t i = 0; i < s->n_casts; i++)
+		room += s->cast[i].n = s->cast[i].group ? (uint32_t)s->p->group[s->cast[i].group - 1].n : 1;
+	for (int u = 0; u < s->n_units; u++) {
+		int64_t has = s->p->stream[u].n_commands;
+		room += (size_t)(has < s->n_units ? has : s->n_units);
 	}
-	return n;
+	uint64_t *key = PIM_NEW(s->arena, uint64_t, room);
+	uint32_t *seen = PIM_NEW(s->arena, uint32_t, s->n_units);
+	for (uint32_t i = 0; i < s->n_casts; i++) {
+		int one;
+		const int *to = targets_of(s, &s->cast[i], &one);
+		for (uint32_t k = 0; k < s->cast[i].n; k++)
+			key[n++] = (uint64_t)s->cast[i].from << 32 | (uint32_t)to[k];
+	}
+	for (int u = 0; u < s->n_units; u++)
+		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++) {
+			const pim_command *c = s->p->stream[u].command + i;
+			if (!is_receipt(c) || seen[c->unit] == (uint32_t)u + 1)
+				continue;
+			seen[c->unit] = (uint32_t)u + 1;
+			key[n++] = (uint64_t)c->unit << 32 | (uint32_t)u;
+		}
+	*count = n;
+	return key;
 }
 
-/* The pairs of units that exchange messages, ascending. */
-static uint64_t *list_keys(const pim_sim *s, size_t *count)
+static void make_channels(pim_sim *s)
 {
-	size_t n = 0, room = 0, unique = 0;
-	for (int u = 0; u < s->n_units; u++) {
-		int64_t most = 2 * (int64_t)s->n_units, has = s->p->stream[u].n_commands;
-		room += (size_t)(has < most ? has : most);
-	}
-	uint32_t(*seen)[2] = pim_arena_alloc(s->arena, sizeof *seen * (size_t)(s->n_units + 1));
-	uint64_t *key = PIM_NEW(s->arena, uint64_t, room + 1);
-	for (int u = 0; u < s->n_units; u++)
-		n = add_keys(s, (uint32_t)u, seen, key, n);
+	size_t n, unique = 0;
+	uint64_t *key = list_keys(s, &n);
 	qsort(key, n, sizeof *key, compare_keys);
 	for (size_t i = 0; i < n; i++)
 		if (unique == 0 || key[unique - 1] != key[i])
 			key[unique++] = key[i];
-	*count = unique;
-	return key;
-}
-
-static void make_channels(pim_sim *s, const uint64_t *key, size_t n)
-{
-	s->n_channels = (uint32_t)n;
-	s->channel = PIM_NEW(s->arena, pim_sim_channel, n + 1);
-	size_t links = 0;
-	for (size_t i = 0; i < n; i++) {
-		pim_sim_channel *c = s->channel + i;
-		c->from = (uint32_t)(key[i] >> 32);
-		c->to = (uint32_t)key[i];
-		c->route = (uint32_t)links;
-		c->hops = (uint32_t)pim_network_hops(s->t, (int)c->from, (int)c->to);
-		links += c->hops;
+	s->n_channels = (uint32_t)unique;
+	s->channel = PIM_NEW(s->arena, pim_sim_channel, unique + 1);
+	for (size_t i = 0; i < unique; i++) {
+		s->channel[i].from = (uint32_t)(key[i] >> 32);
+		s->channel[i].to = (uint32_t)key[i];
 	}
-	s->route = PIM_NEW(s->arena, int, links + 1);
-	for (size_t i = 0; i < n; i++)
-		pim_network_route(
-			s->t, (int)s->channel[i].from, (int)s->channel[i].to, s->route + s->channel[i].route);
-	s->link_free = PIM_NEW(s->arena, int64_t, pim_network_links(s->t));
 }
 
-static uint32_t find_channel(const pim_sim *s, uint64_t key)
+static uint32_t find_channel(const pim_sim *s, uint32_t from, uint32_t to)
 {
+	uint64_t key = (uint64_t)from << 32 | to;
 	uint32_t lo = 0, hi = s->n_channels;
 	while (hi - lo > 1) {
 		uint32_t middle = lo + (hi - lo) / 2;
@@ -171,6 +220,23 @@ static uint32_t find_channel(const pim_sim *s, uint64_t key)
 	return lo;
 }
 
+static void make_casts(pim_sim *s)
+{
+	int most = 0;
+	for (uint32_t i = 0; i < s->n_casts; i++) {
+		pim_sim_cast *k = s->cast + i;
+		int one;
+		const int *to = targets_of(s, k, &one);
+		k->tree = pim_network_tree(s->t, (int)k->from, (int)k->n, to, s->arena);
+		k->channel = PIM_NEW(s->arena, uint32_t, k->n);
+		for (uint32_t d = 0; d < k->n; d++)
+			k->channel[d] = find_channel(s, k->from, (uint32_t)to[d]);
+		most = k->tree.n > most ? k->tree.n : most;
+	}
+	s->head = PIM_NEW(s->arena, int64_t, most);
+	s->link_free = PIM_NEW(s->arena, int64_t, pim_network_links(s->t));
+}
+
 /* ---- streams ---- */
 
 static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
@@ -181,12 +247,13 @@ static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 			op.after[op.n_after++] = c->after[i];
 	op.cycles = command_cycles(s, c, pim_command_refs(&s->p->stream[unit], c));
 	op.kind = PIM_SIM_run;
-	if (!is_message(c))
+	if (!is_post(c) && !is_receipt(c))
 		return op;
 	op.kind = is_post(c) ? PIM_SIM_send : PIM_SIM_recv;
 	op.bytes = c->n_refs ? s->pattern[c->index].bytes : 0;
 	op.link = cycles_at(op.bytes, s->t->network.link_bytes_per_cycle);
-	op.other = find_channel(s, channel_key(unit, c));
+	pim_sim_cast cast = cast_of(unit, c);
+	op.other = is_post(c) ? find_cast(s, &cast) : find_channel(s, c->unit, unit);
 	return op;
 }
 
@@ -256,7 +323,7 @@ static void account_refs(
 	bool kernel = c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector;
 	pim_sim_report *r = s->report;
 	for (int i = 0; i < c->n_refs; i++) {
-		bool writes = i == 0 && c->code != PIM_COMMAND_send;
+		bool writes = i == 0 && pim_command_writes(c->code);
 		add_times((writes ? r->written : r->read) + ref[i].space, ref_bytes(s, c, i), runs, t);
 		if (writes && kernel && c->accumulate)
 			add_times(r->read + ref[i].space, ref_bytes(s, c, i), runs, t);
@@ -267,13 +334,12 @@ static void account_refs(
 
 static void account_message(pim_sim *s, const pim_sim_op *op, int64_t runs, pim_sim_totals *t)
 {
-	pim_sim_channel *c = s->channel + op->other;
+	pim_sim_cast *c = s->cast + op->other;
 	pim_sim_report *r = s->report;
-	add_times(&c->posted, 1, runs, t);
 	add_times(&c->bytes, op->bytes, runs, t);
 	add_times(&r->messages, 1, runs, t);
 	add_times(&r->message_bytes, op->bytes, runs, t);
-	for (uint32_t i = 0; i <= c->hops; i++) {
+	for (int i = 0; i <= c->tree.n; i++) {
 		add_times(&t->work, op->link, runs, t);
 		add_times(&t->work, s->t->network.hop_cycles, runs, t);
 	}
@@ -320,11 +386,11 @@ static void account_stream(pim_sim *s, uint32_t unit, pim_sim_totals *t)
 static void account_links(pim_sim *s)
 {
 	pim_sim_report *r = s->report;
-	for (uint32_t i = 0; i < s->n_channels; i++) {
-		const pim_sim_channel *c = s->channel + i;
-		r->byte_hops += c->bytes * c->hops;
-		for (uint32_t h = 0; h < c->hops; h++)
-			r->link_bytes[s->route[c->route + h]] += c->bytes;
+	for (uint32_t i = 0; i < s->n_casts; i++) {
+		const pim_sim_cast *c = s->cast + i;
+		r->byte_hops += c->bytes * c->tree.n;
+		for (int h = 0; h < c->tree.n; h++)
+			r->link_bytes[c->tree.link[h]] += c->bytes;
 	}
 }
 
@@ -361,9 +427,9 @@ bool pim_sim_prepare(pim_sim *s)
 {
 	pim_sim_patterns(s);
 	pim_sim_kernels(s);
-	size_t n;
-	const uint64_t *key = list_keys(s, &n);
-	make_channels(s, key, n);
+	list_casts(s);
+	make_channels(s);
+	make_casts(s);
 	s->unit = PIM_NEW(s->arena, pim_sim_unit, s->n_units);
 	s->heap = PIM_NEW(s->arena, uint32_t, s->n_units + 1);
 	for (int u = 0; u < s->n_units; u++) {

@@ -22,7 +22,7 @@ void pim_target_code_statistics(
 				depth--;
 			} else {
 				*executed += rounds[depth];
-				if (c->code == PIM_COMMAND_send)
+				if (c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_multicast)
 					*bytes += rounds[depth] * (double)pim_pattern_bytes(&p->pattern[c->index]);
 			}
 		}

@@ -76,6 +76,13 @@ int pim_network_hops(const pim_target *t, int from, int to);
 /* The links of the dimension-ordered route, first to last; a link is numbered
  * unit * 6 + direction (+x -x +y -y +z -z) by the unit it leaves. Returns the hops. */
 int pim_network_route(const pim_target *t, int from, int to, int *link);
+/* The union of the dimension-ordered routes from one unit to several: a tree, since every unit on the
+ * way is entered by one link only. A link stands behind the one before it on the way. */
+typedef struct pim_tree {
+	int n, *link, *before; /* before: index of the link before; -1: it leaves the source */
+	int *last;	       /* by destination: index of the link that enters it; -1: the source itself */
+} pim_tree;
+pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, pim_arena *a);
 int pim_network_links(const pim_target *t);
 int pim_network_diameter(const pim_target *t);
 

@@ -27,7 +27,7 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 {
 	pim_unit *u = &l->unit[unit];
 	const pim_command_info *info = pim_command_at(code);
-	bool has_destination = code != PIM_COMMAND_send;
+	bool has_destination = pim_command_writes(code);
 	int64_t latest[PIM_ENGINE_COUNT] = {[PIM_ENGINE_in] = u->barrier};
 	if (code == PIM_COMMAND_signal)
 		memcpy(latest, u->last, sizeof latest);

@@ -5,8 +5,8 @@
  * layout, which the unit is given beforehand. A constant with a layout has homes like a value: its
  * owners are given them beforehand. Everything else comes in pieces from the owners, the nearest of
  * equal copies (of a constant those of the unit's own group) first, into a staging area that lasts
- * until the node is lowered on all units, so that all slices of the node on a unit read it there.
- */
+ * until the node is lowered on all units, so that all slices of the node on a unit read it there;
+ * transfer.c writes the messages. */
 #include "targets/tile/tile.h"
 
 static bool holds(const pim_box *outer, const pim_box *inner, bool exact)
@@ -128,9 +128,10 @@ static void stage(
 		const pim_held *home = &l->home[value->id][slice];
 		int64_t from, to;
 		pim_pattern pattern = pim_box_pattern(value->type, &part, &home->box, need, &from, &to);
-		pim_emit_transfer(l, &pattern, pim_slice_unit(value, slice),
+		pim_transfer_add(l, &pattern, pim_slice_unit(value, slice),
 			(pim_touch){.space = pim_home_space(value), .address = home->address + from}, unit,
-			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + to});
+			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + to},
+			pim_slice_ready(value, slice));
 	}
 }
 

@@ -111,6 +111,7 @@ static pim_touch touch_in_memory(
 	pim_held held;
 	uint8_t space;
 	pim_fetch(w->l, value, w->unit, box, true, &held, &space);
+	pim_transfers_emit(w->l);
 	return (pim_touch){space, held.address, 0, box_bytes(o, box)};
 }
 
@@ -347,13 +348,10 @@ static bool next_tile(const work *w, pim_box *tile)
 	return false;
 }
 
-bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+static work start_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
 {
 	work w = {
 		.l = l, .n = n, .x = x, .unit = pim_slice_unit(n, slice), .n_operands = (int)n->n_in + 1};
-	if (w.n_operands > MOST_OPERANDS)
-		return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d", pim_node_op(n),
-			(int)n->n_in, MOST_OPERANDS - 1);
 	const pim_layout *layout = n->plan->layout;
 	int64_t per_copy = pim_layout_slices(layout) / layout->copies;
 	w.first_sum = slice % per_copy < per_copy / layout->sums;
@@ -367,6 +365,22 @@ bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int
 	result->held = l->home[n->id][slice];
 	result->space = PIM_SPACE_memory;
 	fetch_operands(&w);
+	return w;
+}
+
+bool pim_fetch_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+{
+	if ((int)n->n_in >= MOST_OPERANDS)
+		return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d", pim_node_op(n),
+			(int)n->n_in, MOST_OPERANDS - 1);
+	start_slice(l, n, x, slice);
+	return true;
+}
+
+bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+{
+	work w = start_slice(l, n, x, slice);
+	operand *result = &w.operand[n->n_in];
 	pim_box tile = first_tile(&w);
 	lay_out_buffer(&w, !same_box(&tile, &w.slice));
 	do {

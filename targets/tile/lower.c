@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lower.c - from decisions to command programs of the tile set (docs/design.md, 10.4).
  *
- * All streams are written in one global order: nodes by start time, slices in their order. A
- * message is thus posted before anything that waits for it, directly or not, so the program cannot
- * deadlock. Homes are given back when the last reader is lowered; the trackers keep reused
- * addresses safe. */
+ * All streams are written in one global order: nodes by start time; of a node first what it needs
+ * from elsewhere (transfer.c, which also says why no program can deadlock), then its slices in
+ * their order.
+ * Homes are given back when the last reader is lowered; the trackers keep reused addresses safe. */
 #include <stdlib.h>
 
 #include "targets/tile/tile.h"
@@ -120,6 +120,41 @@ static bool adds_sums(const pim_node *n)
 	return from && from->plan && from->plan->layout && from->plan->layout->sums > 1;
 }
 
+static bool fetch_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t position)
+{
+	int64_t slice = pim_slice_at(n, position);
+	l->turn = position / n->plan->n_units;
+	if (only_moves(n, x) && !adds_sums(n))
+		return pim_fetch_move(l, n, x, slice);
+	if (!adds_sums(n))
+		return pim_fetch_kernel(l, n, x, slice);
+	pim_fetch_sums(l, n, slice);
+	return true;
+}
+
+static bool lower_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+{
+	if (adds_sums(n))
+		pim_lower_sums(l, n, slice);
+	else if (!only_moves(n, x))
+		return pim_lower_kernel(l, n, x, slice);
+	return true;
+}
+
+/* When the input that is complete last was begun: what is ready before that waits for nothing. */
+static int64_t critical_start(const pim_node *n)
+{
+	int64_t start = 0, latest = -1;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		const pim_plan *p = n->in[i] ? n->in[i]->plan : NULL;
+		if (!p || !p->layout || p->start + p->cycles <= latest)
+			continue;
+		start = p->start;
+		latest = p->start + p->cycles;
+	}
+	return start;
+}
+
 static bool lower_node(pim_lowering *l, const pim_node *n)
 {
 	const pim_axes *x = pim_axes_new(n, l->arena);
@@ -130,15 +165,13 @@ static bool lower_node(pim_lowering *l, const pim_node *n)
 			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
 	name_task(l, n);
 	take_homes(l, n);
-	for (int64_t i = 0; ok && i < slices; i++) {
-		int64_t s = pim_slice_at(n, i);
-		if (adds_sums(n))
-			ok = pim_lower_sums(l, n, s);
-		else if (only_moves(n, x))
-			ok = pim_lower_move(l, n, x, s);
-		else
-			ok = pim_lower_kernel(l, n, x, s);
-	}
+	l->since = critical_start(n);
+	l->addend = PIM_NEW(l->arena, pim_held *, adds_sums(n) ? slices : 0);
+	for (int64_t i = 0; ok && i < slices; i++)
+		ok = fetch_slice(l, n, x, i);
+	pim_transfers_emit(l);
+	for (int64_t i = 0; ok && i < slices; i++)
+		ok = lower_slice(l, n, x, pim_slice_at(n, i));
 	pim_fetch_end(l);
 	return ok;
 }
@@ -298,6 +331,7 @@ static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena 
 
 static void end_lowering(pim_lowering *l)
 {
+	free(l->transfer);
 	for (int i = 0; i < l->target->units; i++) {
 		pim_tracker_free(&l->unit[i].memory);
 		pim_tracker_free(&l->unit[i].buffer);

@@ -26,6 +26,7 @@ typedef struct move {
 	const pim_held *from, *to;
 	uint8_t from_space;
 	int from_unit, to_unit;
+	int64_t ready; /* when the piece of the input is */
 	bool failed;
 } move;
 
@@ -105,9 +106,9 @@ static void copy_axis_box(move *m, const pim_box *axes)
 		p.to[p.rank++] = to[order[i]];
 	}
 	pim_pattern_simplify(&p);
-	pim_emit_transfer(m->l, &p, m->from_unit,
+	pim_transfer_add(m->l, &p, m->from_unit,
 		(pim_touch){.space = m->from_space, .address = m->from->address + from_offset}, m->to_unit,
-		(pim_touch){.space = PIM_SPACE_memory, .address = m->to->address + to_offset});
+		(pim_touch){.space = PIM_SPACE_memory, .address = m->to->address + to_offset}, m->ready);
 }
 
 static void meet_constraints(move *m, int c, const pim_box *axes);
@@ -189,6 +190,7 @@ static void move_input(move *m, const pim_box *axes)
 	pim_held held;
 	m->from = &held;
 	m->from_unit = m->to_unit;
+	m->ready = 0;
 	if (pim_is_given(value)) {
 		pim_fetch(m->l, value, m->to_unit, &need, false, &held, &m->from_space);
 		move_part(m, axes, &need);
@@ -200,11 +202,12 @@ static void move_input(move *m, const pim_box *axes)
 		slice = pim_nearest_copy(m->l, value, slice, m->to_unit);
 		held = m->l->home[value->id][slice];
 		m->from_unit = pim_slice_unit(value, slice);
+		m->ready = pim_slice_ready(value, slice);
 		move_part(m, axes, &part);
 	}
 }
 
-bool pim_lower_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+bool pim_fetch_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
 {
 	move m = {
 		.l = l, .n = n, .x = x, .to = &l->home[n->id][slice], .to_unit = pim_slice_unit(n, slice)};
@@ -213,50 +216,4 @@ bool pim_lower_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64
 	for (m.input = 0; m.input < (int)n->n_in && !m.failed; m.input++)
 		move_input(&m, &axes);
 	return !m.failed;
-}
-
-/* Adds the packed box at `from` to the one at `to` on the unit, both in main memory. */
-static void add_sums(
-	pim_lowering *l, const pim_node *n, int unit, const pim_held *to, const pim_held *from)
-{
-	int64_t dims[PIM_MAX_RANK],
-		bytes = pim_box_elements(&to->box) * (int64_t)pim_dtype_bytes(n->type->dtype);
-	for (int d = 0; d < n->type->rank; d++)
-		dims[d] = to->box.hi[d] - to->box.lo[d];
-	const pim_type *t = pim_type_tensor(pim_context_of(n), n->type->dtype, n->type->rank, dims);
-	uint32_t kernel = pim_program_kernel(l->program, n, 1, &t, t, NULL, 0);
-	pim_touch touch[2] = {
-		{PIM_SPACE_memory, to->address, 0, bytes}, {PIM_SPACE_memory, from->address, 0, bytes}};
-	pim_emit(l, unit, PIM_COMMAND_vector, kernel, 0, true, 2, touch);
-}
-
-bool pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice)
-{
-	const pim_node *value = n->in[0];
-	int unit = pim_slice_unit(n, slice);
-	const pim_held *home = &l->home[n->id][slice];
-	int64_t bytes = pim_box_elements(&home->box) * (int64_t)pim_dtype_bytes(n->type->dtype);
-	pim_pieces p = pim_pieces_of(value, &home->box, slice % value->plan->layout->copies);
-	pim_box part;
-	pim_held staging = {-1, home->box};
-	for (int64_t from_slice, sum = 0; !p.done; sum++) {
-		const pim_held *to = sum ? &staging : home;
-		if (sum)
-			staging.address = pim_room_take(&l->unit[unit].room, bytes);
-		for (int64_t now = p.sum;
-			 !p.done && p.sum == now && pim_pieces_next(&p, &from_slice, &part);) {
-			const pim_held *held = &l->home[value->id][from_slice];
-			int64_t from_offset, to_offset;
-			pim_pattern pattern =
-				pim_box_pattern(n->type, &part, &held->box, &to->box, &from_offset, &to_offset);
-			pim_emit_transfer(l, &pattern, pim_slice_unit(value, from_slice),
-				(pim_touch){.space = PIM_SPACE_memory, .address = held->address + from_offset},
-				unit, (pim_touch){.space = PIM_SPACE_memory, .address = to->address + to_offset});
-		}
-		if (!sum)
-			continue;
-		add_sums(l, n, unit, home, &staging);
-		pim_room_give(&l->unit[unit].room, staging.address, bytes);
-	}
-	return true;
 }

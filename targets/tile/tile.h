@@ -84,23 +84,38 @@ typedef struct pim_unit {
 	int half; /* of the buffer that the next slice uses */
 } pim_unit;
 
+/* A place to read or write, and how many bytes from there a command may touch. */
+typedef struct pim_touch {
+	uint8_t space;
+	int64_t address, lo, hi; /* touched bytes are [address + lo, address + hi) */
+} pim_touch;
+
+/* Elements that a node needs and another place has. */
+typedef struct pim_transfer {
+	pim_pattern pattern, sent; /* both sides; the source's alone, packed on the wire */
+	int from_unit, to_unit;
+	pim_touch from, to;
+	int64_t ready; /* estimated cycle at which the source is there */
+	int64_t turn;  /* of the slice that reads it, among those of its unit */
+	int64_t order; /* in which it was asked for */
+} pim_transfer;
+
 typedef struct pim_lowering {
 	const pim_target *target;
 	pim_graph *graph;
 	pim_program *program;
 	pim_arena *arena;
 	pim_unit *unit;
-	pim_held **home; /* by node id: one per slice; NULL for constants without a layout */
-	uint32_t task;	 /* of the node being lowered */
-	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
-	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
+	pim_held **home;   /* by node id: one per slice; NULL for constants without a layout */
+	uint32_t task;	   /* of the node being lowered */
+	int64_t end;	   /* estimated: when all nodes lowered so far are complete */
+	int64_t late;	   /* how much later than scheduled a node starts, for the barriers before it */
+	int64_t turn;	   /* of the slice that asks for transfers */
+	int64_t since;	   /* all that is ready before this cycle is equally ready */
+	pim_held **addend; /* by slice of the node being lowered: where its partial sums come to lie */
+	pim_transfer *transfer; /* asked for, not yet written */
+	int64_t n_transfers, room_transfers;
 } pim_lowering;
-
-/* A place to read or write, and how many bytes from there a command may touch. */
-typedef struct pim_touch {
-	uint8_t space;
-	int64_t address, lo, hi; /* touched bytes are [address + lo, address + hi) */
-} pim_touch;
 
 /* ---- emit.c ---- */
 /* Writes a command on a unit, with the dependences its touches need. */
@@ -114,6 +129,15 @@ int64_t pim_barrier_cycles(const pim_target *t);
 /* Copies elements from one unit's memory to another's, or within one. */
 void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to);
+
+/* ---- transfer.c ---- */
+/* Asks for a copy from one unit's memory to another's, or within one: ready says from when on. */
+void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
+	int to_unit, pim_touch to, int64_t ready);
+/* When a slice of a value is complete, by the schedule. */
+int64_t pim_slice_ready(const pim_node *value, int64_t slice);
+/* Writes all that was asked for. */
+void pim_transfers_emit(pim_lowering *l);
 
 /* ---- pattern.c ---- */
 /* The copy of box `part` between two packed boxes that contain it. Sets the first byte of each
@@ -131,8 +155,8 @@ void pim_give_constant(pim_lowering *l, const pim_node *constant, int unit, cons
 	bool exact, pim_held *held);
 /* Where the homes of a value lie: with the constants, or with what is computed. */
 uint8_t pim_home_space(const pim_node *value);
-/* Where a value's box lies on a unit, ready to be read: an own home, a constant given, or a staging
- * area that is filled now. exact: the box must be packed by itself. */
+/* Where a value's box lies on a unit: an own home, a constant given, or a staging area that the
+ * transfers asked for will fill. exact: the box must be packed by itself. */
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
 	pim_held *held, uint8_t *space);
 void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
@@ -140,8 +164,15 @@ void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
 int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit);
 
 /* ---- kernel.c, move.c ---- */
+/* Asks for what a slice reads; then the slice may be lowered. */
+bool pim_fetch_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
 bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
-bool pim_lower_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
-bool pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice);
+/* Asks for the copies that make a slice. */
+bool pim_fetch_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
+
+/* ---- sums.c ---- */
+/* Asks for the partial sums of a slice; then they may be added. */
+void pim_fetch_sums(pim_lowering *l, const pim_node *n, int64_t slice);
+void pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice);
 
 #endif

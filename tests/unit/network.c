@@ -58,12 +58,43 @@ static void check_route(const pim_target *t, int from, int to, int hops)
 	CHECK(unit == to);
 }
 
+/* A tree from one unit to every other unit whose number is a multiple of step has each link of the
+ * routes once, and along it each destination is reached by its route. */
+static void check_tree(const pim_target *t, int from, int step)
+{
+	pim_arena *a = pim_arena_new();
+	int to[MOST], n = 0, route[MOST], links = 0;
+	bool on_route[MOST * 6] = {false}, in_tree[MOST * 6] = {false};
+	for (int unit = 0; unit < t->units; unit += step)
+		to[n++] = unit;
+	pim_tree tree = pim_network_tree(t, from, n, to, a);
+	for (int i = 0; i < tree.n; i++) {
+		CHECK(!in_tree[tree.link[i]] && tree.before[i] < i);
+		in_tree[tree.link[i]] = true;
+	}
+	for (int i = 0; i < n; i++) {
+		int hops = pim_network_route(t, from, to[i], route), at = tree.last[i];
+		for (int h = hops - 1; h >= 0; h--) {
+			links += !on_route[route[h]];
+			on_route[route[h]] = true;
+			CHECK(at >= 0 && tree.link[at] == route[h]);
+			at = at >= 0 ? tree.before[at] : -1;
+		}
+		CHECK(at == -1);
+	}
+	CHECK(tree.n == links);
+	pim_arena_free(a);
+}
+
 static void check_network(const pim_target *t)
 {
 	int diameter = 0;
 	for (int from = 0; from < t->units; from++) {
 		int distance[MOST];
 		search(t, from, distance);
+		check_tree(t, from, 1);
+		check_tree(t, from, 3);
+		check_tree(t, from, t->units);
 		for (int to = 0; to < t->units; to++) {
 			CHECK(pim_network_hops(t, from, to) == distance[to]);
 			check_route(t, from, to, distance[to]);

@@ -104,7 +104,8 @@ static uint32_t add_kernels(pim_program *p, uint32_t *vector)
 	return k;
 }
 
-static void add_stream(pim_stream *s, uint32_t matrix, uint32_t vector, uint32_t pattern)
+static void add_stream(
+	pim_stream *s, uint32_t matrix, uint32_t vector, uint32_t pattern, uint32_t group)
 {
 	pim_ref r[3] = {ref_at(PIM_SPACE_buffer, 0, 0), ref_at(PIM_SPACE_memory, 0x2000, 0)};
 	pim_command *c = pim_stream_add(s, PIM_COMMAND_load, 2, r);
@@ -131,6 +132,9 @@ static void add_stream(pim_stream *s, uint32_t matrix, uint32_t vector, uint32_t
 	c = pim_stream_add(s, PIM_COMMAND_send, 1, r);
 	c->index = pattern;
 	c->unit = 2;
+	c = pim_stream_add(s, PIM_COMMAND_multicast, 1, r);
+	c->index = pattern;
+	c->unit = group;
 	pim_stream_add(s, PIM_COMMAND_wait, 0, NULL)->unit = 63;
 }
 
@@ -146,8 +150,11 @@ static pim_program *make_program(pim_context *c)
 	pim_pattern b = {.dtype = PIM_DTYPE_i8, .rank = 0, .fill = -1.5};
 	uint32_t pattern = pim_program_pattern(p, &a);
 	CHECK(pim_program_pattern(p, &b) == 1 && pim_program_pattern(p, &a) == pattern);
+	uint32_t group = pim_program_group(p, 3, (int[]){4, 5, 63});
+	CHECK(pim_program_group(p, 2, (int[]){4, 5}) == group + 1);
+	CHECK(pim_program_group(p, 3, (int[]){4, 5, 63}) == group && p->n_groups == 2);
 	for (int unit = 0; unit < 3; unit++)
-		add_stream(&p->stream[unit], matrix, vector, pattern);
+		add_stream(&p->stream[unit], matrix, vector, pattern, group);
 	pim_ref r = ref_at(PIM_SPACE_buffer, 9, 0);
 	pim_stream_add(&p->stream[40], PIM_COMMAND_fill, 1, &r)->index = 1;
 	return p;
@@ -193,6 +200,8 @@ static void test_round(void)
 	CHECK(strstr(text, "{file = \"net.onnx\", offset = 64}"));
 	CHECK(strstr(text, "{file = \"w.safetensors\", key = \"large \\\"one\\\"_2\"}"));
 	CHECK(strstr(text, "unit 0..2 {"));
+	CHECK(strstr(text, "  group g0 [4, 5, 63]\n  group g1 [4, 5]\n"));
+	CHECK(strstr(text, "multicast p0 g0 <- m:0x2000 t0\n"));
 	CHECK(strstr(text, "matrix k0 b:0x400 += b:0x0+256, b:0x300-256 t0 after 1\n"));
 	CHECK(strstr(text, "vector k1 b:0x600+512+0 <- b:0x400 t1 after 1, 2\n"));
 	write_file(path_of("a.pimc"), text, strlen(text));
@@ -264,6 +273,13 @@ static const wrong wrongs[] = {
 	{"after 1, 2", "after 1, 2, 3, 4, 5", "more than 4 commands to wait for"},
 	{"repeat 3", "repeat 0", "0 rounds, expected at least 1"},
 	{"send p0 unit 2", "send p0 unit 64", "unit 64, but there are 64"},
+	{"multicast p0 g0", "multicast p0 g2", "group 2, but there are 2"},
+	{"multicast p0 g0", "multicast p0 unit 4", "expected 'g' and a number"},
+	{"[4, 5, 63]", "[4, 5, 64]", "a group is ascending units from 0 to 63"},
+	{"[4, 5, 63]", "[4, 63, 5]", "a group is ascending units from 0 to 63"},
+	{"[4, 5, 63]", "[4, 5, 5]", "a group is ascending units from 0 to 63"},
+	{"[4, 5, 63]", "[]", "a group has at least one unit"},
+	{"[4, 5, 63]", "[4, 5]", "the group equals g0"},
 	{", b:0x300-256", "", "has 2 operands, expected 3"},
 	{"unit 0..2 {", "unit 0..64 {", "stack3d has the units 0 to 63"},
 	{"unit 40 {", "unit 2 {", "unit 2 has a block already"},
@@ -302,6 +318,23 @@ static void test_wrong(void)
 	}
 }
 
+/* A group made by a program, not read. */
+static void test_groups(void)
+{
+	pim_context *c = pim_context_new();
+	const int bad[][2] = {{4, 64}, {-1, 4}, {5, 4}};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		heard h = {0};
+		pim_context_on_diag(c, hear, &h);
+		pim_program *p = pim_program_new(c, pim_target_find(c, "stack3d"), "groups");
+		pim_program_group(p, 2, bad[i]);
+		CHECK(!pim_program_verify(p));
+		CHECK(strstr(h.all, "group 0 is no list of units from 0 to 63, ascending"));
+		pim_program_free(p);
+	}
+	pim_context_free(c);
+}
+
 /* A border that counts in the mean counts in a tile as far as the tile reaches over it. */
 static void test_pads(void)
 {
@@ -334,6 +367,7 @@ int main(void)
 	test_damage("b.pimc");
 	test_damage("a.pimc");
 	test_wrong();
+	test_groups();
 	test_pads();
 	static const char *const names[] = {
 		"a.pimc", "b.pimc", "bad.pimc", "net.onnx", "w.safetensors"};

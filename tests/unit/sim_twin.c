@@ -53,9 +53,9 @@ typedef struct step {
 	int64_t number, pc, address[4];
 	bits reads, writes;
 	bool known, sent;
-	int64_t start, begin, end, arrival; /* arrival: of the message it sent */
-	struct step *partner;				/* send <-> recv */
-	uint8_t got[4][ROW * 4];			/* operand bytes; of a send: the message */
+	int64_t start, begin, end, arrival[UNITS]; /* arrival: of the message it sent */
+	struct step *partner;					   /* of a recv: its send */
+	uint8_t got[4][ROW * 4];				   /* operand bytes; of a send: the message */
 } step;
 
 typedef struct twin {
@@ -65,6 +65,11 @@ typedef struct twin {
 	int64_t link[UNITS * 6], link_bytes[UNITS * 6];
 	uint8_t memory[UNITS][3][MEMORY + 8];
 } twin;
+
+static bool is_sending(const pim_command *c)
+{
+	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_multicast;
+}
 
 static int64_t operand_bytes(const twin *t, const step *s, int ref)
 {
@@ -82,7 +87,7 @@ static int64_t byte_place(const twin *t, const step *s, int ref, int64_t i)
 	if (c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector)
 		return s->address[ref] + i;
 	const pim_pattern *p = t->p->pattern + c->index;
-	bool to = ref == 0 && c->code != PIM_COMMAND_send;
+	bool to = ref == 0 && !is_sending(c);
 	int64_t size = (int64_t)pim_dtype_bytes(p->dtype), rest = i / size,
 			at = s->address[ref] + i % size;
 	for (int d = p->rank - 1; d >= 0; rest /= p->extent[d--])
@@ -97,12 +102,12 @@ static int space_of(const step *s, int ref)
 
 static bool reads_ref(const step *s, int ref)
 {
-	return ref > 0 || s->c->code == PIM_COMMAND_send || s->c->accumulate;
+	return ref > 0 || is_sending(s->c) || s->c->accumulate;
 }
 
 static bool writes_ref(const step *s, int ref)
 {
-	return ref == 0 && s->c->code != PIM_COMMAND_send;
+	return ref == 0 && !is_sending(s->c);
 }
 
 static void mark_bytes(const twin *t, step *s)
@@ -154,7 +159,7 @@ static void unroll(twin *t, int unit, int64_t from, int64_t to, int depth, const
 
 static bool posts(const step *s)
 {
-	return s->c->code == PIM_COMMAND_send || s->c->code == PIM_COMMAND_signal;
+	return is_sending(s->c) || s->c->code == PIM_COMMAND_signal;
 }
 
 static bool takes(const step *s)
@@ -162,23 +167,33 @@ static bool takes(const step *s)
 	return s->c->code == PIM_COMMAND_recv || s->c->code == PIM_COMMAND_wait;
 }
 
+static bool goes_to(const twin *t, const step *s, int unit)
+{
+	if (s->c->code != PIM_COMMAND_multicast)
+		return posts(s) && s->c->unit == (uint32_t)unit;
+	const pim_group *g = t->p->group + s->c->unit;
+	for (int i = 0; i < g->n; i++)
+		if (g->unit[i] == unit)
+			return true;
+	return false;
+}
+
 /* The k-th send of a pair of units belongs to the k-th recv. */
 static void match(twin *t)
 {
-	for (int u = 0; u < t->p->n_streams; u++)
+	for (int u = 0; u < t->p->n_streams; u++) {
+		int next[UNITS] = {0}; /* by sender: its first step that is not matched */
 		for (int i = 0; i < t->n[u]; i++) {
 			step *s = t->step[u] + i;
 			if (!takes(s))
 				continue;
-			int from = (int)s->c->unit;
-			for (int j = 0; j < t->n[from] && !s->partner; j++) {
-				step *m = t->step[from] + j;
-				if (posts(m) && m->c->unit == (uint32_t)u && !m->partner) {
-					m->partner = s;
-					s->partner = m;
-				}
-			}
+			int from = (int)s->c->unit, *j = &next[from];
+			while (*j < t->n[from] && !goes_to(t, t->step[from] + *j, u))
+				++*j;
+			if (*j < t->n[from])
+				s->partner = t->step[from] + (*j)++;
 		}
+	}
 }
 
 /* ---- times ---- */
@@ -207,7 +222,7 @@ static int64_t cost(const twin *t, const step *s)
 	int64_t bytes = operand_bytes(t, s, 0);
 	int64_t cycles = port->latency + up((double)bytes / port->bytes_per_cycle);
 	int64_t link = up((double)bytes / m->network.link_bytes_per_cycle);
-	return s->c->code == PIM_COMMAND_send && link > cycles ? link : cycles;
+	return is_sending(s->c) && link > cycles ? link : cycles;
 }
 
 /* The start of a step, -1 when it depends on something unknown. */
@@ -239,8 +254,8 @@ static bool relax_step(twin *t, int unit, int i)
 	if (takes(s)) {
 		if (!s->partner || !s->partner->sent)
 			return false;
-		if (s->partner->arrival > start)
-			s->begin = s->partner->arrival;
+		if (s->partner->arrival[unit] > start)
+			s->begin = s->partner->arrival[unit];
 	}
 	s->end = s->begin + cost(t, s);
 	return s->known = true;
@@ -285,28 +300,42 @@ static int way(const pim_target *m, int a, int b, int size)
 	return (b > a) - (b < a);
 }
 
-/* Step by step along x, then y. */
-static void travel(twin *t, step *s, int unit)
+/* Step by step along x, then y. left: by link, when the head of this message left it; -1: never. */
+static void travel_to(twin *t, step *s, int unit, int to, int64_t *left)
 {
 	const pim_target *m = t->p->target;
 	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0;
 	int64_t tail = up((double)bytes / m->network.link_bytes_per_cycle), head = s->start;
-	int at = unit, to = (int)s->c->unit, hops = 0;
+	int at = unit, hops = 0;
 	int width = m->network.size[0], height = m->network.size[1];
 	for (; at != to; hops++) {
 		int dx = way(m, at % width, to % width, width);
 		int dy = dx ? 0 : way(m, at / width, to / width, height);
 		int link = at * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
 		at = (at / width + dy + height) % height * width + (at % width + dx + width) % width;
+		if (left[link] >= 0) { /* it is on the way to another destination, too */
+			head = left[link];
+			continue;
+		}
 		if (t->link[link] > head)
 			head = t->link[link];
 		t->link[link] = head + tail;
 		t->link_bytes[link] += bytes;
-		head += m->network.hop_cycles;
+		left[link] = head += m->network.hop_cycles;
 	}
 	int64_t source = s->start + cost(t, s) + hops * m->network.hop_cycles;
-	s->arrival = head + tail > source ? head + tail : source;
+	s->arrival[to] = head + tail > source ? head + tail : source;
 	s->sent = true;
+}
+
+static void travel(twin *t, step *s, int unit)
+{
+	int64_t left[UNITS * 6];
+	for (int i = 0; i < UNITS * 6; i++)
+		left[i] = -1;
+	for (int to = 0; to < t->p->n_streams; to++)
+		if (goes_to(t, s, to))
+			travel_to(t, s, unit, to, left);
 }
 
 static void find_times(twin *t)
@@ -521,6 +550,22 @@ static void add_send(maker *k, int from)
 			empty ? 0 : (uint32_t)pattern, empty ? 0 : 1, &ref, to));
 }
 
+static void add_multicast(maker *k, int from)
+{
+	int unit[UNITS], n = 0, pattern = random_pattern(k);
+	for (int to = 0; to < k->p->n_streams; to++)
+		if (draw(2) && k->n_owed[from][to] < 8)
+			unit[n++] = to;
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+		k->owed[from][unit[i]][k->n_owed[from][unit[i]]++] = pattern;
+	pim_ref ref = random_place(k, 1 + (int)draw(2), REACH);
+	finish_command(k, from,
+		add_message(k->p, from, PIM_COMMAND_multicast, (uint32_t)pattern, 1, &ref,
+			(int)pim_program_group(k->p, n, unit)));
+}
+
 static void add_receive(maker *k, int to, int from)
 {
 	if (!k->n_owed[from][to])
@@ -581,8 +626,10 @@ static void add_block(maker *k, int unit)
 
 static void add_one(maker *k, int unit)
 {
-	int what = (int)draw(12);
-	if (what < 4)
+	int what = (int)draw(14);
+	if (what > 11)
+		draw(3) ? add_receive(k, unit, (int)draw(k->p->n_streams)) : add_multicast(k, unit);
+	else if (what < 4)
 		add_copy(k, unit);
 	else if (what < 7)
 		add_kernel(k, unit);
@@ -705,9 +752,9 @@ static int64_t most_waiting(const twin *t, int unit)
 		int64_t bytes = 0, now = t->step[unit][i].end; /* just before */
 		for (int j = 0; j < t->n[unit]; j++) {
 			const step *s = t->step[unit] + j;
-			if (takes(s) && s->partner->arrival < now && s->end >= now && s->c->n_refs)
+			if (takes(s) && s->partner->arrival[unit] < now && s->end >= now && s->c->n_refs)
 				bytes += operand_bytes(t, s, 0);
-			if (j == i && takes(s) && s->partner->arrival == now && s->c->n_refs)
+			if (j == i && takes(s) && s->partner->arrival[unit] == now && s->c->n_refs)
 				bytes += operand_bytes(t, s, 0);
 		}
 		most = bytes > most && takes(t->step[unit] + i) ? bytes : most;
