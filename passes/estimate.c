@@ -4,12 +4,13 @@
  * Compute is the nest's figure for one slice, once per wave; ops that only move elements have no
  * kernel and take what copies within the unit take. A box that lies whole in one home on the unit
  * is read in place. Incoming is what a wave waits for its inputs: every piece from another unit is
- * one message, paid at the port of the sender and again at that of the receiver. All senders serve
- * their readers in the same order, so the last reader waits for all that a sender sends and then
- * for its own port; or, if longer, for what the busiest link carries when a slice and those that
- * send to it exchange all with all, lying in lines of the network. Three slices (first, middle in
- * every dimension, last) stand for all. Which units is not known yet: slice s of any
- * node is taken to be on the unit of its order's turn, or, where it has none and that makes the
+ * one message, paid at the port of the sender and again at that of the receiver. Messages go in
+ * rounds in which every unit sends to another one, so both ports work side by side: a wave waits
+ * for its first message and then for the longest of what its own port takes, what the senders take
+ * (bytes that several slices read are sent once), and what the busiest link carries when a slice
+ * and those that send to it exchange all with all, lying in lines of the network. Three slices
+ * (first, middle in every dimension, last) stand for all. Which units is not known yet: slice s of
+ * any node is taken to be on the unit of its order's turn, or, where it has none and that makes the
  * wait shorter, on the unit that holds most of what it reads of the input that moves most, as
  * placement would put it. While a wave computes, the next one's inputs arrive: with c and q cycles
  * of both, w waves take q + w*c + (w-1)*max(0, q-c). Needs a layout, and a nest but for moves.
