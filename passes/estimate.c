@@ -159,8 +159,31 @@ static double busiest_load(int64_t w, bool ring)
 	return (double)pairs / (double)w / (ring ? 2 : 1);
 }
 
+/* On buses: what units of one bus send over it, and what they get from others. */
+static pim_exchange bus_exchange(const pim_target *t, int64_t partners)
+{
+	pim_exchange r = {.units = 1};
+	int64_t left = partners + 1, reach[4] = {1};
+	for (int d = 0; d < 3; d++) {
+		int64_t side = at_most(t->network.size[d], left);
+		reach[d + 1] = r.units *= side;
+		left = divide_up(left, side);
+	}
+	for (int d = 0; d < 3 && r.units > 1; d++) {
+		double below = (double)reach[d], on = (double)reach[d + 1], all = (double)r.units;
+		if (reach[d] == reach[d + 1])
+			continue;
+		double load = on * (all - below + all - on) / (all - 1);
+		r.hops += (2 * d + 1) * (on - below) / (all - 1);
+		r.load = load > r.load ? load : r.load;
+	}
+	return r;
+}
+
 pim_exchange pim_exchange_of(const pim_target *t, int64_t partners)
 {
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		return bus_exchange(t, partners);
 	pim_exchange r = {.units = 1};
 	int64_t left = partners + 1;
 	for (int d = 0; d < 3; d++) {

@@ -54,18 +54,6 @@ static int64_t count_local(
 	return local;
 }
 
-/* Directed links of the network, and the mean hops between two units (a third of each side). */
-static void find_network(const pim_target *t, double *links, double *hops)
-{
-	*links = *hops = 0;
-	for (int d = 0; d < 3; d++) {
-		int size = t->network.size[d];
-		bool torus = t->network.topology == PIM_TOPOLOGY_torus;
-		*links += 2.0 * t->units / size * (torus && size > 2 ? size : size - 1);
-		*hops += torus ? size / 4.0 : (size - 1) / 3.0;
-	}
-}
-
 /* What an exchange amounts to: everything, and what the busiest reader takes. */
 typedef struct exchange {
 	int64_t bytes, messages, reader_bytes, reader_messages;
@@ -73,8 +61,8 @@ typedef struct exchange {
 
 static double find_cycles(const pim_target *t, const exchange *x, int64_t owners)
 {
-	double links, hops, rate = t->network.link_bytes_per_cycle;
-	find_network(t, &links, &hops);
+	double links = pim_network_link_count(t), hops = pim_network_mean_hops(t);
+	double rate = t->network.link_bytes_per_cycle;
 	double each = (double)(t->memory.latency + t->command_cycles);
 	double reader =
 		(double)x->reader_messages * each + (double)x->reader_bytes / t->memory.bytes_per_cycle;
@@ -125,10 +113,10 @@ pim_edge pim_relayout_cost(
 	if (pim_layout_equal(&from->layout, &to->layout))
 		return (pim_edge){0, 0};
 	pim_edge e = pim_edge_cost(t, type, from, to->home, to->slices);
-	double elements = (double)to->home_bytes / (double)pim_dtype_bytes(type->dtype);
+	int64_t elements = to->home_bytes / (int64_t)pim_dtype_bytes(type->dtype);
 	if (from->layout.sums > 1)
-		e.cycles += (double)t->vector.start_cycles +
-					elements * (double)from->layout.sums / (double)t->vector.lanes;
+		e.cycles +=
+			(double)pim_target_add_cycles(t, type->dtype, elements) * (double)from->layout.sums;
 	e.cycles += (double)to->home_bytes / t->memory.bytes_per_cycle + (double)t->memory.latency;
 	return e;
 }

@@ -417,8 +417,7 @@ static int64_t find_move_cycles(const problem *p)
 	if (n->op != PIM_OP_relayout || !from || !from->layout || from->layout->sums <= 1)
 		return cycles;
 	int64_t elements = bytes / (int64_t)pim_dtype_bytes(n->type->dtype), sums = from->layout->sums;
-	return cycles * sums + divide_up(elements, p->target->vector.lanes) * (sums - 1) +
-		   p->target->vector.start_cycles * (sums - 1);
+	return cycles * sums + pim_target_add_cycles(p->target, n->type->dtype, elements) * (sums - 1);
 }
 
 pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method,

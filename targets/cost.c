@@ -9,9 +9,12 @@
  * three a batch, and one that the result does not have is summed (k). The weights of a convolution
  * thus stand in the columns and its places and images in the rows. A vector kernel makes `steps`
  * lane operations for each point of the iteration space, so reductions and windows pay for what
- * they read. The issue of the command (command_cycles) is not in these figures. */
+ * they read. The issue of the command (command_cycles) is not in these figures. Command sets other
+ * than tile have rules of their own, in a table at the end. */
 #include <math.h>
+#include <string.h>
 
+#include "targets/bank/bank.h"
 #include "targets/target.h"
 
 /* Stays at the largest value instead of overflowing: absurd shapes cost absurdly much. */
@@ -109,7 +112,7 @@ static bool is_product(const pim_node *op)
 	return pim_op_at((pim_op)op->op)->flags & PIM_OPF_matrix;
 }
 
-int64_t pim_target_kernel_cycles(
+static int64_t tile_kernel_cycles(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
 	if (is_product(op))
@@ -117,7 +120,7 @@ int64_t pim_target_kernel_cycles(
 	return add(divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
 }
 
-double pim_target_kernel_pj(
+static double tile_kernel_pj(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
 	if (is_product(op))
@@ -125,9 +128,65 @@ double pim_target_kernel_pj(
 	return (double)vector_steps(op, x, extent) * t->vector.step_pj;
 }
 
-int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes)
+static int64_t tile_memory_cycles(const pim_target *t, int64_t bytes)
 {
 	return add(cycles_at(bytes, t->memory.bytes_per_cycle), t->memory.latency);
+}
+
+/* One step of a lane for each element. */
+static int64_t tile_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)
+{
+	(void)type;
+	return add(divide_up(elements, t->vector.lanes), t->vector.start_cycles);
+}
+
+/* ---- by command set ---- */
+
+typedef struct rules {
+	const char *set;
+	int64_t (*kernel_cycles)(
+		const pim_target *, const pim_node *, const pim_axes *, const int64_t *);
+	double (*kernel_pj)(const pim_target *, const pim_node *, const pim_axes *, const int64_t *);
+	int64_t (*memory_cycles)(const pim_target *, int64_t);
+	int64_t (*add_cycles)(const pim_target *, pim_dtype, int64_t);
+} rules;
+
+static const rules known[] = {
+	{"bank", pim_bank_kernel_cycles, pim_bank_kernel_pj, pim_bank_memory_cycles,
+		pim_bank_add_cycles},
+	{"tile", tile_kernel_cycles, tile_kernel_pj, tile_memory_cycles, tile_add_cycles},
+};
+
+/* The last row is that of machines without a set of their own. */
+static const rules *rules_of(const pim_target *t)
+{
+	size_t last = sizeof known / sizeof known[0] - 1;
+	for (size_t i = 0; i < last; i++)
+		if (t->command_set && !strcmp(t->command_set, known[i].set))
+			return &known[i];
+	return &known[last];
+}
+
+int64_t pim_target_kernel_cycles(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	return rules_of(t)->kernel_cycles(t, op, x, extent);
+}
+
+double pim_target_kernel_pj(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	return rules_of(t)->kernel_pj(t, op, x, extent);
+}
+
+int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes)
+{
+	return rules_of(t)->memory_cycles(t, bytes);
+}
+
+int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)
+{
+	return rules_of(t)->add_cycles(t, type, elements);
 }
 
 int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops)

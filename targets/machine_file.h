@@ -25,6 +25,7 @@ typedef struct machine_file {
 	pim_context *context;
 	pim_arena *arena;
 	pim_loc start;
+	const char *command_set; /* of the file; NULL: not known */
 	int n, room;
 	machine_entry *entry;
 } machine_file;
@@ -51,6 +52,10 @@ const machine_entry *pim_machine_entry(const machine_file *f, const char *sectio
 machine_entry *pim_machine_entry_new(machine_file *f);
 /* Fills the machine from the entries; reports everything that is wrong. */
 bool pim_machine_fill(machine_file *f, pim_target *t);
+
+/* bank/machine.c: what follows from the rows and timing of a bank (memory, buffer); false after a
+ * diagnostic at `at`. */
+bool pim_bank_complete(machine_file *f, pim_loc at, pim_target *t);
 
 /* What kind of quantity a value is. Comment: unit of the result; what a unit may be. */
 typedef enum quantity_kind {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* network.c - routes on a mesh or torus of one to three dimensions.
+/* network.c - routes on a mesh, a torus or buses of one to three dimensions.
  *
  * Routing is dimension-ordered: all of x, then y, then z, which cannot deadlock on a mesh and
  * needs no tables. On a torus each dimension takes the shorter way round; of two equal ways the
- * one that counts upwards. */
+ * one that counts upwards.
+ *
+ * Buses make a tree: the units of one x line share a bus (the banks of a channel), the x buses of
+ * one y line share the next (the channels of a stack), and those of all z the last. A message takes
+ * the buses up to the first that both ends are on, and down again; only one message is on a bus at
+ * a time. */
 #include <stdlib.h>
 
 #include "targets/target.h"
@@ -36,8 +41,41 @@ static int steps_along(const pim_target *t, int d, int from, int to)
 	return up <= size - up ? up : up - size;
 }
 
+/* The first bus that both units are on: 0 along x, 1 along y, 2 along z; -1 for one unit. */
+static int common_level(const pim_target *t, int from, int to)
+{
+	place a = find_place(t, from), b = find_place(t, to);
+	int level = 2;
+	while (level >= 0 && a.at[level] == b.at[level])
+		level--;
+	return level;
+}
+
+/* A bus is named by the first unit on it. */
+static int find_bus(const pim_target *t, int unit, int level)
+{
+	place p = find_place(t, unit);
+	for (int d = 0; d <= level; d++)
+		p.at[d] = 0;
+	return find_unit(t, &p) * LINKS_PER_UNIT + 2 * level;
+}
+
+static int bus_route(const pim_target *t, int from, int to, int *link)
+{
+	int top = common_level(t, from, to), hops = 0;
+	for (int level = 0; level <= top; level++)
+		link[hops++] = find_bus(t, from, level);
+	for (int level = top - 1; level >= 0; level--)
+		link[hops++] = find_bus(t, to, level);
+	return hops;
+}
+
 int pim_network_hops(const pim_target *t, int from, int to)
 {
+	if (t->network.topology == PIM_TOPOLOGY_bus) {
+		int top = common_level(t, from, to);
+		return top < 0 ? 0 : 2 * top + 1;
+	}
 	place a = find_place(t, from), b = find_place(t, to);
 	int hops = 0;
 	for (int d = 0; d < 3; d++)
@@ -47,6 +85,8 @@ int pim_network_hops(const pim_target *t, int from, int to)
 
 int pim_network_route(const pim_target *t, int from, int to, int *link)
 {
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		return bus_route(t, from, to, link);
 	place a = find_place(t, from), b = find_place(t, to);
 	int hops = 0;
 	for (int d = 0; d < 3; d++) {
@@ -102,10 +142,59 @@ int pim_network_links(const pim_target *t)
 
 int pim_network_diameter(const pim_target *t)
 {
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		return pim_network_hops(t, 0, t->units - 1);
 	int sum = 0;
 	for (int d = 0; d < 3; d++) {
 		int size = t->network.size[d];
 		sum += t->network.topology == PIM_TOPOLOGY_torus ? size / 2 : size - 1;
 	}
 	return sum;
+}
+
+/* Buses: one along x for each y and z, one along y for each z, one along z; those that a message
+ * can take. */
+static double count_buses(const pim_target *t)
+{
+	const int *size = t->network.size;
+	double n = t->units > 1 ? (double)size[1] * size[2] : 0;
+	n += size[1] * size[2] > 1 ? size[2] : 0;
+	return n + (size[2] > 1);
+}
+
+double pim_network_link_count(const pim_target *t)
+{
+	double links = 0;
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		return count_buses(t);
+	for (int d = 0; d < 3; d++) {
+		int size = t->network.size[d];
+		bool ring = t->network.topology == PIM_TOPOLOGY_torus && size > 2;
+		links += 2.0 * t->units / size * (ring ? size : size - 1);
+	}
+	return links;
+}
+
+/* On buses, of all pairs of two units: by how many share the bus of each level. */
+static double mean_bus_hops(const pim_target *t)
+{
+	double hops = 0, below = 1, others = t->units - 1;
+	for (int d = 0; d < 3; d++) {
+		double reach = below * t->network.size[d];
+		hops += (2 * d + 1) * (reach - below) / (others > 0 ? others : 1);
+		below = reach;
+	}
+	return hops;
+}
+
+double pim_network_mean_hops(const pim_target *t)
+{
+	double hops = 0;
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		return mean_bus_hops(t);
+	for (int d = 0; d < 3; d++) {
+		int size = t->network.size[d];
+		hops += t->network.topology == PIM_TOPOLOGY_torus ? size / 4.0 : (size - 1) / 3.0;
+	}
+	return hops;
 }

@@ -10,7 +10,7 @@
 
 #include "ir/ir.h"
 
-typedef enum pim_topology { PIM_TOPOLOGY_mesh, PIM_TOPOLOGY_torus } pim_topology;
+typedef enum pim_topology { PIM_TOPOLOGY_mesh, PIM_TOPOLOGY_torus, PIM_TOPOLOGY_bus } pim_topology;
 
 typedef struct pim_memory {
 	int64_t bytes;
@@ -22,7 +22,7 @@ typedef struct pim_memory {
 typedef struct pim_target {
 	const char *name, *summary, *path; /* path: the YAML file, NULL when built in */
 	const char *base;                  /* the machine that gives what its own file leaves out; NULL: none */
-	const char *command_set;           /* "tile", "none", ... */
+	const char *command_set;           /* "tile", "bank" or "none" */
 	const char *pipeline;              /* the default one */
 	double clock_hz;
 	struct {
@@ -44,6 +44,18 @@ typedef struct pim_target {
 		int64_t start_cycles; /* per kernel */
 		double step_pj;       /* per lane operation */
 	} vector;
+	/* Of machines that run the bank set: one unit is one bank, whose storage rows are the memory above and
+	 * whose staging rows are the buffer; matrix and vector are zero. */
+	struct {
+		int rows, columns;                /* of the bank; a column is a lane */
+		int compute_rows, staging_rows;   /* of them: for bit-serial work, for operands of a tile */
+		int64_t burst_bytes;              /* of one column access */
+		int64_t trcd, trp, tras, trrd, tfaw, tccd, trefi, trfc;
+		int64_t second_activation;        /* of a row copy, behind the first */
+		double activation_pj, extra_row_pj; /* of one row; of each further row raised with it */
+		double column_pj;                 /* per byte, between a row and the bank's transposer */
+		const struct pim_bank_costs *costs; /* of its routines */
+	} bank;
 	int64_t command_cycles; /* issue of any command */
 	double static_w;        /* whole machine */
 } pim_target;
@@ -66,6 +78,8 @@ pim_limits pim_target_limits(const pim_target *t);
 int64_t pim_target_kernel_cycles(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 double pim_target_kernel_pj(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes); /* one transfer memory <-> buffer */
+/* Adding elements of one value to those of another, as for partial sums. */
+int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);
 int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops);
 /* Multiply-accumulates of one node in full (conv, matmul; 0 for others). */
 int64_t pim_node_macs(const pim_node *n);
@@ -74,7 +88,8 @@ int64_t pim_node_macs(const pim_node *n);
 
 int pim_network_hops(const pim_target *t, int from, int to);
 /* The links of the dimension-ordered route, first to last; a link is numbered
- * unit * 6 + direction (+x -x +y -y +z -z) by the unit it leaves. Returns the hops. */
+ * unit * 6 + direction (+x -x +y -y +z -z) by the unit it leaves, a bus 6 * its first unit + 2 * level. Returns the
+ * hops. */
 int pim_network_route(const pim_target *t, int from, int to, int *link);
 /* The union of the dimension-ordered routes from one unit to several: a tree, since every unit on the
  * way is entered by one link only. A link stands behind the one before it on the way. */
@@ -85,6 +100,9 @@ typedef struct pim_tree {
 pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, pim_arena *a);
 int pim_network_links(const pim_target *t);
 int pim_network_diameter(const pim_target *t);
+/* Links that exist: directed ones of a mesh or torus, or buses; and the mean hops between two units. */
+double pim_network_link_count(const pim_target *t);
+double pim_network_mean_hops(const pim_target *t);
 
 /* ---- traffic (traffic.c): what decisions make slices exchange ---- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml_keys.c - the keys of a machine file and how they fill a machine.
  *
- * One row per key; every key but `base` is required, in the file or in what it starts from, and may
- * stand once. All that is wrong is reported, in the order of the file, then what is missing. */
+ * One row per key; every key of the machine's command set, but `base`, is required, in the file or
+ * in what it starts from, and may stand once. All that is wrong is reported, in the order of the
+ * file, then what is missing. */
 #include <string.h>
 
 #include "targets/machine_file.h"
@@ -25,25 +26,26 @@ typedef struct machine_key {
 	bool zero; /* may be zero */
 	size_t offset;
 	const char *choices; /* "mesh torus": the value is its number, or kept as text */
+	const char *set;	 /* the command set whose machines have it; NULL: all */
 	bool optional;
 } machine_key;
 
 #define FIELD(field) offsetof(pim_target, field)
 #define TEXT(section, name, field)                                                                 \
 	{                                                                                              \
-		section, name, STORE_text, QUANTITY_count, false, FIELD(field), NULL, false                \
+		section, name, STORE_text, QUANTITY_count, false, FIELD(field), NULL, SET, false           \
 	}
 #define WHOLE(section, name, kind, zero, field)                                                    \
 	{                                                                                              \
-		section, name, STORE_int64, QUANTITY_##kind, zero, FIELD(field), NULL, false               \
+		section, name, STORE_int64, QUANTITY_##kind, zero, FIELD(field), NULL, SET, false          \
 	}
 #define COUNT(section, name, field)                                                                \
 	{                                                                                              \
-		section, name, STORE_int, QUANTITY_count, false, FIELD(field), NULL, false                 \
+		section, name, STORE_int, QUANTITY_count, false, FIELD(field), NULL, SET, false            \
 	}
 #define REAL(section, name, kind, zero, field)                                                     \
 	{                                                                                              \
-		section, name, STORE_double, QUANTITY_##kind, zero, FIELD(field), NULL, false              \
+		section, name, STORE_double, QUANTITY_##kind, zero, FIELD(field), NULL, SET, false         \
 	}
 #define MEMORY(name)                                                                               \
 	WHOLE(#name, "size", bytes, false, name.bytes),                                                \
@@ -52,18 +54,24 @@ typedef struct machine_key {
 		REAL(#name, "read_energy", data_energy, true, name.read_pj),                               \
 		REAL(#name, "write_energy", data_energy, true, name.write_pj)
 
+/* The set of the rows that follow. */
+#define SET NULL
 static const machine_key keys[] = {
 	TEXT("", "name", name),
-	{"", "base", STORE_text, QUANTITY_count, false, FIELD(base), NULL, true},
-	{"", "command_set", STORE_text, QUANTITY_count, false, FIELD(command_set), "tile none", false},
+	{"", "base", STORE_text, QUANTITY_count, false, FIELD(base), NULL, NULL, true},
+	{"", "command_set", STORE_text, QUANTITY_count, false, FIELD(command_set), "tile bank none",
+		NULL, false},
 	TEXT("", "pipeline", pipeline),
 	REAL("", "clock", clock, false, clock_hz),
 	{"network", "topology", STORE_choice, QUANTITY_count, false, FIELD(network.topology),
-		"mesh torus", false},
-	{"network", "size", STORE_counts, QUANTITY_count, false, FIELD(network.size), NULL, false},
+		"mesh torus bus", NULL, false},
+	{"network", "size", STORE_counts, QUANTITY_count, false, FIELD(network.size), NULL, NULL,
+		false},
 	REAL("network", "link", rate, false, network.link_bytes_per_cycle),
 	WHOLE("network", "hop_time", cycles, true, network.hop_cycles),
 	REAL("network", "hop_energy", data_energy, true, network.hop_pj),
+#undef SET
+#define SET "tile"
 	MEMORY(memory),
 	MEMORY(buffer),
 	COUNT("matrix", "rows", matrix.rows),
@@ -73,6 +81,27 @@ static const machine_key keys[] = {
 	COUNT("vector", "lanes", vector.lanes),
 	WHOLE("vector", "start", cycles, true, vector.start_cycles),
 	REAL("vector", "step_energy", energy, true, vector.step_pj),
+#undef SET
+#define SET "bank"
+	COUNT("bank", "rows", bank.rows),
+	COUNT("bank", "columns", bank.columns),
+	COUNT("bank", "compute_rows", bank.compute_rows),
+	COUNT("bank", "staging_rows", bank.staging_rows),
+	WHOLE("bank", "burst", bytes, false, bank.burst_bytes),
+	WHOLE("bank", "tRCD", cycles, false, bank.trcd),
+	WHOLE("bank", "tRP", cycles, false, bank.trp),
+	WHOLE("bank", "tRAS", cycles, false, bank.tras),
+	WHOLE("bank", "tRRD", cycles, false, bank.trrd),
+	WHOLE("bank", "tFAW", cycles, false, bank.tfaw),
+	WHOLE("bank", "tCCD", cycles, false, bank.tccd),
+	WHOLE("bank", "tREFI", cycles, false, bank.trefi),
+	WHOLE("bank", "tRFC", cycles, false, bank.trfc),
+	WHOLE("bank", "second_activation", cycles, true, bank.second_activation),
+	REAL("bank", "activation_energy", energy, true, bank.activation_pj),
+	REAL("bank", "extra_row_energy", energy, true, bank.extra_row_pj),
+	REAL("bank", "column_energy", data_energy, true, bank.column_pj),
+#undef SET
+#define SET NULL
 	WHOLE("", "command_time", cycles, true, command_cycles),
 	REAL("", "static_power", power, true, static_w),
 };
@@ -83,27 +112,43 @@ static const char *find_label(machine_file *f, const char *section, const char *
 	return pim_arena_printf(f->arena, "%s%s%s", section, *section ? "." : "", key);
 }
 
-static const machine_key *find_key(const char *section, const char *name)
+/* Do machines of the file's command set have this key? */
+static bool has_key(const machine_file *f, const machine_key *k)
+{
+	bool bank = f->command_set && !strcmp(f->command_set, "bank");
+	return !k->set || !strcmp(k->set, bank ? "bank" : "tile");
+}
+
+static const machine_key *find_key(const machine_file *f, const char *section, const char *name)
 {
 	for (int i = 0; i < KEYS; i++)
-		if (!strcmp(keys[i].section, section) && !strcmp(keys[i].name, name))
+		if (has_key(f, &keys[i]) && !strcmp(keys[i].section, section) &&
+			!strcmp(keys[i].name, name))
 			return &keys[i];
 	return NULL;
 }
 
-static bool is_section(const char *name)
+static const machine_key *find_section(const char *name)
 {
 	for (int i = 0; i < KEYS; i++)
 		if (*keys[i].section && !strcmp(keys[i].section, name))
-			return true;
-	return false;
+			return &keys[i];
+	return NULL;
+}
+
+static bool is_section(const machine_file *f, const char *name)
+{
+	const machine_key *k = find_section(name);
+	return k && has_key(f, k);
 }
 
 /* Names that may stand in a section: its keys, and at the top the sections too. */
-static int list_names(const char *section, const char **names)
+static int list_names(const machine_file *f, const char *section, const char **names)
 {
 	int n = 0;
 	for (int i = 0; i < KEYS; i++) {
+		if (!has_key(f, &keys[i]))
+			continue;
 		const char *name = strcmp(keys[i].section, section) ? keys[i].section : keys[i].name;
 		bool fits = !strcmp(keys[i].section, section) || !*section;
 		if (fits && (n == 0 || strcmp(names[n - 1], name)))
@@ -115,7 +160,7 @@ static int list_names(const char *section, const char **names)
 static const char *join_names(machine_file *f, const char *section)
 {
 	const char *names[KEYS], *all = "";
-	int n = list_names(section, names);
+	int n = list_names(f, section, names);
 	for (int i = 0; i < n; i++)
 		all = pim_arena_printf(f->arena, "%s%s%s", all, i ? ", " : "", names[i]);
 	return all;
@@ -124,13 +169,17 @@ static const char *join_names(machine_file *f, const char *section)
 static bool report_unknown(machine_file *f, const machine_entry *e)
 {
 	const char *names[KEYS];
-	int n = list_names(e->section, names);
+	int n = list_names(f, e->section, names);
+	const machine_key *other = *e->section ? NULL : find_section(e->key);
+	if (other && !has_key(f, other))
+		return pim_error(f->context, e->key_at,
+			"the section \"%s\" belongs to machines of the command set %s", e->key, other->set);
 	const char *near = pim_nearest(e->key, n, names), *label = find_label(f, e->section, e->key);
 	if (near)
 		return pim_error(
 			f->context, e->key_at, "unknown key \"%s\"; did you mean \"%s\"?", label, near);
 	for (int i = 0; i < KEYS; i++)
-		if (!strcmp(keys[i].name, e->key))
+		if (has_key(f, &keys[i]) && !strcmp(keys[i].name, e->key))
 			return pim_error(f->context, e->key_at, "unknown key \"%s\"; \"%s\" belongs %s%s",
 				label, e->key, *keys[i].section ? "in the section " : "at the top",
 				keys[i].section);
@@ -259,7 +308,7 @@ static const machine_entry *find_twin(const machine_file *f, const machine_entry
 
 static bool fill_entry(machine_file *f, machine_entry *e, pim_target *t)
 {
-	if (*e->section && !is_section(e->section))
+	if (*e->section && !is_section(f, e->section))
 		return false; /* the section itself was reported */
 	const machine_entry *twin = find_twin(f, e);
 	if (twin) {
@@ -268,8 +317,8 @@ static bool fill_entry(machine_file *f, machine_entry *e, pim_target *t)
 		pim_report(f->context, PIM_NOTE, twin->key_at, "the first is here");
 		return false;
 	}
-	const machine_key *k = find_key(e->section, e->key);
-	if (!k && !*e->section && is_section(e->key))
+	const machine_key *k = find_key(f, e->section, e->key);
+	if (!k && !*e->section && is_section(f, e->key))
 		return e->form == MACHINE_section ||
 			   pim_error(f->context, e->value_at, "%s is one value; expected a section with %s",
 				   e->key, join_names(f, e->key));
@@ -293,6 +342,8 @@ static bool report_missing(machine_file *f)
 	const char *reported = "";
 	for (int i = 0; i < KEYS; i++) {
 		const machine_key *k = &keys[i];
+		if (!has_key(f, k))
+			continue;
 		const machine_entry *section = *k->section ? pim_machine_entry(f, "", k->section) : NULL;
 		if (k->optional || pim_machine_entry(f, k->section, k->name) ||
 			(section && section->form != MACHINE_section))
@@ -315,15 +366,26 @@ static bool report_missing(machine_file *f)
 	return good;
 }
 
+/* Times and rates need the clock, and the other keys the command set, wherever those stand. */
+static bool goes_first(const machine_entry *e)
+{
+	return !*e->section && (!strcmp(e->key, "clock") || !strcmp(e->key, "command_set"));
+}
+
 bool pim_machine_fill(machine_file *f, pim_target *t)
 {
 	bool good = true;
-	/* times and rates need the clock, wherever it stands */
 	for (int i = 0; i < f->n; i++)
-		if (!*f->entry[i].section && !strcmp(f->entry[i].key, "clock"))
+		if (goes_first(&f->entry[i]))
 			good &= fill_entry(f, &f->entry[i], t);
+	f->command_set = t->command_set;
 	for (int i = 0; i < f->n; i++)
-		if (*f->entry[i].section || strcmp(f->entry[i].key, "clock"))
+		if (!goes_first(&f->entry[i]))
 			good &= fill_entry(f, &f->entry[i], t);
-	return report_missing(f) && good;
+	if (!report_missing(f) || !good)
+		return false;
+	if (strcmp(t->command_set, "bank") != 0)
+		return true;
+	const machine_entry *bank = pim_machine_entry(f, "", "bank");
+	return pim_bank_complete(f, bank ? bank->key_at : f->start, t);
 }

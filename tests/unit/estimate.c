@@ -50,8 +50,8 @@ int main(void)
 	int regions = 0;
 	for (int x = 2; x <= MAX_SIDE; x++)
 		for (int y = 1; y <= MAX_SIDE; y++) {
-			for (int torus = 0; torus < 2; torus++) {
-				pim_target t = make_network(torus ? PIM_TOPOLOGY_torus : PIM_TOPOLOGY_mesh, x, y);
+			for (int topology = PIM_TOPOLOGY_mesh; topology <= PIM_TOPOLOGY_bus; topology++) {
+				pim_target t = make_network((pim_topology)topology, x, y);
 				check_region(&t, x - 1, x);
 				check_region(&t, x * y - 1, x * y);
 				regions += 2;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hops and routes against a breadth-first search, on all small meshes and tori. */
+/* Hops and routes against a breadth-first search, on all small meshes and tori; on buses, against
+ * the buses that each unit is on. */
+#include <math.h>
 #include <string.h>
 
 #include "targets/target.h"
@@ -104,16 +106,74 @@ static void check_network(const pim_target *t)
 	CHECK(pim_network_diameter(t) == diameter);
 }
 
+/* Is the unit on the bus? */
+static bool is_on(const pim_target *t, int unit, int link)
+{
+	int first = link / 6, level = link % 6 / 2, below = 1;
+	for (int d = 0; d <= level; d++)
+		below *= t->network.size[d];
+	return link % 2 == 0 && first % below == 0 && unit / below == first / below;
+}
+
+/* The fewest buses, each sharing a unit with the next: 2 * level + 1 of the first common one. */
+static void check_buses(const pim_target *t, int from, int to, bool *used)
+{
+	int link[MOST], hops = pim_network_route(t, from, to, link), top = -1;
+	CHECK(hops == pim_network_hops(t, from, to));
+	for (int level = 2; level >= 0; level--) {
+		bool common = false;
+		for (int bus = 0; bus < pim_network_links(t); bus++)
+			common |= bus % 6 == 2 * level && is_on(t, from, bus) && is_on(t, to, bus);
+		if (common)
+			top = level;
+	}
+	CHECK(from == to ? hops == 0 : hops == 2 * top + 1);
+	for (int i = 0; i < hops; i++) {
+		int level = i <= top ? i : 2 * top - i;
+		CHECK(link[i] % 6 == 2 * level);
+		CHECK(is_on(t, i <= top ? from : to, link[i]));
+		used[link[i]] = true;
+	}
+}
+
+static void check_bus_tree(const pim_target *t)
+{
+	bool used[6 * MOST] = {false};
+	double hops = 0, pairs = 0;
+	int links = 0, diameter = 0;
+	for (int from = 0; from < t->units; from++)
+		for (int to = 0; to < t->units; to++) {
+			int h = pim_network_hops(t, from, to);
+			check_buses(t, from, to, used);
+			hops += h;
+			pairs += from != to;
+			diameter = h > diameter ? h : diameter;
+		}
+	for (int i = 0; i < 6 * MOST; i++)
+		links += used[i];
+	CHECK(pim_network_diameter(t) == diameter);
+	CHECK(pairs == 0 || fabs(pim_network_mean_hops(t) - hops / pairs) < 1e-9);
+	CHECK(pim_network_link_count(t) == links);
+}
+
+static void check_topology(const pim_target *t)
+{
+	if (t->network.topology == PIM_TOPOLOGY_bus)
+		check_bus_tree(t);
+	else
+		check_network(t);
+}
+
 int main(void)
 {
-	for (int topology = PIM_TOPOLOGY_mesh; topology <= PIM_TOPOLOGY_torus; topology++)
+	for (int topology = PIM_TOPOLOGY_mesh; topology <= PIM_TOPOLOGY_bus; topology++)
 		for (int x = 1; x <= 5; x++)
 			for (int y = 1; y <= 4; y++)
 				for (int z = 1; z <= 3; z++) {
 					pim_target t = {.units = x * y * z};
 					t.network.topology = (pim_topology)topology;
 					memcpy(t.network.size, (int[]){x, y, z}, sizeof t.network.size);
-					check_network(&t);
+					check_topology(&t);
 				}
 	return check_failures != 0;
 }

@@ -147,7 +147,7 @@ static const wrong wrongs[] = {
 	{"  latency: 40 ns", "  latency: 1.5 cycles", 14, 12, "expected a whole number of cycles"},
 	{"  latency: 40 ns", "  latency: -40 ns", 14, 12, "expected at least zero"},
 	{"topology: torus", "topology: tree", 6, 13,
-		"network.topology is \"tree\"; expected one of: mesh torus"},
+		"network.topology is \"tree\"; expected one of: mesh torus bus"},
 	{"[4, 3, 2]", "[]", 7, 9, "network.size has 0 counts; expected one to three"},
 	{"[4, 3, 2]", "[4, 3, 2, 1]", 7, 9, "network.size has 4 counts"},
 	{"[4, 3, 2]", "[4, 0]", 7, 13, "network.size is \"0\"; expected more than zero"},
@@ -158,8 +158,12 @@ static const wrong wrongs[] = {
 	{"rows: 16", "rows: 16 MB", 24, 12,
 		"matrix.rows has the trailing text \"MB\"; expected a whole number"},
 	{"  lanes: 4", "  lanes: 4\n  rows: 3", 30, 3, "\"rows\" belongs in the section matrix"},
-	{"command_set: tile", "command_set: bank", 2, 14,
-		"command_set is \"bank\"; expected one of: tile none"},
+	{"command_set: tile", "command_set: bnk", 2, 14,
+		"command_set is \"bnk\"; expected one of: tile bank none"},
+	{"command_set: tile", "command_set: bank", 11, 1,
+		"the section \"memory\" belongs to machines of the command set tile"},
+	{"name: m", "bank: {rows: 3}\nname: m", 1, 1,
+		"the section \"bank\" belongs to machines of the command set bank"},
 	{"name: m\n", "name: m\n\tx: 1\n", 2, 1, "not YAML"},
 	{"name: m", "name: &a m\npipe: *a", 2, 7, "a machine file has no aliases"},
 	{"  lanes: 4", "  lanes: {a: {b: 4}}", 29, 10, "a section inside a section"},
@@ -191,6 +195,51 @@ static void test_wrong(void)
 		if (!right)
 			fprintf(stderr, "%s -> %d:%d: %s\n", wrongs[i].new, h.line, h.column, h.first);
 		CHECK(right);
+		pim_context_free(c);
+	}
+}
+
+/* A machine of banks: what follows from its rows and timing, and what cannot be. */
+static const char bank[] =
+	"name: b\ncommand_set: bank\npipeline: default\nclock: 1 GHz\n"
+	"network: {topology: bus, size: [4, 2], link: 32 B/cycle, hop_time: 1 ns, hop_energy: 1 pJ/B}\n"
+	"bank: {rows: 2048, columns: 1024, compute_rows: 512, staging_rows: 256, burst: 32 B,\n"
+	"  tRCD: 10 ns, tRP: 10 ns, tRAS: 30 ns, tRRD: 2 ns, tFAW: 16 ns, tCCD: 2 ns, tREFI: 4000 ns,\n"
+	"  tRFC: 400 ns, second_activation: 4 ns, activation_energy: 100 pJ, extra_row_energy: 10 pJ,\n"
+	"  column_energy: 1 pJ/B}\n"
+	"command_time: 1 cycles\nstatic_power: 1 W\n";
+
+static const wrong bank_wrongs[] = {
+	{"columns: 1024", "columns: 1000", 6, 1, "bank.columns is 1000; expected a multiple of 64"},
+	{"compute_rows: 512", "compute_rows: 300", 6, 1,
+		"bank.compute_rows is 300; expected at least 512"},
+	{"rows: 2048", "rows: 768", 6, 1,
+		"bank.rows is 768; expected more than the 512 that compute and the 256 that stage "
+		"operands"},
+	{"tRFC: 400 ns", "tRFC: 4 us", 6, 1,
+		"bank.tRFC is 4000 cycles of every 4000 (tREFI); expected less"},
+	{"tRAS: 30 ns, ", "", 6, 1, "missing key \"bank.tRAS\"; expected a time"},
+};
+
+static void test_bank(void)
+{
+	pim_context *c = pim_context_new();
+	heard h;
+	const pim_target *t = read_text(c, bank, sizeof bank - 1, &h);
+	CHECK(t && h.n == 0);
+	CHECK(t->units == 8 && t->network.topology == PIM_TOPOLOGY_bus);
+	CHECK(t->buffer.bytes == 256 * 128 && t->memory.bytes == (2048 - 512 - 256) * 128);
+	/* a row of four bursts is open for tRAS; a tenth of the time is refresh */
+	CHECK(pim_target_memory_cycles(t, 128) == 45 && pim_target_memory_cycles(t, 129) == 89);
+	pim_context_free(c);
+	for (size_t i = 0; i < sizeof bank_wrongs / sizeof bank_wrongs[0]; i++) {
+		const wrong *w = &bank_wrongs[i];
+		const char *at = strstr(bank, w->old);
+		char text[2048];
+		int n = sprintf(text, "%.*s%s%s", (int)(at - bank), bank, w->new, at + strlen(w->old));
+		c = pim_context_new();
+		CHECK(!read_text(c, text, (size_t)n, &h));
+		CHECK(h.line == w->line && h.column == w->column && strstr(h.first, w->message));
 		pim_context_free(c);
 	}
 }
@@ -356,6 +405,7 @@ int main(void)
 	test_built_in();
 	test_wrong();
 	test_several();
+	test_bank();
 	test_damage();
 	return check_failures != 0;
 }

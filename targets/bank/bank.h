@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/bank/bank.h - kernels of the bank command set: bit-serial arithmetic by row operations.
+ *
+ * A column of the compute rows is a lane. A register is a word of every lane: n rows for n bits,
+ * lowest bit first. A kernel is a micro-program: it gathers operands from the storage or staging
+ * rows into registers (transposed, one element for each lane), calls routines on registers, turns
+ * lanes, and scatters results. A routine is a list of row operations in the manner of Ambit and
+ * SIMDRAM: row copies, in which raising three rows first gives their majority, and complement by
+ * dual-contact rows. Routines are made once per op and format, and are all the arithmetic there is.
+ */
+#ifndef PIM_TARGETS_BANK_BANK_H
+#define PIM_TARGETS_BANK_BANK_H
+
+#include "targets/target.h"
+
+/* ---- gates.c: row operations ---- */
+
+/* The rows that every bank has: six to raise together, two dual-contact ones (a copy to the
+ * complement side stores the complement), constants. Others: an area and the number in it. */
+enum {
+	PIM_ROW_T0,
+	PIM_ROW_D0 = 6,
+	PIM_ROW_D1,
+	PIM_ROW_zero,
+	PIM_ROW_one,
+	PIM_ROW_first, /* of scratch */
+	PIM_ROW_NONE = 0x7fff,
+	PIM_ROW_NOT = 0x8000, /* flag: the complement */
+	PIM_AREA_SHIFT = 12,
+	PIM_AREA_MASK = 0x7000,
+};
+typedef enum pim_area {
+	PIM_AREA_scratch,
+	PIM_AREA_to,
+	PIM_AREA_a,
+	PIM_AREA_b,
+	PIM_AREA_c,
+	PIM_AREAS
+} pim_area;
+/* A row; with PIM_ROW_NOT, its complement. */
+typedef uint16_t pim_bit;
+
+/* ACT of one or three rows, ACT of up to three others, PRE: the first ones' value (their majority,
+ * which they keep) is written to the others. to[0] PIM_ROW_NONE: no second ACT. */
+typedef struct pim_row_op {
+	pim_bit from[3], to[3];
+} pim_row_op;
+
+/* A routine while it is written. */
+typedef struct pim_bank_rows {
+	int64_t n, room, extra; /* extra: rows raised beyond one per ACT */
+	pim_row_op *op;			/* from malloc */
+	int next, highest;		/* scratch rows in use, and most at once */
+} pim_bank_rows;
+
+/* A word: bit i stands in row[i]. */
+enum { PIM_MOST_BITS = 96 };
+typedef struct pim_word {
+	int n;
+	pim_bit bit[PIM_MOST_BITS];
+} pim_word;
+
+pim_bit pim_bank_row_take(pim_bank_rows *r); /* a scratch row */
+void pim_bank_row_copy(pim_bank_rows *r, pim_bit to, pim_bit from);
+pim_bit pim_bit_not(pim_bit a);
+pim_bit pim_bit_and(pim_bank_rows *r, pim_bit a, pim_bit b);
+pim_bit pim_bit_or(pim_bank_rows *r, pim_bit a, pim_bit b);
+pim_bit pim_bit_xor(pim_bank_rows *r, pim_bit a, pim_bit b);
+pim_bit pim_bit_choose(pim_bank_rows *r, pim_bit s, pim_bit a, pim_bit b); /* s ? a : b */
+void pim_bank_row_and(pim_bank_rows *r, pim_bit to, pim_bit a, pim_bit b);
+/* Into given rows; as many bits as `to` has. */
+void pim_bank_row_add(
+	pim_bank_rows *r, const pim_word *to, const pim_word *a, const pim_word *b, pim_bit carry);
+/* The carry out of a + b + carry alone. */
+pim_bit pim_bank_row_carry(pim_bank_rows *r, const pim_word *a, const pim_word *b, pim_bit carry);
+/* to += (a where bit is set) + carry, from bit `low` of to on; the carry goes no further than to.
+ */
+void pim_bank_row_add_masked(
+	pim_bank_rows *r, const pim_word *to, int low, const pim_word *a, pim_bit bit, pim_bit carry);
+
+/* ---- word.c: words of bits ---- */
+
+pim_word pim_word_new(pim_bank_rows *r, int n); /* of scratch rows */
+pim_word pim_word_of(pim_area area, int n);
+pim_word pim_word_part(const pim_word *w, int low, int n); /* behind the top: zeros */
+pim_word pim_word_constant(uint64_t v, int n);
+pim_word pim_word_extend(const pim_word *w, int n, bool sign);
+pim_word pim_word_shifted(const pim_word *w, int up, int n); /* zeros from below */
+pim_word pim_word_not(const pim_word *w);
+pim_word pim_word_sum(pim_bank_rows *r, const pim_word *a, const pim_word *b, pim_bit carry);
+pim_word pim_word_difference(pim_bank_rows *r, const pim_word *a, const pim_word *b);
+pim_word pim_word_choose(pim_bank_rows *r, pim_bit s, const pim_word *a, const pim_word *b);
+pim_word pim_word_masked(pim_bank_rows *r, const pim_word *a, pim_bit s); /* a where s */
+pim_bit pim_word_any(pim_bank_rows *r, const pim_word *a);
+pim_bit pim_word_all(pim_bank_rows *r, const pim_word *a);
+pim_bit pim_word_less(pim_bank_rows *r, const pim_word *a, const pim_word *b); /* unsigned */
+void pim_word_store(pim_bank_rows *r, const pim_word *to, const pim_word *from);
+
+/* ---- routine.c: the routines ---- */
+
+/* Exponent bits 0: an integer. A float has a sign, exponent bits and bits - 1 - exponent of
+ * fraction. */
+typedef struct pim_format {
+	uint8_t bits, exponent;
+	bool sign;
+} pim_format;
+bool pim_format_of(pim_dtype t, pim_format *f); /* false: no lanes for it (64 bits, 4 bits) */
+static inline int pim_format_fraction(pim_format f)
+{
+	return f.bits - 1 - f.exponent;
+}
+
+typedef enum pim_routine {
+#define ROUTINE(name, operands, help) PIM_ROUTINE_##name,
+#include "targets/bank/routines.def"
+	PIM_ROUTINE_COUNT
+} pim_routine;
+const char *pim_routine_name(int i);
+
+/* What a routine is made for: operands of format `from` (choose: its first is one bit; scale: its
+ * second has the exponent to add in its low bits), the result of format `to` (of comparisons one
+ * bit). */
+typedef struct pim_routine_key {
+	uint8_t routine;
+	pim_format from, to;
+} pim_routine_key;
+/* Row operations, rows raised in them, and most scratch rows. */
+typedef struct pim_routine_cost {
+	int64_t operations, raised;
+	int scratch;
+} pim_routine_cost;
+/* Writes the routine; the caller frees r->op. False when there is none for these formats. */
+bool pim_routine_write(const pim_routine_key *key, pim_bank_rows *r);
+bool pim_routine_exists(const pim_routine_key *key);
+/* The parts: of integers and bits (integer.c), of floats (float.c). */
+void pim_integer_write(const pim_routine_key *key, pim_bank_rows *r);
+void pim_float_write(const pim_routine_key *key, pim_bank_rows *r);
+pim_word pim_integer_product(pim_bank_rows *r, const pim_word *a, const pim_word *b, int bits);
+
+/* ---- kernel.c, recipe.c: micro-programs ---- */
+
+typedef enum pim_step_code {
+	PIM_STEP_repeat, /* the rounds of a kernel: what stands up to end, once for each */
+	PIM_STEP_end,
+	PIM_STEP_gather,  /* to: the element of an operand that each lane has in this round */
+	PIM_STEP_scatter, /* a: into the result */
+	PIM_STEP_known,	  /* to: how many elements of the window are no padding */
+	PIM_STEP_set,	  /* to: one value in all lanes */
+	PIM_STEP_turn,	  /* to: a of the lane `value` further, round at the end */
+	PIM_STEP_call	  /* a routine */
+} pim_step_code;
+
+typedef struct pim_step {
+	uint8_t code;
+	int8_t operand;
+	int16_t to, a, b, c; /* registers */
+	pim_routine_key key; /* of call; of the others to: the register's format */
+	uint64_t value;		 /* bits of set, and what gather fills in; lanes of turn */
+} pim_step;
+
+enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 24 };
+/* Lanes: the results, and `groups` of them side by side where the points that make one result are
+ * shared out: lane = group * results + result (groups 1: in waves of all columns). Round t of group
+ * g works on point t * groups + g; groups are a power of two and joined by turns. */
+typedef struct pim_micro {
+	const pim_node *op;
+	const pim_axes *axes;
+	const int64_t *extent;
+	bool inner[PIM_MAX_AXES];							   /* points, not results */
+	int64_t results, points, groups, rounds, waves, lanes; /* lanes of the widest wave */
+	bool refused;			  /* no routines for the op or its element types */
+	bool by_columns;		  /* elements move over the column path, nothing is computed */
+	int n, n_registers, rows; /* rows: of all registers */
+	pim_format format[PIM_MOST_REGISTERS];
+	int first_row[PIM_MOST_REGISTERS];
+	pim_step step[PIM_MOST_STEPS];
+} pim_micro;
+
+/* The micro-program of an op on a tile; extent[a] of each axis. */
+void pim_micro_write(pim_micro *m, const pim_target *t, const pim_node *op, const pim_axes *x,
+	const int64_t *extent);
+/* For recipes: steps at the end of m; registers by number. */
+int pim_micro_register(pim_micro *m, pim_format f);
+void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int c);
+void pim_micro_set(pim_micro *m, int to, double value);
+void pim_micro_gather(pim_micro *m, int to, int operand, double fill);
+void pim_micro_add(pim_micro *m, pim_step_code code, int to, int a, int64_t value);
+/* Joins groups: every lane gets the result of all. */
+void pim_micro_join(pim_micro *m, pim_routine routine, int reg);
+void pim_micro_recipe(pim_micro *m); /* recipe.c: writes the steps of m->op */
+/* function.c: in place, f32 */
+void pim_micro_exp(pim_micro *m, int reg);
+void pim_micro_sigmoid(pim_micro *m, int reg);
+void pim_micro_tanh(pim_micro *m, int reg);
+void pim_micro_erf(pim_micro *m, int reg);
+
+/* ---- cost.c ---- */
+
+/* What a micro-program takes, step by step. */
+typedef struct pim_bank_work {
+	int64_t operations;			 /* row operations of routines and set */
+	int64_t activations, raised; /* rows raised: first ones, and further ones at the same time */
+	int64_t column_cycles, column_bytes; /* gather, scatter, turn */
+} pim_bank_work;
+pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m);
+int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w);
+double pim_bank_pj(const pim_target *t, const pim_bank_work *w);
+/* Costs of routines, made once for a machine. */
+typedef struct pim_bank_costs pim_bank_costs;
+const pim_bank_costs *pim_bank_costs_new(pim_arena *a);
+pim_routine_cost pim_bank_cost_of(const pim_bank_costs *c, const pim_routine_key *key);
+
+/* The rules that cost.c of targets asks for machines of this command set. */
+int64_t pim_bank_kernel_cycles(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+double pim_bank_kernel_pj(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+int64_t pim_bank_memory_cycles(const pim_target *t, int64_t bytes);
+int64_t pim_bank_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);
+
+#endif

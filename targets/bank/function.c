@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* function.c - elementary functions of lanes, made of the float routines, in f32 and in place.
+ *
+ * exp: x is held in [-87, 88.7]; k = round(x / ln 2) comes from adding 1.5 * 2^23, whose sum has k
+ * in its low bits; r = x - k ln 2 in two parts; a Taylor polynomial of degree 6 (r^7/5040
+ * < 1.3e-7); k is added to the exponent. Results below 2^-126 are zero. erf: formula 7.1.26 of
+ * Abramowitz and Stegun (error below 1.5e-7). tanh: (1 - e) / (1 + e) with e = exp(-2|x|), then the
+ * sign. */
+#include <math.h>
+
+#include "targets/bank/bank.h"
+
+static const pim_format f32 = {32, 8, true}, bit = {1, 0, false};
+
+static void by(pim_micro *m, pim_routine routine, int reg, int other)
+{
+	pim_micro_call(m, routine, reg, reg, other, 0);
+}
+
+/* reg = reg op value; c is overwritten. */
+static void by_value(pim_micro *m, pim_routine routine, int reg, int c, double value)
+{
+	pim_micro_set(m, c, value);
+	by(m, routine, reg, c);
+}
+
+/* y = (((v[0] x + v[1]) x + v[2]) ...) */
+static void polynomial(pim_micro *m, int y, int x, int c, int n, const double *v)
+{
+	pim_micro_set(m, y, v[0]);
+	for (int i = 1; i < n; i++) {
+		by(m, PIM_ROUTINE_mul, y, x);
+		by_value(m, PIM_ROUTINE_add, y, c, v[i]);
+	}
+}
+
+/* x = limit < x or x < limit ? value : x, judged by `of`. */
+static void cut_off(pim_micro *m, int x, int of, int c, double limit, bool above, double value)
+{
+	int s = pim_micro_register(m, bit);
+	pim_micro_set(m, c, limit);
+	pim_micro_call(m, PIM_ROUTINE_less, s, above ? c : of, above ? of : c, 0);
+	pim_micro_set(m, c, value);
+	pim_micro_call(m, PIM_ROUTINE_choose, x, s, c, x);
+}
+
+typedef struct exp_registers {
+	int c, given, k, rest;
+} exp_registers;
+
+static exp_registers take_exp(pim_micro *m)
+{
+	exp_registers e;
+	e.c = pim_micro_register(m, f32);
+	e.given = pim_micro_register(m, f32);
+	e.k = pim_micro_register(m, f32);
+	e.rest = pim_micro_register(m, f32);
+	return e;
+}
+
+static void exp_with(pim_micro *m, int x, exp_registers e)
+{
+	static const double taylor[] = {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
+	static const double magic = 12582912, high = 0.693359375, low = -2.12194440e-4;
+	pim_micro_call(m, PIM_ROUTINE_copy, e.given, x, 0, 0);
+	by_value(m, PIM_ROUTINE_max, x, e.c, -87);
+	by_value(m, PIM_ROUTINE_min, x, e.c, 88.7);
+	pim_micro_call(m, PIM_ROUTINE_copy, e.k, x, 0, 0);
+	by_value(m, PIM_ROUTINE_mul, e.k, e.c, 1.44269504088896341);
+	by_value(m, PIM_ROUTINE_add, e.k, e.c, magic);
+	pim_micro_call(m, PIM_ROUTINE_copy, e.rest, e.k, 0, 0);
+	by_value(m, PIM_ROUTINE_sub, e.rest, e.c, magic);
+	/* x -= k * high; x -= k * low */
+	pim_micro_set(m, e.c, high);
+	by(m, PIM_ROUTINE_mul, e.c, e.rest);
+	by(m, PIM_ROUTINE_sub, x, e.c);
+	pim_micro_set(m, e.c, low);
+	by(m, PIM_ROUTINE_mul, e.c, e.rest);
+	by(m, PIM_ROUTINE_sub, x, e.c);
+	polynomial(m, e.rest, x, e.c, 7, taylor);
+	pim_micro_call(m, PIM_ROUTINE_scale, x, e.rest, e.k, 0);
+	cut_off(m, x, e.given, e.c, -87, false, 0);
+	cut_off(m, x, e.given, e.c, 88.7, true, (double)INFINITY);
+}
+
+void pim_micro_exp(pim_micro *m, int x)
+{
+	exp_with(m, x, take_exp(m));
+}
+
+/* x gets the sign of `of`: minus x where of < 0. */
+static void give_sign(pim_micro *m, int x, int of, int c)
+{
+	int s = pim_micro_register(m, bit);
+	pim_micro_set(m, c, 0);
+	pim_micro_call(m, PIM_ROUTINE_less, s, of, c, 0);
+	pim_micro_call(m, PIM_ROUTINE_neg, c, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_choose, x, s, c, x);
+}
+
+/* value / (value + x), all of it in place. */
+static void fraction_of(pim_micro *m, int x, int c, double top)
+{
+	by_value(m, PIM_ROUTINE_add, x, c, 1);
+	pim_micro_set(m, c, top);
+	pim_micro_call(m, PIM_ROUTINE_div, x, c, x, 0);
+}
+
+void pim_micro_sigmoid(pim_micro *m, int x)
+{
+	exp_registers e = take_exp(m);
+	pim_micro_call(m, PIM_ROUTINE_neg, x, x, 0, 0);
+	exp_with(m, x, e);
+	fraction_of(m, x, e.c, 1);
+}
+
+void pim_micro_tanh(pim_micro *m, int x)
+{
+	exp_registers e = take_exp(m);
+	int given = pim_micro_register(m, f32);
+	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_abs, x, x, 0, 0);
+	by_value(m, PIM_ROUTINE_mul, x, e.c, -2);
+	exp_with(m, x, e);
+	pim_micro_call(m, PIM_ROUTINE_copy, e.rest, x, 0, 0);
+	by_value(m, PIM_ROUTINE_add, e.rest, e.c, 1);
+	pim_micro_set(m, e.c, 1);
+	pim_micro_call(m, PIM_ROUTINE_sub, x, e.c, x, 0);
+	by(m, PIM_ROUTINE_div, x, e.rest);
+	give_sign(m, x, given, e.c);
+}
+
+void pim_micro_erf(pim_micro *m, int x)
+{
+	static const double series[] = {
+		1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592};
+	exp_registers e = take_exp(m);
+	int given = pim_micro_register(m, f32), t = pim_micro_register(m, f32);
+	int sum = pim_micro_register(m, f32);
+	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_abs, t, x, 0, 0);
+	by_value(m, PIM_ROUTINE_mul, t, e.c, 0.3275911);
+	fraction_of(m, t, e.c, 1);
+	polynomial(m, sum, t, e.c, 5, series);
+	by(m, PIM_ROUTINE_mul, sum, t);
+	by(m, PIM_ROUTINE_mul, x, x);
+	pim_micro_call(m, PIM_ROUTINE_neg, x, x, 0, 0);
+	exp_with(m, x, e);
+	by(m, PIM_ROUTINE_mul, sum, x);
+	pim_micro_set(m, e.c, 1);
+	pim_micro_call(m, PIM_ROUTINE_sub, x, e.c, sum, 0);
+	give_sign(m, x, given, e.c);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel.c - the shape of a kernel in lanes, and the steps of its micro-program.
+ *
+ * Axes that index the result are spread over lanes, the others (summed ones, windows) over rounds;
+ * where softmax or a normalisation couples an axis of the result, that axis is spread over rounds
+ * too. When results alone leave columns idle, rounds are shared out among groups of lanes. */
+#include <assert.h>
+#include <string.h>
+
+#include "targets/bank/bank.h"
+
+static int64_t multiply(int64_t a, int64_t b)
+{
+	int64_t r;
+	return pim_mul(a, b, &r) ? r : INT64_MAX / 4;
+}
+
+static bool indexes_result(const pim_axes *x, int axis)
+{
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
+			if (x->map[x->n_inputs][d].term[t].axis == axis)
+				return true;
+	return false;
+}
+
+static bool couples_result(const pim_node *op)
+{
+	return op->op == PIM_OP_softmax || op->op == PIM_OP_layer_norm;
+}
+
+static void spread(pim_micro *m, int64_t columns)
+{
+	m->results = m->points = m->groups = 1;
+	for (int a = 0; a < m->axes->n_axes; a++) {
+		bool coupled = m->axes->axis[a].kind == PIM_AXIS_coupled && couples_result(m->op);
+		m->inner[a] = coupled || !indexes_result(m->axes, a);
+		int64_t *n = m->inner[a] ? &m->points : &m->results;
+		*n = multiply(*n, m->extent[a]);
+	}
+	while (m->results * m->groups * 2 <= columns && m->groups * 2 <= m->points)
+		m->groups *= 2;
+	m->lanes = m->results > columns ? columns : m->results * m->groups;
+	m->waves = (m->results - 1) / columns + 1;
+	m->rounds = (m->points - 1) / m->groups + 1;
+}
+
+int pim_micro_register(pim_micro *m, pim_format f)
+{
+	assert(m->n_registers < PIM_MOST_REGISTERS);
+	int reg = m->n_registers++;
+	m->format[reg] = f;
+	m->first_row[reg] = m->rows;
+	m->rows += f.bits;
+	return reg;
+}
+
+static pim_step *new_step(pim_micro *m, pim_step_code code)
+{
+	assert(m->n < PIM_MOST_STEPS);
+	pim_step *s = &m->step[m->n++];
+	*s = (pim_step){.code = (uint8_t)code};
+	return s;
+}
+
+void pim_micro_add(pim_micro *m, pim_step_code code, int to, int a, int64_t value)
+{
+	pim_step *s = new_step(m, code);
+	s->to = (int16_t)to;
+	s->a = (int16_t)a;
+	s->value = (uint64_t)value;
+	s->key.from = m->format[a];
+	s->key.to = m->format[to];
+}
+
+void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int c)
+{
+	pim_step *s = new_step(m, PIM_STEP_call);
+	bool choice = routine == PIM_ROUTINE_choose;
+	s->to = (int16_t)to;
+	s->a = (int16_t)a;
+	s->b = (int16_t)b;
+	s->c = (int16_t)c;
+	s->key = (pim_routine_key){(uint8_t)routine, m->format[choice ? b : a], m->format[to]};
+	m->refused = m->refused || !pim_routine_exists(&s->key);
+}
+
+/* The bits of a value in a format. */
+static uint64_t encode(pim_format f, double value)
+{
+	uint64_t bits = 0;
+	if (!f.exponent)
+		return (uint64_t)(int64_t)value & (~(uint64_t)0 >> (64 - f.bits));
+	pim_dtype t = f.bits == 32 ? PIM_DTYPE_f32 : f.exponent == 8 ? PIM_DTYPE_bf16 : PIM_DTYPE_f16;
+	pim_element_set(t, &bits, 0, value);
+	return bits;
+}
+
+void pim_micro_set(pim_micro *m, int to, double value)
+{
+	pim_step *s = new_step(m, PIM_STEP_set);
+	s->to = (int16_t)to;
+	s->key.to = m->format[to];
+	s->value = encode(m->format[to], value);
+}
+
+void pim_micro_gather(pim_micro *m, int to, int operand, double fill)
+{
+	pim_step *s = new_step(m, PIM_STEP_gather);
+	s->to = (int16_t)to;
+	s->operand = (int8_t)operand;
+	s->key.to = m->format[to];
+	s->value = encode(m->format[to], fill);
+}
+
+void pim_micro_join(pim_micro *m, pim_routine routine, int reg)
+{
+	if (m->groups == 1)
+		return;
+	int turned = pim_micro_register(m, m->format[reg]);
+	for (int64_t way = 1; way < m->groups; way *= 2) {
+		pim_micro_add(m, PIM_STEP_turn, turned, reg, way * m->results);
+		pim_micro_call(m, routine, reg, reg, turned, 0);
+	}
+}
+
+static bool only_moves(const pim_node *op)
+{
+	return op->op == PIM_OP_gather || op->op == PIM_OP_gather_elements ||
+		   op->op == PIM_OP_gather_nd || op->op == PIM_OP_pad ||
+		   (op->op != PIM_OP_relayout && (pim_op_at(op->op)->flags & PIM_OPF_move));
+}
+
+void pim_micro_write(
+	pim_micro *m, const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	m->op = op;
+	m->axes = x;
+	m->extent = extent;
+	m->n = m->n_registers = m->rows = 0;
+	m->refused = false;
+	m->by_columns = only_moves(op);
+	spread(m, t->bank.columns);
+	if (!m->by_columns)
+		pim_micro_recipe(m);
+}

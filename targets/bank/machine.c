@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* machine.c - what follows from the rows and the timing of a bank.
+ *
+ * Storage rows are the main memory, staging rows the buffer. A row is activated, read by bursts and
+ * closed; rates are those of whole rows, latency is that of the first burst. Refresh takes tRFC of
+ * every tREFI. */
+#include "targets/bank/bank.h"
+#include "targets/machine_file.h"
+
+/* Special rows, the largest routine's scratch and registers of 32 bits for one kernel. */
+enum { FEWEST_COMPUTE_ROWS = 512, MOST_COLUMNS = 1 << 16 };
+
+static bool check_rows(machine_file *f, pim_loc at, const pim_target *t)
+{
+	pim_context *c = f->context;
+	if (t->bank.columns % 64)
+		return pim_error(c, at, "bank.columns is %d; expected a multiple of 64", t->bank.columns);
+	if (t->bank.compute_rows < FEWEST_COMPUTE_ROWS)
+		return pim_error(c, at, "bank.compute_rows is %d; expected at least %d",
+			t->bank.compute_rows, (int)FEWEST_COMPUTE_ROWS);
+	if (t->bank.compute_rows + t->bank.staging_rows >= t->bank.rows)
+		return pim_error(c, at,
+			"bank.rows is %d; expected more than the %d that compute and the %d that stage "
+			"operands",
+			t->bank.rows, t->bank.compute_rows, t->bank.staging_rows);
+	if (t->bank.trfc >= t->bank.trefi)
+		return pim_error(c, at, "bank.tRFC is %lld cycles of every %lld (tREFI); expected less",
+			(long long)t->bank.trfc, (long long)t->bank.trefi);
+	return true;
+}
+
+bool pim_bank_complete(machine_file *f, pim_loc at, pim_target *t)
+{
+	if (!check_rows(f, at, t))
+		return false;
+	int64_t row = t->bank.columns / 8;
+	t->bank.costs = pim_bank_costs_new(f->context->arena);
+	t->buffer.bytes = row * t->bank.staging_rows;
+	t->memory.bytes = row * (t->bank.rows - t->bank.compute_rows - t->bank.staging_rows);
+	t->memory.latency = t->bank.trcd + t->bank.trp;
+	t->memory.bytes_per_cycle = (double)row / (double)pim_bank_memory_cycles(t, row);
+	t->memory.read_pj = t->memory.write_pj =
+		t->bank.column_pj + t->bank.activation_pj / (double)row;
+	t->buffer.latency = t->memory.latency;
+	t->buffer.bytes_per_cycle = t->memory.bytes_per_cycle;
+	t->buffer.read_pj = t->buffer.write_pj = t->memory.read_pj;
+	return true;
+}
