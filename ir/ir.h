@@ -426,6 +426,9 @@ typedef struct pim_branch_set {
 } pim_branch_set;
 
 pim_plan *pim_node_plan(pim_node *n); /* made when there is none yet */
+/* The op whose units n works on, tile by tile behind it: n moves elements or is element-wise, has as many
+ * units as one of its inputs, begins while that runs and ends with it. NULL: n has units of its own. */
+const pim_node *pim_node_ridden(const pim_node *n);
 void pim_graph_forget(pim_graph *g, unsigned facts); /* drops the decisions behind these facts */
 
 /* ---- graph.c ---- */

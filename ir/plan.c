@@ -20,6 +20,26 @@ pim_plan *pim_node_plan(pim_node *n)
 	return n->plan;
 }
 
+static bool rides(const pim_node *n, const pim_node *on)
+{
+	const pim_plan *p = n->plan, *q = on->plan;
+	return q && q->cycles > 0 && q->n_units == p->n_units && p->start >= q->start &&
+		   p->start < q->start + q->cycles && p->start + p->cycles == q->start + q->cycles;
+}
+
+const pim_node *pim_node_ridden(const pim_node *n)
+{
+	const unsigned may = PIM_OPF_move | PIM_OPF_elementwise;
+	if (!n->plan || n->plan->cycles <= 0 || !(pim_op_at((pim_op)n->op)->flags & may))
+		return NULL;
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (n->in[i] && rides(n, n->in[i])) {
+			const pim_node *on = pim_node_ridden(n->in[i]);
+			return on ? on : n->in[i];
+		}
+	return NULL;
+}
+
 void pim_graph_forget(pim_graph *g, unsigned facts)
 {
 	for (pim_node *n = g->first; n; n = n->next) {

@@ -298,7 +298,8 @@ static int by_time(const void *a, const void *b)
 
 static bool runs(const pim_node *n)
 {
-	return !is_leaf(n) && n->plan && n->plan->n_units > 0 && n->plan->cycles > 0;
+	return !is_leaf(n) && n->plan && n->plan->n_units > 0 && n->plan->cycles > 0 &&
+		   !pim_node_ridden(n);
 }
 
 static event *list_events(pim_graph *g, pim_arena *scratch, int *count)
@@ -388,12 +389,24 @@ static bool check_exclusive(pim_graph *g, int64_t units)
 	return ok;
 }
 
+/* What rides on an op is where that is. */
+static bool check_ridden(const pim_node *n)
+{
+	const pim_node *on = pim_node_ridden(n);
+	for (int i = 0; on && on->plan->unit && i < n->plan->n_units; i++)
+		if (n->plan->unit[i] != on->plan->unit[i])
+			return pim_node_error(n,
+				"runs tile by tile with an input on unit %d, but is placed on unit %d",
+				on->plan->unit[i], n->plan->unit[i]);
+	return true;
+}
+
 bool pim_verify_placed(pim_graph *g)
 {
 	int64_t units = largest_unit(g);
 	bool ok = true;
 	PIM_EACH_NODE(n, g)
 	if (n->op != PIM_OP_constant || (n->plan && n->plan->layout))
-		ok = check_units(n, units) && ok;
+		ok = check_units(n, units) && check_ridden(n) && ok;
 	return ok && check_exclusive(g, units);
 }

@@ -21,6 +21,7 @@
 typedef struct crew {
 	int units, from; /* of the node; of each of its producers, at most */
 	const int *on;	 /* by slice: its unit; NULL: as its order says */
+	pim_crews crews; /* apart: no slice is on a unit of its producers */
 } crew;
 
 /* What one slice needs of all inputs: bytes and messages from other units, and the cycles they take
@@ -108,7 +109,8 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 			continue;
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
 		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
-		if (!shared && is_home(from, s, units, unit_of(&c, n, slice))) {
+		if (c.crews == PIM_CREWS_same && !shared &&
+			is_home(from, s, units, unit_of(&c, n, slice))) {
 			copy += port;
 			continue;
 		}
@@ -341,5 +343,30 @@ pim_estimate pim_node_estimate(
 	e.compute = compute * e.waves;
 	e.incoming = s.waits * e.waves;
 	e.cycles = at_least(1, s.waits + e.compute + (e.waves - 1) * at_least(0, s.waits - compute));
+	return e;
+}
+
+pim_estimate pim_input_estimate(
+	const pim_target *t, const pim_node *n, int input, pim_crews crews, pim_arena *scratch)
+{
+	pim_estimate e = {.slices = 1, .waves = 1};
+	if (!has_layout(n) || !has_layout(n->in[input]))
+		return e;
+	e.slices = pim_layout_slices(n->plan->layout);
+	crew c = {.units = (int)at_most(t->units, e.slices), .from = t->units, .crews = crews};
+	e.waves = divide_up(e.slices, c.units);
+	const pim_axes *x = pim_axes_new(n, scratch);
+	int64_t sample[3] = {0, middle_slice(n->plan->layout), e.slices - 1},
+			senders = at_most(t->units, pim_layout_slices(n->in[input]->plan->layout));
+	for (int i = 0; i < 3; i++) {
+		pim_box axes;
+		arrivals a = {0};
+		pim_slice_axes(n, x, sample[i], &axes);
+		count_input(t, n, x, input, &axes, sample[i], c, &a);
+		e.compute = at_least(e.compute, a.copy);
+		e.incoming = at_least(e.incoming, wait_for(t, &a, c.units, senders));
+		e.bytes += (double)a.bytes * (double)e.slices / 3;
+	}
+	e.cycles = e.incoming + e.compute;
 	return e;
 }

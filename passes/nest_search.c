@@ -80,6 +80,18 @@ static int64_t count_read(const problem *p, int i)
 	return table && result < p->bytes[i] ? result : p->bytes[i];
 }
 
+/* What a unit moves between main memory and buffer for one slice. */
+static double count_moved(const problem *p, const tiling *t)
+{
+	int result = (int)p->node->n_in;
+	double moved = 0, stores = 1;
+	for (int i = 0; i < result; i++)
+		moved += p->out[i] ? 0 : count_loads(p, t, i) * (double)p->bytes[i];
+	for (int k = 0; k < t->n_order; k++)
+		stores *= is_summed(p, t->order[k]) ? 1 : (double)t->count[t->order[k]];
+	return moved + stores * (double)p->bytes[result];
+}
+
 static double order_cycles(const problem *p, const tiling *t, double kernel)
 {
 	int result = (int)p->node->n_in;
@@ -186,7 +198,7 @@ static bool fit_buffer(problem *p, tiling *t, const int64_t *tile)
 /* Fills order, cycles and need from the counts. */
 static void evaluate(problem *p, tiling *t)
 {
-	int64_t tile[PIM_MAX_AXES];
+	int64_t tile[PIM_MAX_AXES] = {0};
 	for (int a = 0; a < p->axes->n_axes; a++) {
 		tile[a] = divide_up(p->extent[a], t->count[a]);
 		t->count[a] = divide_up(p->extent[a], tile[a]);
@@ -447,4 +459,97 @@ pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_metho
 	*evaluated += p.evaluated;
 	pim_arena_free(scratch);
 	return nest;
+}
+
+/* ---- nests by request ---- */
+
+struct pim_nest_trial {
+	problem p;
+	pim_arena *arena;
+};
+
+pim_nest_trial *pim_nest_trial_new(const pim_target *t, const pim_node *n, pim_arena *a)
+{
+	pim_nest_trial *r = PIM_NEW(a, pim_nest_trial, 1);
+	fill_problem(&r->p, t, n, a);
+	r->arena = a;
+	return r;
+}
+
+int64_t pim_nest_trial_extent(const pim_nest_trial *r, int axis, int64_t *most)
+{
+	*most = r->p.most[axis];
+	return r->p.extent[axis];
+}
+
+/* The smallest number of loops over summed axes with which a tile fits, the longest axis first;
+ * false when none does. */
+static bool cut_sums(problem *p, tiling *t, int64_t *tile)
+{
+	while (!fit_buffer(p, t, tile)) {
+		int longest = -1;
+		for (int a = 0; a < p->axes->n_axes; a++)
+			if (is_summed(p, a) && tile[a] > 1 && t->count[a] < p->most[a] &&
+				(longest < 0 || tile[a] > tile[longest]))
+				longest = a;
+		if (longest < 0)
+			return false;
+		int64_t want = t->count[longest] * 2;
+		want = want < p->most[longest] ? want : p->most[longest];
+		tile[longest] = divide_up(p->extent[longest], want);
+		t->count[longest] = divide_up(p->extent[longest], tile[longest]);
+		list_loops(p, t);
+	}
+	return true;
+}
+
+bool pim_nest_trial_run(
+	pim_nest_trial *r, int n, const int *axis, const int64_t *count, pim_nest_result *out)
+{
+	problem *p = &r->p;
+	tiling t = {0};
+	int64_t tile[PIM_MAX_AXES] = {0};
+	for (int a = 0; a < p->axes->n_axes; a++) {
+		t.count[a] = 1;
+		tile[a] = p->extent[a];
+	}
+	for (int k = 0; k < n; k++) {
+		tile[axis[k]] = divide_up(p->extent[axis[k]], count[k]);
+		t.count[axis[k]] = divide_up(p->extent[axis[k]], tile[axis[k]]);
+	}
+	p->any = false;
+	list_loops(p, &t);
+	if (!cut_sums(p, &t, tile)) {
+		p->any = true;
+		if (!fit_buffer(p, &t, tile))
+			return false;
+	}
+	int64_t summed[PIM_MAX_AXES], sums = 0;
+	for (int k = 0; k < t.n_order; k++)
+		if (is_summed(p, t.order[k]))
+			summed[sums++] = t.order[k];
+	t.n_order = 0;
+	for (int k = 0; k < n; k++)
+		if (t.count[axis[k]] > 1)
+			t.order[t.n_order++] = axis[k];
+	for (int k = 0; k < sums; k++)
+		t.order[t.n_order++] = (int)summed[k];
+	double kernel = (double)(pim_target_kernel_cycles(p->target, p->node, p->axes, tile) +
+							 p->target->command_cycles);
+	pim_nest *nest = out->nest = PIM_NEW(r->arena, pim_nest, 1);
+	nest->n_axes = p->axes->n_axes;
+	nest->tile = PIM_NEW(r->arena, int64_t, nest->n_axes + 1);
+	nest->loop = PIM_NEW(r->arena, pim_loop, 2 * nest->n_axes + 1);
+	memcpy(nest->tile, tile, (size_t)nest->n_axes * sizeof *tile);
+	add_spatial_loops(nest, p->node, p->axes);
+	out->steps = 1;
+	for (int k = 0; k < t.n_order; k++) {
+		add_loop(nest, t.order[k], t.count[t.order[k]], false);
+		out->steps *= t.count[t.order[k]];
+	}
+	double cycles = order_cycles(p, &t, kernel);
+	nest->cycles = cycles < 9e17 ? (int64_t)ceil(cycles) : INT64_MAX / 4;
+	out->moved = count_moved(p, &t);
+	p->evaluated++;
+	return true;
 }

@@ -253,6 +253,20 @@ typedef enum pim_nest_method { PIM_NEST_greedy, PIM_NEST_exhaustive } pim_nest_m
  * exhaustive falls back to greedy for ops with more than a million nests. */
 pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method, pim_arena *a, int64_t *evaluated);
 
+/* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each, then as few
+ * loops over summed axes as make a tile fit. */
+typedef struct pim_nest_trial pim_nest_trial;
+typedef struct pim_nest_result {
+	pim_nest *nest;  /* with the spatial loops of the layout and the cycles of one slice */
+	int64_t steps;   /* tiles of a slice */
+	double moved;    /* bytes between main memory and buffer, of one slice */
+} pim_nest_result;
+pim_nest_trial *pim_nest_trial_new(const pim_target *t, const pim_node *n, pim_arena *a);
+/* The extent of an axis in the slice; *most: tiles it may have (1: it is not cut). */
+int64_t pim_nest_trial_extent(const pim_nest_trial *r, int axis, int64_t *most);
+/* False when no tile of these loops can be had. */
+bool pim_nest_trial_run(pim_nest_trial *r, int n, const int *axis, const int64_t *count, pim_nest_result *out);
+
 /* Appends what op, attributes and types of inputs and result tell nodes apart by (op_key.c). */
 void pim_op_key(pim_text *key, const pim_node *n);
 
@@ -274,6 +288,10 @@ typedef struct pim_exchange {
 pim_exchange pim_exchange_of(const pim_target *t, int64_t partners);
 /* For n on `units` units and each producer of its inputs on at most `from_units`. */
 pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
+/* What one input of n brings: compute are copies within units, incoming the messages. apart: the producer is
+ * on units of its own, so all of it crosses. */
+typedef enum pim_crews { PIM_CREWS_same, PIM_CREWS_apart } pim_crews;
+pim_estimate pim_input_estimate(const pim_target *t, const pim_node *n, int input, pim_crews crews, pim_arena *scratch);
 
 /* ---- pictures (dot.c: the only user of cgraph and gvc) ---- */
 typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTURE_placement, PIM_PICTURE_overlap } pim_picture;

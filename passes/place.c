@@ -38,6 +38,9 @@ static void write_units(const pim_placement *p, pim_graph *g)
 		plan->unit = PIM_NEW(g->module->arena, int, plan->n_units);
 		memcpy(plan->unit, p->tenant[i].unit, sizeof *plan->unit * (size_t)plan->n_units);
 	}
+	PIM_EACH_NODE(n, g)
+	if (n->plan && n->plan->n_units > 0 && pim_node_ridden(n))
+		n->plan->unit = pim_node_ridden(n)->plan->unit;
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)

@@ -137,7 +137,7 @@ static pim_tenant *collect_tenants(pim_graph *g, int *n, int *number, pim_arena 
 {
 	pim_tenant *tenant = PIM_NEW(a, pim_tenant, g->n_ids);
 	PIM_EACH_NODE(node, g)
-	if (has_units(node)) {
+	if (has_units(node) && !pim_node_ridden(node)) {
 		pim_plan *plan = node->plan;
 		tenant[(*n)++] = (pim_tenant){.node = node,
 			.start = plan->start,
@@ -147,37 +147,51 @@ static pim_tenant *collect_tenants(pim_graph *g, int *n, int *number, pim_arena 
 	qsort(tenant, (size_t)*n, sizeof *tenant, compare_starts);
 	for (int i = 0; i < *n; i++)
 		number[tenant[i].node->id] = i;
+	PIM_EACH_NODE(node, g)
+	if (has_units(node) && pim_node_ridden(node))
+		number[node->id] = number[pim_node_ridden(node)->id];
 	return tenant;
 }
 
-static int count_edges(const pim_tenant *tenant, int n)
+static int count_edges(pim_graph *g)
 {
 	int edges = 0;
-	for (int i = 0; i < n; i++)
-		edges += (int)tenant[i].node->n_in;
+	PIM_EACH_NODE(n, g)
+	edges += (int)n->n_in;
 	return edges;
+}
+
+/* All that a node reads of other tenants. */
+static void add_flows(
+	pim_node *n, const int *number, slots *s, pim_flow *flow, int *n_flows, pim_arena *a)
+{
+	for (int k = 0; k < (int)n->n_in; k++) {
+		const pim_node *from = n->in[k];
+		if (!has_units(from) || number[from->id] == number[n->id])
+			continue;
+		s->from = from;
+		s->to = n;
+		s->from_slots = from->plan->n_units;
+		s->to_slots = n->plan->n_units;
+		memset(s->bytes, 0, sizeof *s->bytes * (size_t)s->from_slots * (size_t)s->to_slots);
+		pim_traffic_each(n, k, a, add_traffic, s);
+		flow[*n_flows] =
+			pim_flow_new(number[from->id], number[n->id], s->from_slots, s->to_slots, s->bytes, a);
+		*n_flows += flow[*n_flows].n > 0;
+	}
 }
 
 pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 {
 	int n = 0, n_flows = 0, *number = PIM_NEW(a, int, g->n_ids);
 	pim_tenant *tenant = collect_tenants(g, &n, number, a);
-	pim_flow *flow = PIM_NEW(a, pim_flow, count_edges(tenant, n));
+	pim_flow *flow = PIM_NEW(a, pim_flow, count_edges(g));
 	slots s = {.bytes = PIM_NEW(a, double, (size_t)t->units *(size_t)t->units)};
 	for (int i = 0; i < n; i++)
-		for (int k = 0; k < (int)tenant[i].node->n_in; k++) {
-			const pim_node *from = tenant[i].node->in[k];
-			if (!has_units(from))
-				continue;
-			s.from = from;
-			s.to = tenant[i].node;
-			s.from_slots = from->plan->n_units;
-			s.to_slots = tenant[i].n_units;
-			memset(s.bytes, 0, sizeof *s.bytes * (size_t)s.from_slots * (size_t)s.to_slots);
-			pim_traffic_each(tenant[i].node, k, a, add_traffic, &s);
-			flow[n_flows] = pim_flow_new(number[from->id], i, s.from_slots, s.to_slots, s.bytes, a);
-			n_flows += flow[n_flows].n > 0;
-		}
+		add_flows(tenant[i].node, number, &s, flow, &n_flows, a);
+	PIM_EACH_NODE(node, g)
+	if (has_units(node) && pim_node_ridden(node))
+		add_flows(node, number, &s, flow, &n_flows, a);
 	return pim_placement_new(t, n, tenant, n_flows, flow, a);
 }
 

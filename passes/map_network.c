@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* map_network - units, cuts, loops, tiles and times of all ops, with overlap as the objective.
+ *
+ * Needs: SHAPED (simplified).  Gives: LAID_OUT, MAPPED, SCHEDULED.
+ * Idea:  groups (mapper_groups.c) have choices (mapper_choices.c); a plan is a choice for each, run
+ *        exactly, every stall carried on (mapper_run.c, mapper_reads.c). The papers' strategies
+ * give first plans (mapper_greedy.c), the beam, which covers them, the last (mapper_beam.c). Units:
+ *        equal shares, shares by work, or the best of several cuts of the network in runs of groups
+ *        that have the machine in turn, shared by work within each (`search`); all=1: every group
+ * all units. `metric` is what the choice looks at, `run` how the result goes. Cost:  groups * width
+ * * choices * steps; one table for each two choices that meet. Source: the strategies and variants
+ * of OverlaPIM and Fast-OverlaPIM (arXiv 2407.00604), as recalled; the beam, its bounds and the
+ * shares are ours. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "passes/mapper.h"
+
+typedef enum shares { SHARES_equal, SHARES_macs, SHARES_search, SHARES_COUNT } shares;
+static const char *const shares_name[] = {"equal", "macs", "search"};
+static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
+static const char *const objective_name[] = {"latency", "energy", "edp"};
+static const char *const mode_name[] = {"original", "overlap"};
+static const char *const followers_name[] = {"share", "own"};
+
+typedef struct request {
+	int strategy, objective, metric, run, shares, followers;
+	int budget, width;
+	bool all;
+	uint64_t seed;
+	double begin, limit;
+} request;
+
+typedef struct work {
+	pim_graph *graph;
+	pim_job *job;
+	request ask;
+	pim_mapper *m;
+	pim_mapper_plan *best;
+	int64_t evaluated, nests;
+	double bound;
+	bool complete;
+} work;
+
+static double seconds_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The number of the option's value among names; false after a diagnostic. */
+static bool find_name(
+	const work *w, const char *option, int n, const char *const *names, int *found)
+{
+	const char *value = pim_job_string(w->job, option);
+	for (*found = 0; *found < n; ++*found)
+		if (!strcmp(value, names[*found]))
+			return true;
+	pim_text list = {.n = 0};
+	for (int i = 0; i < n; i++)
+		pim_text_printf(&list, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
+	pim_error(w->graph->module->context, w->graph->loc, "map-network has no %s '%s'; expected %s",
+		option, value, list.s);
+	pim_text_free(&list);
+	return false;
+}
+
+static bool read_request(work *w)
+{
+	request *r = &w->ask;
+	bool good = find_name(w, "strategy", 4, strategy_name, &r->strategy);
+	good &= find_name(w, "objective", 3, objective_name, &r->objective);
+	good &= find_name(w, "metric", 2, mode_name, &r->metric);
+	good &= find_name(w, "run", 2, mode_name, &r->run);
+	good &= find_name(w, "shares", 3, shares_name, &r->shares);
+	good &= find_name(w, "followers", 2, followers_name, &r->followers);
+	r->budget = (int)pim_job_int(w->job, "budget");
+	r->width = (int)pim_job_int(w->job, "width");
+	r->seed = (uint64_t)pim_job_int(w->job, "seed");
+	r->all = pim_job_int(w->job, "all") != 0;
+	r->limit = pim_job_float(w->job, "limit");
+	r->budget = r->budget < 1 ? 1 : r->budget;
+	return good;
+}
+
+/* ---- choices ---- */
+
+static bool same_group(const pim_mapper *m, const pim_mapper_group *a, const pim_mapper_group *b)
+{
+	if (a->n_followers != b->n_followers)
+		return false;
+	pim_text x = {.n = 0}, y = {.n = 0};
+	for (int f = -1; f < a->n_followers; f++) {
+		pim_op_key(&x, f < 0 ? a->leader : a->follower[f]);
+		pim_op_key(&y, f < 0 ? b->leader : b->follower[f]);
+	}
+	(void)m;
+	bool same = x.n == y.n && !memcmp(x.s, y.s, x.n);
+	pim_text_free(&x);
+	pim_text_free(&y);
+	return same;
+}
+
+/* Choices for units[i] units of each group; equal groups with equal units have the same. */
+static void offer(work *w, const int *units)
+{
+	pim_mapper *m = w->m;
+	for (int i = 0; i < m->n; i++) {
+		int same = 0;
+		while (
+			same < i && (units[same] != units[i] || !same_group(m, &m->group[same], &m->group[i])))
+			same++;
+		pim_mapper_group *g = &m->group[i];
+		if (same < i) {
+			const pim_mapper_group *s = &m->group[same];
+			g->choice = s->choice;
+			g->n_choices = s->n_choices;
+			g->least_area = s->least_area;
+			g->least_cycles = s->least_cycles;
+			g->least_step = s->least_step;
+			g->least_pj = s->least_pj;
+			continue;
+		}
+		pim_mapper_offer o = {
+			.n_units = 1, .units = &units[i], .budget = w->ask.budget, .seed = w->ask.seed};
+		w->nests += pim_mapper_choose(m, i, &o);
+	}
+	pim_mapper_find_tails(m);
+}
+
+/* ---- search ---- */
+
+static void search(work *w, int width)
+{
+	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
+		.objective = (pim_mapper_objective)w->ask.objective,
+		.width = width,
+		.threads = w->job->threads,
+		.deadline = w->ask.begin + w->ask.limit,
+		.job = w->job};
+	bool beam = w->ask.strategy == PIM_STRATEGY_beam;
+	for (int k = 0; k < PIM_STRATEGY_beam; k++)
+		if (beam || k == w->ask.strategy)
+			pim_mapper_greedy(w->m, &s, (pim_mapper_strategy)k, w->best);
+	if (beam)
+		pim_mapper_beam(w->m, &s, w->best);
+	w->evaluated += s.evaluated;
+	double bound = pim_mapper_bound(w->m, &s);
+	double value = pim_mapper_value(s.objective, w->best->latency, w->best->pj);
+	w->complete = beam && s.complete;
+	w->bound = w->complete ? value : bound;
+}
+
+static void share_by_segments(const work *w, int segments, int *units)
+{
+	int *first = PIM_NEW(w->m->arena, int, segments + 1);
+	pim_mapper_segment(w->m, segments, first);
+	for (int k = 0; k < segments; k++)
+		pim_mapper_fill_shares(w->m, first[k], first[k + 1], units);
+}
+
+/* Several cuts of the network, each with a part of the width. */
+static void search_shares(work *w)
+{
+	int *units = PIM_NEW(w->m->arena, int, w->m->n + 1);
+	int last = 0;
+	double least = INFINITY;
+	for (int k = 1; last < w->m->n; k = k < 4 ? k + 1 : k * 3 / 2) {
+		last = k < w->m->n ? k : w->m->n;
+		share_by_segments(w, last, units);
+		offer(w, units);
+		search(w, w->ask.width);
+		least = w->bound < least ? w->bound : least;
+	}
+	w->bound = least;
+	w->complete = false;
+}
+
+static void search_all(work *w)
+{
+	pim_mapper *m = w->m;
+	int *units = PIM_NEW(m->arena, int, m->n + 1);
+	for (int i = 0; i < m->n; i++)
+		m->group[i].work = pim_mapper_work(m, i);
+	if (!w->ask.all && w->ask.shares == SHARES_search) {
+		search_shares(w);
+		return;
+	}
+	int equal = m->units / m->n;
+	for (int i = 0; i < m->n; i++)
+		units[i] = w->ask.all ? m->units : equal < 1 ? 1 : equal;
+	if (!w->ask.all && w->ask.shares == SHARES_macs)
+		pim_mapper_fill_shares(m, 0, m->n, units);
+	offer(w, units);
+	search(w, w->ask.width);
+}
+
+/* ---- decisions ---- */
+
+static bool is_leaf(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
+}
+
+static void write_layout(pim_node *n, const pim_layout *l)
+{
+	pim_plan *p = pim_node_plan(n);
+	p->layout = PIM_NEW(n->graph->module->arena, pim_layout, 1);
+	*p->layout = *l;
+	p->set = -1;
+}
+
+static void write_times(pim_node *n, int units, double begin, double end)
+{
+	pim_plan *p = pim_node_plan(n);
+	p->n_units = units;
+	p->start = (int64_t)floor(begin);
+	p->cycles = (int64_t)ceil(end) - p->start;
+}
+
+static void write_member(work *w, pim_node *n)
+{
+	const pim_mapper *m = w->m;
+	int i = m->group_of[n->id];
+	const pim_mapper_choice *c = w->best->choice[i];
+	write_layout(n, &c->layout);
+	write_times(n, c->units, w->best->begin[i], w->best->end[i]);
+	if (m->group[i].leader == n) {
+		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
+		*nest = *c->nest;
+		nest->loop = PIM_NEW(n->graph->module->arena, pim_loop, nest->n + 1);
+		nest->tile = PIM_NEW(n->graph->module->arena, int64_t, nest->n_axes + 1);
+		memcpy(nest->loop, c->nest->loop, sizeof *nest->loop * (size_t)nest->n);
+		memcpy(nest->tile, c->nest->tile, sizeof *nest->tile * (size_t)nest->n_axes);
+	} else {
+		n->plan->nest =
+			pim_nest_choose(m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
+	}
+}
+
+/* What only moves goes with what it reads last, in cuts along the same axes. */
+static void write_move(work *w, pim_node *n)
+{
+	pim_node *last = NULL;
+	double begin = 0;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		pim_node *in = n->in[i];
+		if (in && !is_leaf(in))
+			begin = fmax(begin, (double)in->plan->start);
+		if (in && !is_leaf(in) &&
+			(!last || in->plan->start + in->plan->cycles > last->plan->start + last->plan->cycles))
+			last = in;
+	}
+	pim_layout l = {.rank = n->type->rank, .sums = 1, .copies = 1};
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		l.parts[d] = 1;
+	if (last)
+		l = pim_mapper_layout_of(w->m, last, last->plan->layout, n);
+	write_layout(n, &l);
+	if (last)
+		write_times(
+			n, last->plan->n_units, begin, (double)(last->plan->start + last->plan->cycles));
+	else
+		write_times(n, 1, 0, 0);
+	n->plan->nest =
+		pim_nest_choose(w->m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
+}
+
+/* An input lies as its first reader that computes is cut. */
+static void write_input(work *w, pim_node *n)
+{
+	pim_layout l = {.rank = n->type->rank, .sums = 1, .copies = 1};
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		l.parts[d] = 1;
+	for (int i = 0; i < w->m->n; i++) {
+		const pim_node *leader = w->m->group[i].leader;
+		for (uint32_t k = 0; k < leader->n_in; k++)
+			if (leader->in[k] == n) {
+				l = pim_mapper_layout_of(w->m, leader, &w->best->choice[i]->layout, n);
+				i = w->m->n - 1;
+				break;
+			}
+	}
+	write_layout(n, &l);
+	int64_t slices = pim_layout_slices(&l);
+	write_times(n, (int)(slices < w->m->units ? slices : w->m->units), 0, 0);
+}
+
+static void write_plan(work *w)
+{
+	pim_graph_forget(w->graph, PIM_FACT_split);
+	PIM_EACH_NODE(n, w->graph)
+	{
+		if (n->op == PIM_OP_constant)
+			continue;
+		if (is_leaf(n))
+			write_input(w, n);
+		else if (w->m->group_of[n->id] >= 0)
+			write_member(w, n);
+		else
+			write_move(w, n);
+	}
+}
+
+/* The same plan in the other modes, for the statistics. */
+static double latency_in(work *w, pim_mapper_mode mode)
+{
+	pim_mapper_plan *p = pim_mapper_plan_new(w->m, w->m->arena);
+	memcpy(p->choice, w->best->choice, sizeof *p->choice * (size_t)w->m->n);
+	pim_mapper_evaluate(w->m, mode, p);
+	return p->latency;
+}
+
+static void report(work *w, double value)
+{
+	pim_outcome o = {.value = value,
+		.bound = w->bound < value ? w->bound : value,
+		.nodes = w->evaluated,
+		.seconds = seconds_now() - w->ask.begin};
+	o.status = w->complete ? "optimal" : o.seconds >= w->ask.limit ? "limit" : "feasible";
+	pim_job_report(w->job, &o);
+	pim_job_count(w->job, "groups", w->m->n);
+	pim_job_count(w->job, "nests", (double)w->nests);
+	pim_job_count(w->job, "evaluated", (double)w->evaluated);
+	pim_job_count(w->job, "sequential", latency_in(w, PIM_MAPPER_original));
+	pim_job_count(w->job, "overlapped", latency_in(w, PIM_MAPPER_overlap));
+	pim_job_count(w->job, "latency", w->best->latency);
+	pim_job_count(w->job, "energy", w->best->pj);
+}
+
+bool pim_pass_map_network(pim_graph *g, pim_job *j)
+{
+	work w = {.graph = g, .job = j, .ask = {.begin = seconds_now()}};
+	if (!read_request(&w))
+		return false;
+	w.m = pim_mapper_new(g, j->target, (pim_mapper_followers)w.ask.followers, j->arena);
+	w.best = pim_mapper_plan_new(w.m, j->arena);
+	if (w.m->n > 0)
+		search_all(&w);
+	double value =
+		pim_mapper_value((pim_mapper_objective)w.ask.objective, w.best->latency, w.best->pj);
+	if (w.ask.run != w.ask.metric)
+		pim_mapper_evaluate(w.m, (pim_mapper_mode)w.ask.run, w.best);
+	write_plan(&w);
+	if (w.m->n > 0)
+		report(&w, value);
+	return true;
+}

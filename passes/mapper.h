@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* passes/mapper.h - the search for mappings of a whole network, between its parts.
+ *
+ * A group is an op that computes (its leader) and the element-wise ops that follow it tile by tile
+ * on its units; ops that only move elements are looked through. A choice is what one group may be
+ * given: units, cuts, loops and tile. A run is a choice as it goes: when each of its steps is
+ * complete, its waits included. */
+#ifndef PIM_PASSES_MAPPER_H
+#define PIM_PASSES_MAPPER_H
+
+#include "passes/overlap.h"
+#include "passes/pass.h"
+
+/* ---- mapper_groups.c: from a graph to groups and what they read of each other ---- */
+
+/* One operand of a group that another group makes, and the way back to it. */
+typedef struct pim_mapper_edge {
+	int from;				/* group */
+	const pim_node *reader; /* the leader or a follower */
+	int input;				/* of the reader */
+	int n_way;				/* ops that only move elements in between, from the reader back */
+	const pim_node **way;
+	int *way_input; /* which input of each leads on */
+	const pim_axes **way_axes;
+	bool whole;	 /* waited for in full: what the producer makes is a tuple */
+	bool corner; /* the last element of the value is read, so the reader ends a step after the
+					producer */
+	uint32_t
+		by_dim[PIM_MAX_RANK]; /* axes of the reading leader that dimension d of the value goes by */
+} pim_mapper_edge;
+
+typedef struct pim_mapper_choice pim_mapper_choice;
+typedef struct pim_mapper_group {
+	const pim_node *leader;
+	const pim_axes *axes; /* of the leader */
+	int n_followers;
+	const pim_node **follower;
+	const pim_axes **follower_axes;
+	int n_edges;
+	pim_mapper_edge *edge;
+	int n_users; /* edges that read this group */
+	double work; /* cycles of everything on one unit, estimated */
+	int n_choices;
+	const pim_mapper_choice *choice;
+	double least_cycles, least_step,
+		least_area; /* over the choices: of all, of a step, cycles times units */
+	double least_pj;
+	double tail; /* no less passes after the group's end before the network's */
+} pim_mapper_group;
+
+/* Where element-wise ops run: on their producer's units tile by tile, or on units of their own. */
+typedef enum pim_mapper_followers { PIM_FOLLOWERS_share, PIM_FOLLOWERS_own } pim_mapper_followers;
+
+typedef struct pim_mapper {
+	pim_graph *graph;
+	const pim_target *target;
+	pim_arena *arena;
+	const pim_classes *classes;
+	int n;
+	pim_mapper_group *group;
+	int *group_of; /* by node id; -1: a leaf or a move */
+	int units;
+} pim_mapper;
+
+pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a);
+/* The layout that n, which the group makes or which moves what it makes, has when the leader has
+ * `l`; whole when its cuts cannot be had there. */
+pim_layout pim_mapper_layout_of(
+	const pim_mapper *m, const pim_node *leader, const pim_layout *l, const pim_node *n);
+/* A stand-in for n that has this layout (and nest), with the same inputs. */
+pim_node *pim_mapper_shadow(const pim_node *n, const pim_layout *l, pim_nest *nest, pim_arena *a);
+
+/* ---- mapper_choices.c: what a group may be given ---- */
+
+struct pim_mapper_choice {
+	int units; /* one slice on each */
+	int cut;   /* number of the layout among the group's */
+	pim_layout layout;
+	pim_nest *nest;
+	const pim_spaces *spaces;
+	int64_t steps;
+	double step;   /* cycles of one step, followers included */
+	double pj;	   /* of all slices, without messages and without what passes with time */
+	int64_t bytes; /* that a unit holds: constants, inputs, result */
+	int64_t order; /* class: which axes its loops go by, outer to inner */
+};
+
+/* Which numbers of units a group may have, and how many choices are kept for each. */
+typedef struct pim_mapper_offer {
+	int n_units;
+	const int *units;
+	int budget;
+	uint64_t seed;
+} pim_mapper_offer;
+/* Fills the choices of group i; how many mappings were looked at. */
+int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o);
+/* Cycles of the group on one unit, estimated from its tiles in full. */
+double pim_mapper_work(const pim_mapper *m, int i);
+
+/* ---- mapper_reads.c: steps of a producer that steps of a reader wait for ---- */
+
+/* ready[j]: steps of `p` that must be complete, at all places, before step j of `c` may start at
+ * any. Equal to the largest over all places, since what a place waits for separates by dimensions.
+ */
+void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p,
+	int32_t *ready);
+
+/* The box of the producer's value that a box of the reading leader's axes needs; false for nothing.
+ */
+bool pim_mapper_trace(
+	const pim_mapper_group *g, const pim_mapper_edge *e, const pim_box *axes, pim_box *box);
+
+/* What an edge moves: cycles that the messages of all steps take, and bytes. */
+typedef struct pim_mapper_move {
+	double cycles, bytes;
+} pim_mapper_move;
+pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p);
+
+/* ---- mapper_run.c: a choice for every group, as it goes ---- */
+
+/* How groups follow each other: one after the other, each step as soon as what it reads is there.
+ */
+typedef enum pim_mapper_mode { PIM_MAPPER_original, PIM_MAPPER_overlap } pim_mapper_mode;
+typedef enum pim_mapper_objective {
+	PIM_OBJECTIVE_latency,
+	PIM_OBJECTIVE_energy,
+	PIM_OBJECTIVE_edp,
+	PIM_OBJECTIVE_COUNT
+} pim_mapper_objective;
+
+/* One group as it runs. */
+typedef struct pim_mapper_run {
+	const pim_mapper_choice *choice;
+	double begin, end; /* its units are its own in between */
+	double *done;	   /* [0..steps]: when so many steps are complete at all places */
+} pim_mapper_run;
+
+/* Units by the time from which they are free, earliest first. */
+typedef struct pim_mapper_span {
+	double from;
+	int units;
+} pim_mapper_span;
+typedef struct pim_mapper_units {
+	int n;
+	pim_mapper_span *span; /* room for n + 2 */
+} pim_mapper_units;
+pim_mapper_units pim_mapper_units_new(int units, pim_arena *a);
+/* When so many are free. */
+double pim_mapper_units_from(const pim_mapper_units *u, int count);
+/* The earliest `count` are taken until `end`; in new memory. */
+pim_mapper_units pim_mapper_units_take(
+	const pim_mapper_units *u, int count, double end, pim_arena *a);
+
+/* What one edge makes a run wait for. */
+typedef struct pim_mapper_need {
+	const int32_t *ready; /* by step of the reader */
+	const double *done;	  /* of the producer */
+	double move;		  /* cycles of all messages */
+} pim_mapper_need;
+/* Runs c once its units are free at `from`: sets r, whose `done` has room. */
+void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
+	const pim_mapper_need *need, double from, pim_mapper_run *r);
+
+typedef struct pim_mapper_plan {
+	const pim_mapper_choice **choice; /* by group */
+	double *begin, *end;
+	double latency, pj; /* pj: with messages and what passes with time */
+} pim_mapper_plan;
+/* Propagates the plan's choices through all groups, in order; fills in the rest. `a`: for the plan.
+ */
+void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_plan *p);
+pim_mapper_plan *pim_mapper_plan_new(const pim_mapper *m, pim_arena *a);
+double pim_mapper_static_pj(const pim_target *t); /* per cycle */
+double pim_mapper_move_pj(const pim_target *t, double bytes);
+/* What the objective is of a latency and an energy. */
+double pim_mapper_value(pim_mapper_objective o, double latency, double pj);
+
+/* ---- mapper_beam.c: the search ---- */
+
+typedef struct pim_mapper_search {
+	pim_mapper_mode mode;
+	pim_mapper_objective objective;
+	int width; /* states kept; 0: all */
+	int threads;
+	double deadline; /* of the monotonic clock; afterwards the narrowest beam */
+	pim_job *job;	 /* whose progress is told; may be NULL */
+	int64_t evaluated;
+	double bound;  /* proved for the choices that were offered */
+	bool complete; /* nothing was left out but what the bound excludes */
+} pim_mapper_search;
+/* Improves *best (whose choices are complete, or which has none and latency INFINITY). */
+void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *best);
+/* Least value of the objective over all that the offered choices allow. */
+double pim_mapper_bound(const pim_mapper *m, const pim_mapper_search *s);
+/* Fills in the tails that the bound uses. */
+void pim_mapper_find_tails(pim_mapper *m);
+
+/* ---- mapper_greedy.c: the papers' strategies ---- */
+
+typedef enum pim_mapper_strategy {
+	PIM_STRATEGY_forward,
+	PIM_STRATEGY_backward,
+	PIM_STRATEGY_middle_out,
+	PIM_STRATEGY_beam,
+	PIM_STRATEGY_COUNT
+} pim_mapper_strategy;
+void pim_mapper_greedy(
+	const pim_mapper *m, pim_mapper_search *s, pim_mapper_strategy way, pim_mapper_plan *best);
+
+/* ---- mapper_shares.c: how many units each group has ---- */
+
+/* shares[i] >= 1, their sum at most the units where there are as many as groups: the largest work /
+ * share is least. Groups first..last only. */
+void pim_mapper_fill_shares(const pim_mapper *m, int first, int last, int *shares);
+/* The first group of each of `n` runs of groups whose works are about equal; n + 1 entries. */
+void pim_mapper_segment(const pim_mapper *m, int n, int *first);
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper_beam.c - choices for all groups: a beam over partial plans, with branch and bound.
+ *
+ * A state gives the first groups, in the graph's order, a choice each and runs them exactly. It is
+ * extended by every choice of the next group; only that group is run. What is left out:
+ * - a state whose bound is not below the best plan known. The bound is proved: (1) a group whose
+ *   value's last element is read by another ends no later than one step before it (the least step
+ *   of all its choices), and so on to the results; (2) each group takes at least its least cycles,
+ *   and the same tails follow; (3) no unit works before it is free nor two groups at a time, so
+ *   the times when units are free and the least areas (cycles times units) of the groups to come,
+ *   shared by all units, are no later than the end; (4) energy: the least of each group to come;
+ * - when there are more than `width`: the states of highest rank, which is the bound with a share
+ * of the group's mean time of completion; half of the width is kept for the best of each class
+ * (order of loops, units) of the last group, since what suits the next group is not known yet. That
+ * is all that is not proved; with width 0 the beam is exhaustive. With width 1 and one class it is
+ * the papers' forward strategy. Extensions are run by threads into slots of their own, so their
+ * number changes nothing. Cost: groups * width * choices * steps, and one table per pair of choices
+ * that meet. */
+#include "passes/mapper.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct state {
+	const pim_mapper_run **run; /* by group */
+	pim_mapper_units units;
+	double latency, pj, bound, rank;
+	int parent, choice; /* of an extension */
+	bool dropped;
+} state;
+
+/* Tables of an edge into the group being extended. */
+typedef struct joint {
+	int n_from;
+	const pim_mapper_choice **from; /* distinct choices of the producer among the states */
+	int32_t **ready;				/* [from * choices + choice] */
+	int cuts;						/* of the group */
+	pim_mapper_move *move;			/* [from * cuts + cut] */
+} joint;
+
+typedef struct beam {
+	const pim_mapper *m;
+	pim_mapper_search *s;
+	pim_arena *arena; /* of the search */
+	int group, n, next;
+	state *state, *extension;
+	double *open;  /* by group: least area of it and those behind it */
+	double *floor; /* by group: least end that it and those behind it allow */
+	double *open_pj, *open_cycles;
+	double best;
+	pim_arena *scratch; /* of the group */
+	joint *joint;
+	int **from_of; /* by edge, by state: which of joint.from */
+	int most_steps, workers;
+} beam;
+
+static double seconds_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- bounds ---- */
+
+void pim_mapper_find_tails(pim_mapper *m)
+{
+	for (int i = 0; i < m->n; i++)
+		m->group[i].tail = 0;
+	for (int i = m->n - 1; i >= 0; i--) {
+		const pim_mapper_group *g = &m->group[i];
+		for (int k = 0; k < g->n_edges; k++)
+			if (g->edge[k].corner)
+				m->group[g->edge[k].from].tail =
+					fmax(m->group[g->edge[k].from].tail, g->least_step + g->tail);
+	}
+}
+
+static void find_floors(beam *b)
+{
+	const pim_mapper *m = b->m;
+	b->open = PIM_NEW(b->arena, double, m->n + 1);
+	b->floor = PIM_NEW(b->arena, double, m->n + 1);
+	b->open_pj = PIM_NEW(b->arena, double, m->n + 1);
+	b->open_cycles = PIM_NEW(b->arena, double, m->n + 1);
+	for (int i = m->n - 1; i >= 0; i--) {
+		const pim_mapper_group *g = &m->group[i];
+		b->open[i] = b->open[i + 1] + g->least_area;
+		b->floor[i] = fmax(b->floor[i + 1], g->least_cycles + g->tail);
+		b->open_pj[i] = b->open_pj[i + 1] + g->least_pj;
+		b->open_cycles[i] = b->open_cycles[i + 1] + g->least_cycles;
+	}
+}
+
+static double latency_bound(
+	const beam *b, double latency, const pim_mapper_units *u, double tails, int next)
+{
+	if (b->s->mode == PIM_MAPPER_original)
+		return latency + b->open_cycles[next];
+	double area = b->open[next];
+	for (int i = 0; i < u->n; i++)
+		area += u->span[i].from * u->span[i].units;
+	return fmax(fmax(latency, tails), fmax(area / b->m->units, b->floor[next]));
+}
+
+static double value_bound(const beam *b, double latency, double pj, int next)
+{
+	double energy = pj + b->open_pj[next] + latency * pim_mapper_static_pj(b->m->target);
+	return pim_mapper_value(b->s->objective, latency, energy);
+}
+
+double pim_mapper_bound(const pim_mapper *m, const pim_mapper_search *s)
+{
+	pim_mapper_search own = *s;
+	beam b = {.m = m, .s = &own, .arena = pim_arena_new()};
+	find_floors(&b);
+	pim_mapper_units all = pim_mapper_units_new(m->units, b.arena);
+	double bound = value_bound(&b, latency_bound(&b, 0, &all, 0, 0), 0, 0);
+	pim_arena_free(b.arena);
+	return bound;
+}
+
+/* ---- extensions ---- */
+
+static double run_extension(const beam *b, state *x, double *done, pim_mapper_run *r)
+{
+	const pim_mapper *m = b->m;
+	const state *p = &b->state[x->parent];
+	const pim_mapper_group *g = &m->group[b->group];
+	const pim_mapper_choice *c = &g->choice[x->choice];
+	pim_mapper_need need[64];
+	x->pj = p->pj + c->pj;
+	for (int k = 0; k < g->n_edges; k++) {
+		const joint *j = &b->joint[k];
+		int from = b->from_of[k][x->parent];
+		pim_mapper_move move = j->move[from * j->cuts + c->cut];
+		need[k] = (pim_mapper_need){
+			j->ready[from * g->n_choices + x->choice], p->run[g->edge[k].from]->done, move.cycles};
+		x->pj += pim_mapper_move_pj(m->target, move.bytes);
+	}
+	double free =
+		b->s->mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&p->units, c->units);
+	r->done = done;
+	pim_mapper_run_choice(c, b->s->mode, g->n_edges, need, free, r);
+	return r->end;
+}
+
+/* The mean over steps of when they are complete. */
+static double mean_done(const pim_mapper_run *r)
+{
+	double sum = 0;
+	for (int64_t j = 1; j <= r->choice->steps; j++)
+		sum += r->done[j];
+	return sum / (double)r->choice->steps;
+}
+
+static double tails_of(const beam *b, const state *p)
+{
+	double tails = 0;
+	for (int i = 0; i < b->group; i++)
+		tails = fmax(tails, p->run[i]->end + b->m->group[i].tail);
+	return tails;
+}
+
+static void rate(const beam *b, state *x, double *done)
+{
+	const state *p = &b->state[x->parent];
+	pim_mapper_run r;
+	pim_arena *a = pim_arena_new();
+	run_extension(b, x, done, &r);
+	x->latency = fmax(p->latency, r.end);
+	pim_mapper_units u = pim_mapper_units_take(&p->units, r.choice->units, r.end, a);
+	double tails = fmax(p->rank, r.end + b->m->group[b->group].tail);
+	double latency = latency_bound(b, x->latency, &u, tails, b->group + 1);
+	x->bound = value_bound(b, latency, x->pj, b->group + 1);
+	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : 0.1 * mean_done(&r));
+	x->rank = value_bound(b, late, x->pj, b->group + 1);
+	x->dropped = x->bound >= b->best;
+	pim_arena_free(a);
+}
+
+typedef struct worker {
+	beam *b;
+	int number, n;
+} worker;
+
+static void *rate_share(void *user)
+{
+	worker *w = user;
+	double *done = malloc(sizeof *done * (size_t)(w->b->most_steps + 1));
+	if (!done)
+		PIM_BUG("no memory for %d steps", w->b->most_steps);
+	for (int i = w->number; i < w->n; i += w->b->workers)
+		rate(w->b, &w->b->extension[i], done);
+	free(done);
+	return NULL;
+}
+
+/* Which tables a thread fills: every `workers`-th. */
+static void *fill_share(void *user)
+{
+	worker *w = user;
+	const beam *b = w->b;
+	const pim_mapper_group *g = &b->m->group[b->group];
+	int at = 0;
+	for (int k = 0; k < g->n_edges; k++) {
+		const joint *j = &b->joint[k];
+		const pim_mapper_group *from = &b->m->group[g->edge[k].from];
+		for (int f = 0; f < j->n_from; f++)
+			for (int c = 0; c < g->n_choices; c++)
+				if (at++ % b->workers == w->number)
+					pim_mapper_ready(b->m, g, &g->edge[k], &g->choice[c], from, j->from[f],
+						j->ready[f * g->n_choices + c]);
+	}
+	return NULL;
+}
+
+static void run_threads(beam *b, void *(*work)(void *), int n)
+{
+	worker w[64];
+	pthread_t thread[64];
+	bool started[64];
+	for (int i = 0; i < b->workers; i++) {
+		w[i] = (worker){b, i, n};
+		started[i] = i > 0 && !pthread_create(&thread[i], NULL, work, &w[i]);
+	}
+	for (int i = 0; i < b->workers; i++)
+		if (started[i])
+			pthread_join(thread[i], NULL);
+		else
+			work(&w[i]);
+}
+
+/* ---- tables of the group ---- */
+
+static void find_producers(beam *b, int k)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	int group = g->edge[k].from;
+	joint *j = &b->joint[k];
+	j->from = PIM_NEW(b->scratch, const pim_mapper_choice *, b->n);
+	b->from_of[k] = PIM_NEW(b->scratch, int, b->n);
+	for (int i = 0; i < b->n; i++) {
+		const pim_mapper_choice *c = b->state[i].run[group]->choice;
+		int f = 0;
+		while (f < j->n_from && j->from[f] != c)
+			f++;
+		j->from[f] = c;
+		j->n_from += f == j->n_from;
+		b->from_of[k][i] = f;
+	}
+}
+
+static void find_moves(beam *b, int k)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	joint *j = &b->joint[k];
+	for (int c = 0; c < g->n_choices; c++)
+		j->cuts = g->choice[c].cut >= j->cuts ? g->choice[c].cut + 1 : j->cuts;
+	j->move = PIM_NEW(b->scratch, pim_mapper_move, j->n_from * j->cuts);
+	bool *known = PIM_NEW(b->scratch, bool, j->n_from * j->cuts);
+	for (int f = 0; f < j->n_from; f++)
+		for (int c = 0; c < g->n_choices; c++) {
+			int at = f * j->cuts + g->choice[c].cut;
+			for (int e = 0; e < f && !known[at]; e++)
+				if (j->from[e]->cut == j->from[f]->cut) {
+					j->move[at] = j->move[e * j->cuts + g->choice[c].cut];
+					known[at] = true;
+				}
+			if (!known[at])
+				j->move[at] = pim_mapper_move_of(
+					b->m, &g->edge[k], &g->choice[c], &b->m->group[g->edge[k].from], j->from[f]);
+			known[at] = true;
+		}
+}
+
+static void find_joints(beam *b)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	b->joint = PIM_NEW(b->scratch, joint, g->n_edges + 1);
+	b->from_of = PIM_NEW(b->scratch, int *, g->n_edges + 1);
+	for (int k = 0; k < g->n_edges; k++) {
+		joint *j = &b->joint[k];
+		find_producers(b, k);
+		find_moves(b, k);
+		j->ready = PIM_NEW(b->scratch, int32_t *, j->n_from * g->n_choices);
+		for (int i = 0; i < j->n_from * g->n_choices; i++)
+			j->ready[i] = PIM_NEW(b->scratch, int32_t, g->choice[i % g->n_choices].steps);
+	}
+	if (b->s->mode != PIM_MAPPER_original)
+		run_threads(b, fill_share, 0);
+}
+
+/* ---- what is kept ---- */
+
+static int by_rank(const void *a, const void *b)
+{
+	const state *x = a, *y = b;
+	if (x->dropped != y->dropped)
+		return x->dropped ? 1 : -1;
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	if (x->parent != y->parent)
+		return x->parent < y->parent ? -1 : 1;
+	return x->choice - y->choice;
+}
+
+static bool same_class(const beam *b, const state *x, const state *y)
+{
+	const pim_mapper_choice *c = b->m->group[b->group].choice;
+	return c[x->choice].order == c[y->choice].order && c[x->choice].units == c[y->choice].units;
+}
+
+/* Moves what is kept to the front: the best of each class, at most half of the width, then by rank.
+ */
+static int keep(beam *b, int n, int width)
+{
+	qsort(b->extension, (size_t)n, sizeof *b->extension, by_rank);
+	while (n > 0 && b->extension[n - 1].dropped)
+		n--;
+	if (!width || n <= width)
+		return n;
+	b->s->complete = false;
+	state *kept = PIM_NEW(b->scratch, state, width);
+	int firsts = 0, count = 0;
+	bool *taken = PIM_NEW(b->scratch, bool, n);
+	for (int i = 0; i < n && firsts < width / 2; i++) {
+		bool known = false;
+		for (int k = 0; k < firsts && !known; k++)
+			known = same_class(b, &kept[k], &b->extension[i]);
+		if (known)
+			continue;
+		kept[firsts++] = b->extension[i];
+		taken[i] = true;
+	}
+	count = firsts;
+	for (int i = 0; i < n && count < width; i++)
+		if (!taken[i])
+			kept[count++] = b->extension[i];
+	qsort(kept, (size_t)count, sizeof *kept, by_rank);
+	memcpy(b->extension, kept, sizeof *kept * (size_t)count);
+	return count;
+}
+
+/* The extension as a state of its own. */
+static state settle(const beam *b, const state *x)
+{
+	const pim_mapper *m = b->m;
+	const state *p = &b->state[x->parent];
+	const pim_mapper_choice *c = &m->group[b->group].choice[x->choice];
+	state s = *x;
+	pim_mapper_run *r = PIM_NEW(b->arena, pim_mapper_run, 1);
+	run_extension(b, &s, PIM_NEW(b->arena, double, c->steps + 1), r);
+	s.run = PIM_NEW(b->arena, const pim_mapper_run *, m->n + 1);
+	if (b->group)
+		memcpy(s.run, p->run, sizeof *s.run * (size_t)b->group);
+	s.run[b->group] = r;
+	s.units = pim_mapper_units_take(&p->units, c->units, r->end, b->arena);
+	return s;
+}
+
+static void extend(beam *b, int width)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	b->scratch = pim_arena_new();
+	find_joints(b);
+	b->most_steps = 0;
+	for (int c = 0; c < g->n_choices; c++)
+		b->most_steps =
+			(int)g->choice[c].steps > b->most_steps ? (int)g->choice[c].steps : b->most_steps;
+	int n = b->n * g->n_choices;
+	b->extension = PIM_NEW(b->scratch, state, n + 1);
+	for (int i = 0; i < b->n; i++) {
+		b->state[i].rank = tails_of(b, &b->state[i]);
+		for (int c = 0; c < g->n_choices; c++)
+			b->extension[i * g->n_choices + c] = (state){.parent = i, .choice = c};
+	}
+	run_threads(b, rate_share, n);
+	b->s->evaluated += n;
+	n = keep(b, n, width);
+	state *next = PIM_NEW(b->arena, state, n + 1);
+	for (int i = 0; i < n; i++)
+		next[i] = settle(b, &b->extension[i]);
+	b->state = next;
+	b->n = n;
+	pim_arena_free(b->scratch);
+}
+
+static void tell(const beam *b)
+{
+	pim_job *j = b->s->job;
+	if (j && j->progress)
+		j->progress(j->progress_user, "map-network", (double)(b->group + 1) / b->m->n);
+}
+
+void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *best)
+{
+	beam b = {.m = m, .s = s, .arena = pim_arena_new()};
+	b.workers = s->threads < 1 ? 1 : s->threads > 64 ? 64 : s->threads;
+	find_floors(&b);
+	b.best = pim_mapper_value(s->objective, best->latency, best->pj);
+	s->complete = true;
+	b.state = PIM_NEW(b.arena, state, 1);
+	b.n = 1;
+	b.state[0].units = pim_mapper_units_new(m->units, b.arena);
+	for (b.group = 0; b.group < m->n && b.n > 0; b.group++) {
+		bool late = seconds_now() > s->deadline;
+		extend(&b, late ? 1 : s->width);
+		tell(&b);
+	}
+	if (b.n > 0) {
+		const state *x = &b.state[0];
+		for (int i = 1; i < b.n; i++)
+			x = b.state[i].bound < x->bound ? &b.state[i] : x;
+		for (int i = 0; i < m->n; i++)
+			best->choice[i] = x->run[i]->choice;
+		pim_mapper_evaluate(m, s->mode, best);
+	}
+	pim_arena_free(b.arena);
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper_choices.c - units, cuts, loops and tiles that one group may be given.
+ *
+ * For each number of units: cuts of the result in at most so many pieces, one unit each (the
+ * counts of each dimension: what is left of the units, halved again and again); the fastest few of
+ * them; for each, loops over every axis of the result in all orders, their counts 1, 2, 4 .. and
+ * the extent, sums innermost in as few tiles as fit the buffer. An outer loop over a sum would let
+ * no element be complete before nearly all steps are, and loops that readers walk otherwise than
+ * producers make them wait: neither is enumerated first. Of the nests that differ only in counts
+ * of equal order, cut and steps (to a power of two) the fastest stays; of those the budget takes a
+ * quarter by cycles, a half by cycles and one step of waiting, the rest by chance (seeded).
+ * What does not fit a unit's memory is left out while anything fits. Cost: the nests looked at. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "passes/mapper.h"
+
+enum { MOST_CUTS = 8, MOST_LISTED = 256, MOST_STEPS = 1024, MOST_LOOPS = 4 };
+
+typedef struct cut {
+	pim_layout layout;
+	double cycles; /* of the kernel on the largest slice */
+} cut;
+
+/* One nest that was looked at. */
+typedef struct looked {
+	pim_mapper_choice choice;
+	double cycles;
+	int bucket; /* of steps */
+	bool taken;
+} looked;
+
+typedef struct work {
+	pim_mapper *m;
+	pim_mapper_group *g;
+	pim_arena *scratch;
+	int units, n_cuts, n, room;
+	cut cut[MOST_LISTED];
+	looked *looked;
+	int64_t evaluated;
+	/* of the cut being looked at */
+	const pim_node *shadow;
+	pim_nest_trial *trial;
+	int cut_number;
+	int64_t extent[PIM_MAX_AXES];
+} work;
+
+/* ---- cuts ---- */
+
+static double slice_cycles(work *w, const pim_layout *l, int64_t *extent)
+{
+	const pim_node *s = pim_mapper_shadow(w->g->leader, l, NULL, w->scratch);
+	pim_nest_extents(s, w->g->axes, extent);
+	if (!w->g->leader->type->n_parts && !w->g->leader->type->elements)
+		return 1;
+	return (double)pim_target_kernel_cycles(w->m->target, w->g->leader, w->g->axes, extent);
+}
+
+static void add_cut(work *w, const pim_layout *l)
+{
+	for (int i = 0; i < w->n_cuts; i++)
+		if (pim_layout_equal(&w->cut[i].layout, l))
+			return;
+	int64_t extent[PIM_MAX_AXES];
+	if (w->n_cuts < MOST_LISTED)
+		w->cut[w->n_cuts++] = (cut){*l, slice_cycles(w, l, extent)};
+}
+
+static void list_cuts(work *w, pim_layout *l, int d, int64_t left)
+{
+	if (d == l->rank) {
+		add_cut(w, l);
+		return;
+	}
+	int64_t last = 0;
+	for (int64_t want = left; want >= 1; want /= 2) {
+		int64_t parts = pim_states_cut(w->g->leader, w->g->axes, d, want);
+		if (parts == last || pim_states_cut(w->g->leader, w->g->axes, d, parts) != parts)
+			continue;
+		last = parts;
+		l->parts[d] = (int32_t)parts;
+		list_cuts(w, l, d + 1, left / parts);
+	}
+	l->parts[d] = 1;
+}
+
+static int by_cycles(const void *a, const void *b)
+{
+	const cut *x = a, *y = b;
+	if (x->cycles != y->cycles)
+		return x->cycles < y->cycles ? -1 : 1;
+	int64_t k = pim_layout_slices(&x->layout) - pim_layout_slices(&y->layout);
+	if (k != 0)
+		return k < 0 ? -1 : 1;
+	return memcmp(x->layout.parts, y->layout.parts, sizeof x->layout.parts);
+}
+
+static void find_cuts(work *w)
+{
+	pim_layout l = {.rank = w->g->leader->type->n_parts > 0 ? 0 : w->g->leader->type->rank,
+		.sums = 1,
+		.copies = 1};
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		l.parts[d] = 1;
+	w->n_cuts = 0;
+	list_cuts(w, &l, 0, w->units);
+	qsort(w->cut, (size_t)w->n_cuts, sizeof *w->cut, by_cycles);
+	w->n_cuts = w->n_cuts < MOST_CUTS ? w->n_cuts : MOST_CUTS;
+}
+
+/* ---- what follows a tile ---- */
+
+static void tile_of_follower(
+	const work *w, const pim_axes *x, const pim_nest *nest, int64_t *extent)
+{
+	pim_box axes = {.n = w->g->axes->n_axes}, result, own;
+	for (int a = 0; a < axes.n; a++)
+		axes.hi[a] = nest->tile[a];
+	pim_axes_result(w->g->axes, w->g->leader->type->rank, &axes, &result);
+	pim_axes_cover(x, &result, &own);
+	for (int a = 0; a < x->n_axes; a++)
+		extent[a] = own.hi[a] - own.lo[a];
+}
+
+/* Operands that the follower brings to the tile from main memory. */
+static int64_t fetched_bytes(const work *w, int f, const int64_t *extent)
+{
+	const pim_node *n = w->g->follower[f];
+	int64_t bytes = 0;
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] && w->m->group_of[n->in[i]->id] != (int)(w->g - w->m->group))
+			bytes += pim_nest_operand_bytes(n, w->g->follower_axes[f], i, extent);
+	return bytes;
+}
+
+typedef struct toll {
+	double cycles, pj;
+} toll;
+
+/* All followers on one tile of the result. */
+static toll follow_tile(const work *w, const pim_nest *nest)
+{
+	const pim_target *t = w->m->target;
+	toll r = {0};
+	for (int f = 0; f < w->g->n_followers; f++) {
+		const pim_node *n = w->g->follower[f];
+		const pim_axes *x = w->g->follower_axes[f];
+		int64_t extent[PIM_MAX_AXES];
+		tile_of_follower(w, x, nest, extent);
+		int64_t bytes = fetched_bytes(w, f, extent);
+		r.cycles += (double)(pim_target_kernel_cycles(t, n, x, extent) + t->command_cycles);
+		r.cycles += bytes ? (double)pim_target_memory_cycles(t, bytes) : 0;
+		r.pj += pim_target_kernel_pj(t, n, x, extent) + (double)bytes * t->memory.read_pj;
+	}
+	return r;
+}
+
+static int64_t held_bytes(const work *w)
+{
+	const pim_node *n = w->g->leader;
+	int64_t bytes = 0;
+	for (int i = 0; i <= (int)n->n_in; i++)
+		bytes += pim_nest_operand_bytes(n, w->g->axes, i, w->extent);
+	return bytes;
+}
+
+/* ---- nests of one cut ---- */
+
+static int64_t order_class(const pim_nest *nest)
+{
+	int64_t class = 0;
+	for (int k = 0; k < nest->n; k++)
+		if (!nest->loop[k].spatial)
+			class = class * PIM_MAX_AXES + nest->loop[k].axis + 1;
+	return class;
+}
+
+static bool is_summed(const work *w, int axis)
+{
+	return w->g->axes->axis[axis].kind == PIM_AXIS_summed;
+}
+
+static void fill_choice(work *w, const pim_nest_result *r, looked *to)
+{
+	const pim_target *t = w->m->target;
+	const pim_nest *nest = r->nest;
+	double tiles = 1, slices = (double)pim_layout_slices(&w->cut[w->cut_number].layout);
+	for (int k = 0; k < nest->n; k++)
+		if (!nest->loop[k].spatial && !is_summed(w, nest->loop[k].axis))
+			tiles *= nest->loop[k].count;
+	toll f = follow_tile(w, nest);
+	double steps = (double)r->steps;
+	double tile_pj = pim_target_kernel_pj(t, w->g->leader, w->g->axes, nest->tile);
+	double byte_pj =
+		(t->memory.read_pj + t->memory.write_pj + t->buffer.read_pj + t->buffer.write_pj) / 2;
+	pim_mapper_choice *c = &to->choice;
+	*c = (pim_mapper_choice){.units = (int)slices, .layout = w->cut[w->cut_number].layout};
+	c->nest = r->nest;
+	c->steps = r->steps;
+	to->cycles = (double)nest->cycles + tiles * f.cycles;
+	c->step = to->cycles / steps;
+	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj);
+	c->bytes = held_bytes(w);
+	c->order = order_class(nest);
+	for (to->bucket = 0; r->steps >> to->bucket; to->bucket++)
+		;
+}
+
+/* Keeps the fastest of each class. */
+static void note(work *w, const pim_nest_result *r)
+{
+	looked now = {.bucket = 0};
+	w->evaluated++;
+	fill_choice(w, r, &now);
+	for (int i = w->n - 1; i >= 0; i--) {
+		looked *other = &w->looked[i];
+		if (other->choice.cut != w->cut_number)
+			break;
+		if (other->choice.order != now.choice.order || other->bucket != now.bucket)
+			continue;
+		now.choice.cut = w->cut_number;
+		if (now.cycles < other->cycles)
+			*other = now;
+		return;
+	}
+	if (w->n == w->room) {
+		w->room = 2 * w->room + 64;
+		w->looked = realloc(w->looked, sizeof *w->looked * (size_t)w->room);
+		if (!w->looked)
+			PIM_BUG("no memory for %d mappings", w->room);
+	}
+	now.choice.cut = w->cut_number;
+	w->looked[w->n++] = now;
+}
+
+static void try_orders(work *w, int n, int *axis, int64_t *count, int done)
+{
+	pim_nest_result r;
+	if (done >= n) {
+		if (pim_nest_trial_run(w->trial, n, axis, count, &r) && r.steps <= 4 * MOST_STEPS)
+			note(w, &r);
+		return;
+	}
+	for (int k = done; k < n; k++) {
+		int a = axis[done];
+		int64_t c = count[done];
+		axis[done] = axis[k];
+		count[done] = count[k];
+		axis[k] = a;
+		count[k] = c;
+		try_orders(w, n, axis, count, done + 1);
+		axis[k] = axis[done];
+		count[k] = count[done];
+		axis[done] = a;
+		count[done] = c;
+	}
+}
+
+static void try_counts(
+	work *w, const int *all, int n_all, int k, int n, int *axis, int64_t *count, int64_t steps)
+{
+	if (k == n_all) {
+		int own_axis[MOST_LOOPS];
+		int64_t own_count[MOST_LOOPS];
+		memcpy(own_axis, axis, sizeof own_axis);
+		memcpy(own_count, count, sizeof own_count);
+		try_orders(w, n, own_axis, own_count, 0);
+		return;
+	}
+	int64_t most, extent = pim_nest_trial_extent(w->trial, all[k], &most);
+	try_counts(w, all, n_all, k + 1, n, axis, count, steps);
+	for (int64_t c = 2; c <= most && c < 2 * extent && n < MOST_LOOPS; c *= 2) {
+		int64_t now = c < extent ? c : extent;
+		if (steps * now > MOST_STEPS)
+			break;
+		axis[n] = all[k];
+		count[n] = now;
+		try_counts(w, all, n_all, k + 1, n + 1, axis, count, steps * now);
+	}
+}
+
+static bool indexes_result(const pim_axes *x, int axis)
+{
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
+			if (x->map[x->n_inputs][d].term[t].axis == axis)
+				return true;
+	return false;
+}
+
+static void look_at_cut(work *w, int number)
+{
+	int all[PIM_MAX_AXES], n = 0, axis[MOST_LOOPS] = {0};
+	int64_t count[MOST_LOOPS] = {0}, most;
+	w->cut_number = number;
+	w->shadow = pim_mapper_shadow(w->g->leader, &w->cut[number].layout, NULL, w->scratch);
+	w->trial = pim_nest_trial_new(w->m->target, w->shadow, w->scratch);
+	pim_nest_extents(w->shadow, w->g->axes, w->extent);
+	for (int a = 0; a < w->g->axes->n_axes && n < MOST_LOOPS; a++)
+		if (indexes_result(w->g->axes, a) && !is_summed(w, a) &&
+			pim_nest_trial_extent(w->trial, a, &most) > 1 && most > 1)
+			all[n++] = a;
+	try_counts(w, all, n, 0, 0, axis, count, 1);
+}
+
+/* ---- what is kept ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+/* The best that is not taken, with so many steps of waiting counted; -1 for none. */
+static int find_best(const work *w, double waits)
+{
+	int best = -1;
+	double least = INFINITY;
+	for (int i = 0; i < w->n; i++) {
+		const looked *x = &w->looked[i];
+		double value = x->cycles + waits * x->choice.step;
+		if (!x->taken && value < least) {
+			least = value;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static int find_any(const work *w, uint64_t *random)
+{
+	uint64_t k = next_random(random) % (uint64_t)w->n;
+	for (int i = 0; i < w->n; i++) {
+		int at = (int)((k + (uint64_t)i) % (uint64_t)w->n);
+		if (!w->looked[at].taken)
+			return at;
+	}
+	return -1;
+}
+
+static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, int number)
+{
+	pim_arena *a = w->m->arena;
+	const pim_node *shadow = pim_mapper_shadow(w->g->leader, &c->layout, NULL, w->scratch);
+	pim_mapper_choice r = *c;
+	r.nest = PIM_NEW(a, pim_nest, 1);
+	*r.nest = *c->nest;
+	r.nest->loop = PIM_NEW(a, pim_loop, c->nest->n + 1);
+	r.nest->tile = PIM_NEW(a, int64_t, c->nest->n_axes + 1);
+	memcpy(r.nest->loop, c->nest->loop, sizeof *r.nest->loop * (size_t)c->nest->n);
+	memcpy(r.nest->tile, c->nest->tile, sizeof *r.nest->tile * (size_t)c->nest->n_axes);
+	shadow->plan->nest = r.nest;
+	r.spaces = pim_spaces_of(shadow, w->g->axes, a);
+	r.cut = number;
+	return r;
+}
+
+static void drop_large(work *w)
+{
+	int64_t least = INT64_MAX, have = w->m->target->memory.bytes;
+	for (int i = 0; i < w->n; i++)
+		least = w->looked[i].choice.bytes < least ? w->looked[i].choice.bytes : least;
+	have = have > least ? have : least;
+	for (int i = 0; i < w->n; i++)
+		w->looked[i].taken = w->looked[i].choice.bytes > have;
+}
+
+/* Numbers a cut among those of the group. */
+static int number_cut(const pim_mapper_choice *all, int n, const pim_layout *l)
+{
+	int next = 0;
+	for (int i = 0; i < n; i++) {
+		if (pim_layout_equal(&all[i].layout, l))
+			return all[i].cut;
+		next = all[i].cut >= next ? all[i].cut + 1 : next;
+	}
+	return next;
+}
+
+static bool holds(const pim_mapper_choice *all, int n, const pim_mapper_choice *c)
+{
+	for (int i = 0; i < n; i++)
+		if (all[i].nest->n == c->nest->n && pim_layout_equal(&all[i].layout, &c->layout) &&
+			!memcmp(all[i].nest->loop, c->nest->loop, sizeof(pim_loop) * (size_t)c->nest->n))
+			return true;
+	return false;
+}
+
+static void keep_best(work *w, const pim_mapper_offer *o, pim_mapper_choice *all, int *n)
+{
+	uint64_t random = o->seed * 2654435761u + (uint64_t)w->units;
+	drop_large(w);
+	for (int k = 0; k < o->budget; k++) {
+		int i = 4 * k < o->budget		? find_best(w, 0)
+				: 4 * k < 3 * o->budget ? find_best(w, 1)
+										: find_any(w, &random);
+		if (i < 0)
+			return;
+		w->looked[i].taken = true;
+		const pim_mapper_choice *c = &w->looked[i].choice;
+		if (!holds(all, *n, c)) {
+			all[*n] = copy_choice(w, c, number_cut(all, *n, &c->layout));
+			++*n;
+		}
+	}
+}
+
+static void find_least(pim_mapper_group *g)
+{
+	g->least_cycles = g->least_step = g->least_area = g->least_pj = INFINITY;
+	for (int i = 0; i < g->n_choices; i++) {
+		const pim_mapper_choice *c = &g->choice[i];
+		double cycles = c->step * (double)c->steps;
+		g->least_cycles = fmin(g->least_cycles, cycles);
+		g->least_step = fmin(g->least_step, c->step);
+		g->least_area = fmin(g->least_area, cycles * c->units);
+		g->least_pj = fmin(g->least_pj, c->pj);
+	}
+}
+
+int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
+{
+	pim_mapper_group *g = &m->group[i];
+	work w = {.m = m, .g = g, .scratch = pim_arena_new()};
+	pim_mapper_choice *all = PIM_NEW(m->arena, pim_mapper_choice, o->n_units * o->budget + 1);
+	int n = 0;
+	for (int u = 0; u < o->n_units; u++) {
+		w.units = o->units[u];
+		w.n = 0;
+		find_cuts(&w);
+		for (int k = 0; k < w.n_cuts; k++)
+			look_at_cut(&w, k);
+		keep_best(&w, o, all, &n);
+	}
+	free(w.looked);
+	pim_arena_free(w.scratch);
+	g->choice = all;
+	g->n_choices = n;
+	find_least(g);
+	return w.evaluated;
+}
+
+double pim_mapper_work(const pim_mapper *m, int i)
+{
+	const pim_mapper_group *g = &m->group[i];
+	int64_t extent[PIM_MAX_AXES];
+	for (int a = 0; a < g->axes->n_axes; a++)
+		extent[a] = g->axes->axis[a].size;
+	double cycles = (double)pim_target_kernel_cycles(m->target, g->leader, g->axes, extent);
+	for (int f = 0; f < g->n_followers; f++) {
+		for (int a = 0; a < g->follower_axes[f]->n_axes; a++)
+			extent[a] = g->follower_axes[f]->axis[a].size;
+		cycles += (double)pim_target_kernel_cycles(
+			m->target, g->follower[f], g->follower_axes[f], extent);
+	}
+	return cycles;
+}

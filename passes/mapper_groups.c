@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper_groups.c - groups of a graph and the edges between them.
+ *
+ * An element-wise op follows the latest group among its inputs when that group's value has its
+ * shape and is not moved in between: it then works on each tile of the leader as soon as it is
+ * there. What other groups bring to it is an edge of the whole group. Ops that only move elements
+ * are on the way of an edge. */
+#include "passes/mapper.h"
+
+#include <string.h>
+
+static bool is_leaf(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
+}
+
+static bool only_moves(const pim_node *n)
+{
+	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_move && n->type->n_parts == 0;
+}
+
+static bool same_dims(const pim_type *a, const pim_type *b)
+{
+	return a->rank == b->rank && a->n_parts == 0 && b->n_parts == 0 &&
+		   !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
+}
+
+/* The latest group that an input comes from; -1 for none. */
+static int find_source(const pim_mapper *m, const pim_node *n)
+{
+	if (!n || is_leaf(n))
+		return -1;
+	if (m->group_of[n->id] >= 0)
+		return m->group_of[n->id];
+	int latest = -1;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		int from = find_source(m, n->in[i]);
+		latest = from > latest ? from : latest;
+	}
+	return latest;
+}
+
+/* The group that an element-wise op follows; -1: it leads one. */
+static int find_leader(const pim_mapper *m, const pim_node *n)
+{
+	if (!(pim_op_at((pim_op)n->op)->flags & PIM_OPF_elementwise))
+		return -1;
+	int latest = -1;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		int from = find_source(m, n->in[i]);
+		latest = from > latest ? from : latest;
+	}
+	if (latest < 0 || !same_dims(m->group[latest].leader->type, n->type))
+		return -1;
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (find_source(m, n->in[i]) == latest && m->group_of[n->in[i]->id] != latest)
+			return -1;
+	return latest;
+}
+
+static void add_follower(pim_mapper *m, pim_mapper_group *g, const pim_node *n)
+{
+	const pim_node **more = PIM_NEW(m->arena, const pim_node *, g->n_followers + 1);
+	const pim_axes **axes = PIM_NEW(m->arena, const pim_axes *, g->n_followers + 1);
+	for (int i = 0; i < g->n_followers; i++) {
+		more[i] = g->follower[i];
+		axes[i] = g->follower_axes[i];
+	}
+	more[g->n_followers] = n;
+	axes[g->n_followers++] = pim_axes_new(n, m->arena);
+	g->follower = more;
+	g->follower_axes = axes;
+}
+
+/* ---- which axes of a leader a dimension goes by ---- */
+
+static uint32_t axes_of(const pim_index *index)
+{
+	uint32_t set = 0;
+	for (int t = 0; t < index->n; t++)
+		set |= 1u << index->term[t].axis;
+	return set;
+}
+
+/* by_dim of an op's result, carried to its input. */
+static void carry_back(const pim_node *n, const pim_axes *x, int input, uint32_t *by_dim)
+{
+	uint32_t by_axis[PIM_MAX_AXES] = {0}, in[PIM_MAX_RANK] = {0};
+	for (int d = 0; d < n->type->rank; d++)
+		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
+			by_axis[x->map[x->n_inputs][d].term[t].axis] |= by_dim[d];
+	for (int d = 0; d < n->in[input]->type->rank && !(x->whole && x->whole[input]); d++)
+		for (int t = 0; t < x->map[input][d].n; t++)
+			in[d] |= by_axis[x->map[input][d].term[t].axis];
+	memcpy(by_dim, in, sizeof in);
+}
+
+static void find_dependence(const pim_mapper_group *g, pim_mapper_edge *e)
+{
+	if (e->reader == g->leader) {
+		for (int d = 0; d < g->leader->in[e->input]->type->rank; d++)
+			if (!(g->axes->whole && g->axes->whole[e->input]))
+				e->by_dim[d] = axes_of(&g->axes->map[e->input][d]);
+	} else {
+		for (int d = 0; d < e->reader->type->rank; d++)
+			e->by_dim[d] = axes_of(&g->axes->map[g->axes->n_inputs][d]);
+		for (int i = 0; i < g->n_followers; i++)
+			if (g->follower[i] == e->reader)
+				carry_back(e->reader, g->follower_axes[i], e->input, e->by_dim);
+	}
+	for (int k = 0; k < e->n_way; k++)
+		carry_back(e->way[k], e->way_axes[k], e->way_input[k], e->by_dim);
+}
+
+/* Is index size-1 of every dimension read? The window may reach past it (pad) only along an axis
+ * that moves by one. */
+static bool reads_end(const pim_node *n, const pim_axes *x, int input, pim_box *result)
+{
+	pim_box axes, box;
+	int64_t lo[PIM_MAX_RANK], hi[PIM_MAX_RANK];
+	pim_axes_cover(x, result, &axes);
+	pim_axes_demand(x, n, input, &axes, &box, lo, hi);
+	bool whole = x->whole && x->whole[input];
+	for (int d = 0; d < box.n && !whole; d++) {
+		const pim_index *index = &x->map[input][d];
+		bool reached = hi[d] <= 0;
+		for (int t = 0; t < index->n; t++)
+			reached =
+				reached || (index->term[t].coef == 1 && x->axis[index->term[t].axis].size > hi[d]);
+		if (!reached || box.hi[d] != n->in[input]->type->dims[d])
+			return false;
+	}
+	*result = box;
+	return true;
+}
+
+static bool reads_corner(const pim_mapper_group *g, const pim_mapper_edge *e)
+{
+	pim_box box = pim_box_of(e->reader->type);
+	const pim_axes *x = g->axes;
+	for (int i = 0; i < g->n_followers; i++)
+		x = g->follower[i] == e->reader ? g->follower_axes[i] : x;
+	if (!reads_end(e->reader, x, e->input, &box))
+		return false;
+	for (int k = 0; k < e->n_way; k++)
+		if (!reads_end(e->way[k], e->way_axes[k], e->way_input[k], &box))
+			return false;
+	uint32_t seen = 0;
+	for (int d = 0; d < PIM_MAX_RANK; d++) {
+		if (seen & e->by_dim[d])
+			return false;
+		seen |= e->by_dim[d];
+	}
+	return true;
+}
+
+/* ---- edges ---- */
+
+enum { MOST_WAY = 16 };
+
+typedef struct walk {
+	pim_mapper *m;
+	int group, n, room;
+	pim_mapper_edge *edge;
+	const pim_node *reader;
+	int input, n_way;
+	const pim_node *way[MOST_WAY];
+	int way_input[MOST_WAY];
+} walk;
+
+static void add_edge(walk *w, int from)
+{
+	pim_arena *a = w->m->arena;
+	if (w->n == w->room) {
+		pim_mapper_edge *more = PIM_NEW(a, pim_mapper_edge, w->room = 2 * w->room + 4);
+		if (w->n)
+			memcpy(more, w->edge, sizeof *more * (size_t)w->n);
+		w->edge = more;
+	}
+	pim_mapper_edge *e = &w->edge[w->n++];
+	*e = (pim_mapper_edge){.from = from, .reader = w->reader, .input = w->input, .n_way = w->n_way};
+	e->way = PIM_NEW(a, const pim_node *, w->n_way + 1);
+	e->way_input = PIM_NEW(a, int, w->n_way + 1);
+	e->way_axes = PIM_NEW(a, const pim_axes *, w->n_way + 1);
+	for (int k = 0; k < w->n_way; k++) {
+		e->way[k] = w->way[k];
+		e->way_input[k] = w->way_input[k];
+		e->way_axes[k] = pim_axes_new(w->way[k], a);
+	}
+	const pim_mapper_group *g = &w->m->group[w->group];
+	e->whole = w->m->group[from].leader->type->n_parts > 0;
+	if (!e->whole) {
+		find_dependence(g, e);
+		e->corner = w->reader->type->n_parts == 0 && reads_corner(g, e);
+	}
+	w->m->group[from].n_users++;
+}
+
+static void walk_back(walk *w, const pim_node *v)
+{
+	if (!v || is_leaf(v))
+		return;
+	int from = w->m->group_of[v->id];
+	if (from == w->group)
+		return;
+	if (from >= 0 || w->n_way == MOST_WAY) {
+		add_edge(w, from >= 0 ? from : find_source(w->m, v));
+		return;
+	}
+	for (uint32_t i = 0; i < v->n_in; i++) {
+		w->way[w->n_way] = v;
+		w->way_input[w->n_way++] = (int)i;
+		walk_back(w, v->in[i]);
+		w->n_way--;
+	}
+}
+
+static void find_edges(pim_mapper *m, int group)
+{
+	pim_mapper_group *g = &m->group[group];
+	walk w = {.m = m, .group = group};
+	for (int k = -1; k < g->n_followers; k++) {
+		w.reader = k < 0 ? g->leader : g->follower[k];
+		for (w.input = 0; w.input < (int)w.reader->n_in; w.input++)
+			walk_back(&w, w.reader->in[w.input]);
+	}
+	g->edge = w.edge;
+	g->n_edges = w.n;
+}
+
+pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a)
+{
+	pim_mapper *m = PIM_NEW(a, pim_mapper, 1);
+	*m = (pim_mapper){.graph = g, .target = t, .arena = a, .units = t->units};
+	m->classes = pim_classes_new(g, a);
+	m->group_of = PIM_NEW(a, int, g->n_ids);
+	m->group = PIM_NEW(a, pim_mapper_group, g->n_ids + 1);
+	PIM_EACH_NODE(n, g)
+	{
+		m->group_of[n->id] = -1;
+		if (is_leaf(n) || only_moves(n))
+			continue;
+		int leader = f == PIM_FOLLOWERS_share ? find_leader(m, n) : -1;
+		m->group_of[n->id] = leader >= 0 ? leader : m->n;
+		if (leader >= 0)
+			add_follower(m, &m->group[leader], n);
+		else
+			m->group[m->n++] = (pim_mapper_group){.leader = n, .axes = pim_axes_new(n, a)};
+	}
+	for (int i = 0; i < m->n; i++)
+		find_edges(m, i);
+	return m;
+}
+
+/* ---- layouts of what follows ---- */
+
+pim_layout pim_mapper_layout_of(
+	const pim_mapper *m, const pim_node *leader, const pim_layout *l, const pim_node *n)
+{
+	if (n == leader || same_dims(n->type, leader->type))
+		return *l;
+	pim_layout r = {.rank = n->type->n_parts > 0 ? 0 : n->type->rank, .sums = 1, .copies = 1};
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		r.parts[d] = 1;
+	int32_t parts[PIM_MAX_RANK];
+	pim_cuts cuts = pim_cuts_of(m->classes, leader, l);
+	if (n->type->n_parts == 0 && cuts.n > 0 && pim_cuts_apply(m->classes, n, &cuts, parts))
+		memcpy(r.parts, parts, sizeof parts);
+	return r;
+}
+
+pim_node *pim_mapper_shadow(const pim_node *n, const pim_layout *l, pim_nest *nest, pim_arena *a)
+{
+	pim_node *s = pim_arena_alloc(a, sizeof *s + n->n_in * sizeof *s->in);
+	memcpy(s, n, sizeof *s + n->n_in * sizeof *s->in);
+	s->plan = PIM_NEW(a, pim_plan, 1);
+	s->plan->set = -1;
+	s->plan->layout = PIM_NEW(a, pim_layout, 1);
+	*s->plan->layout = *l;
+	s->plan->nest = nest;
+	return s;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper_reads.c - which steps of a producer each step of a reader waits for, over all places.
+ *
+ * The box of the producer's value that a data space reads is a product of ranges; range d moves
+ * with some axes of the reader only (by_dim), followed back through followers and moves. Dimensions
+ * that move with common axes are looked at together, the others apart: per such part one table over
+ * the positions of its temporal digits, each entry the largest over the positions of its spatial
+ * digits. The ready step is 1 + R0 + the sum of the entries. That is exact over all places: parts
+ * share no digit, so the place that is latest in one part can be latest in all; and as completion
+ * times only rise with steps, waiting for the largest ready step of all places is what the last
+ * place to complete the step waits for (max and + commute), so `done` is that of places which run
+ * on their own, too. A part of more than MOST_POSITIONS positions waits for all of its ranges.
+ * Cost: sum over parts of their positions, and the reader's steps. */
+#include "passes/mapper.h"
+
+#include <string.h>
+
+enum { MOST_POSITIONS = 1 << 15 };
+
+/* Dimensions of the value that move together, and the digits of the reader they move with. */
+typedef struct part {
+	uint32_t axes, dims;
+	int n;
+	int digit[2 * PIM_MAX_AXES];
+	int64_t coef[2 * PIM_MAX_AXES]; /* temporal: of the position; spatial: of the place */
+	int64_t times, places;
+	int32_t *table; /* by temporal position; -1: nothing is needed */
+} part;
+
+typedef struct reading {
+	const pim_mapper_group *g, *from;
+	const pim_mapper_edge *e;
+	const pim_spaces *reader, *producer;
+} reading;
+
+static uint32_t digit_axes(const pim_spaces *s)
+{
+	uint32_t set = 0;
+	for (int i = 0; i < s->n; i++)
+		if (s->digit[i].count > 1)
+			set |= 1u << s->digit[i].axis;
+	return set;
+}
+
+/* Joins dimensions that share axes with digits. Returns how many parts there are. */
+static int find_parts(const reading *r, part *p)
+{
+	uint32_t moving = digit_axes(r->reader);
+	int n = 0, rank = r->from->leader->type->rank;
+	for (int d = 0; d < rank; d++) {
+		part now = {.axes = r->e->by_dim[d] & moving, .dims = 1u << d};
+		int kept = 0;
+		for (int k = 0; k < n; k++)
+			if (p[k].axes & now.axes) {
+				now.axes |= p[k].axes;
+				now.dims |= p[k].dims;
+			} else {
+				p[kept++] = p[k];
+			}
+		n = kept;
+		p[n++] = now;
+	}
+	return n;
+}
+
+/* False when there are too many positions. */
+static bool number_positions(const pim_spaces *s, part *p)
+{
+	p->times = p->places = 1;
+	for (int i = s->n - 1; i >= 0; i--) {
+		if (s->digit[i].count == 1 || !(p->axes >> s->digit[i].axis & 1))
+			continue;
+		int64_t *all = s->digit[i].spatial ? &p->places : &p->times;
+		p->digit[p->n] = i;
+		p->coef[p->n++] = *all;
+		*all *= s->digit[i].count;
+		if (p->times * p->places > MOST_POSITIONS)
+			return false;
+	}
+	return true;
+}
+
+/* The reader's axes at a position; axes without digits there in full. False when empty. */
+static bool box_at(const pim_spaces *s, const part *p, int64_t time, int64_t place, pim_box *axes)
+{
+	int64_t end[PIM_MAX_AXES];
+	axes->n = s->n_axes;
+	for (int a = 0; a < s->n_axes; a++) {
+		axes->lo[a] = 0;
+		axes->hi[a] = end[a] = s->size[a];
+	}
+	for (int k = p->n - 1; k >= 0; k--) { /* outer to inner: pieces first */
+		const pim_digit *d = &s->digit[p->digit[k]];
+		int64_t value = (d->spatial ? place : time) / p->coef[k] % d->count;
+		int64_t start = d->piece ? value * s->size[d->axis] / d->count : value * d->inner;
+		end[d->axis] = d->piece ? (value + 1) * s->size[d->axis] / d->count : end[d->axis];
+		axes->lo[d->axis] += start;
+		axes->hi[d->axis] = axes->lo[d->axis] + s->tile[d->axis];
+	}
+	bool any = true;
+	for (int a = 0; a < s->n_axes; a++) {
+		axes->hi[a] = axes->hi[a] < end[a] ? axes->hi[a] : end[a];
+		any = any && axes->lo[a] < axes->hi[a];
+	}
+	return any;
+}
+
+static const pim_axes *axes_of_reader(const pim_mapper_group *g, const pim_node *reader)
+{
+	for (int i = 0; i < g->n_followers; i++)
+		if (g->follower[i] == reader)
+			return g->follower_axes[i];
+	return g->axes;
+}
+
+bool pim_mapper_trace(
+	const pim_mapper_group *g, const pim_mapper_edge *e, const pim_box *axes, pim_box *box)
+{
+	pim_box at;
+	if (e->reader == g->leader) {
+		pim_axes_demand(g->axes, e->reader, e->input, axes, box, NULL, NULL);
+	} else {
+		const pim_axes *x = axes_of_reader(g, e->reader);
+		pim_axes_result(g->axes, e->reader->type->rank, axes, box);
+		pim_axes_cover(x, box, &at);
+		pim_axes_demand(x, e->reader, e->input, &at, box, NULL, NULL);
+	}
+	for (int k = 0; k < e->n_way && !pim_box_empty(box); k++) {
+		pim_axes_cover(e->way_axes[k], box, &at);
+		pim_axes_demand(e->way_axes[k], e->way[k], e->way_input[k], &at, box, NULL, NULL);
+	}
+	return !pim_box_empty(box);
+}
+
+/* What indices lo..hi of dimension d of the producer's value add to the ready step. */
+static int64_t ready_part(const reading *r, int d, int64_t lo, int64_t hi)
+{
+	const pim_axes *y = r->from->axes;
+	const pim_index *index = &y->map[y->n_inputs][d];
+	if (index->n == 1 && index->term[0].coef == 1 && index->offset == 0)
+		return pim_spaces_axis_ready(r->producer, index->term[0].axis, lo, hi);
+	pim_box box = pim_box_of(r->from->leader->type), axes;
+	box.lo[d] = lo;
+	box.hi[d] = hi;
+	pim_axes_cover(y, &box, &axes);
+	int64_t sum = 0;
+	for (int t = 0; t < index->n; t++) {
+		int axis = index->term[t].axis;
+		sum += pim_spaces_axis_ready(r->producer, axis, axes.lo[axis], axes.hi[axis]);
+	}
+	return sum;
+}
+
+/* The latest ready step that was asked for, by dimension: neighbours often ask the same. */
+typedef struct answer {
+	int64_t lo, hi, ready;
+} answer;
+
+static int64_t ready_of_part(const reading *r, const part *p, const pim_box *box, answer *known)
+{
+	int64_t sum = 0;
+	for (int d = 0; d < r->from->leader->type->rank; d++) {
+		if (!(p->dims >> d & 1))
+			continue;
+		if (known[d].lo != box->lo[d] || known[d].hi != box->hi[d])
+			known[d] = (answer){box->lo[d], box->hi[d], ready_part(r, d, box->lo[d], box->hi[d])};
+		sum += known[d].ready;
+	}
+	return sum;
+}
+
+static void fill_table(const reading *r, part *p, pim_arena *scratch)
+{
+	answer known[PIM_MAX_RANK] = {{0}};
+	p->table = PIM_NEW(scratch, int32_t, p->times);
+	for (int64_t time = 0; time < p->times; time++) {
+		int64_t most = -1;
+		for (int64_t place = 0; place < p->places; place++) {
+			pim_box axes, box;
+			if (!box_at(r->reader, p, time, place, &axes) ||
+				!pim_mapper_trace(r->g, r->e, &axes, &box))
+				continue;
+			int64_t ready = ready_of_part(r, p, &box, known);
+			most = ready > most ? ready : most;
+		}
+		p->table[time] = (int32_t)most;
+	}
+}
+
+/* Adds a part's entries to the ready steps; -1 stays. */
+static void add_part(const pim_spaces *s, const part *p, int64_t steps, int32_t *ready)
+{
+	int64_t value[2 * PIM_MAX_AXES] = {0}, at = 0;
+	int64_t coef[2 * PIM_MAX_AXES] = {0};
+	for (int k = 0; k < p->n; k++)
+		if (!s->digit[p->digit[k]].spatial)
+			coef[p->digit[k]] = p->coef[k];
+	for (int64_t j = 0; j < steps; j++) {
+		ready[j] = ready[j] < 0 || p->table[at] < 0 ? -1 : ready[j] + p->table[at];
+		for (int i = s->n - 1; i >= 0; i--) {
+			if (s->digit[i].spatial)
+				continue;
+			at += coef[i];
+			if (++value[i] < s->digit[i].count)
+				break;
+			at -= coef[i] * value[i];
+			value[i] = 0;
+		}
+	}
+}
+
+void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p,
+	int32_t *ready)
+{
+	(void)m;
+	reading r = {.g = g, .from = from, .e = e, .reader = c->spaces, .producer = p->spaces};
+	for (int64_t j = 0; j < c->steps; j++)
+		ready[j] = (int32_t)(e->whole ? p->steps : 1 + p->spaces->last);
+	if (e->whole)
+		return;
+	pim_arena *scratch = pim_arena_new();
+	part parts[PIM_MAX_RANK];
+	int n = find_parts(&r, parts);
+	for (int k = 0; k < n; k++) {
+		if (!number_positions(r.reader, &parts[k])) {
+			parts[k].n = 0;
+			parts[k].times = parts[k].places = 1;
+		}
+		fill_table(&r, &parts[k], scratch);
+		add_part(r.reader, &parts[k], c->steps, ready);
+	}
+	for (int64_t j = 0; j < c->steps; j++)
+		ready[j] = ready[j] < 0 ? 0 : ready[j];
+	pim_arena_free(scratch);
+}
+
+pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p)
+{
+	if (e->whole)
+		return (pim_mapper_move){0};
+	pim_arena *scratch = pim_arena_new();
+	const pim_node *value = e->reader->in[e->input];
+	pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, value);
+	pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, scratch);
+	reader->in[e->input] = pim_mapper_shadow(value, &held, NULL, scratch);
+	bool all = p->units == m->units && c->units == m->units;
+	pim_estimate s = pim_input_estimate(
+		m->target, reader, e->input, all ? PIM_CREWS_same : PIM_CREWS_apart, scratch);
+	pim_arena_free(scratch);
+	return (pim_mapper_move){.cycles = (double)(s.incoming + s.compute), .bytes = s.bytes};
+}

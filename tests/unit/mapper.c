@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper - the search for mappings of networks against exhaustive twins, on random small ones.
+ *
+ * Ready steps against all places and steps of both ops; runs against places that run on their own;
+ * plans of the beam with unlimited width against all combinations of choices; bounds below what is
+ * found; the papers' strategies never better; any number of threads alike. */
+#include "passes/mapper.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+static unsigned long long state = 11;
+static int pick(int lo, int hi)
+{
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return lo + (int)((state >> 33) % (unsigned long long)(hi - lo + 1));
+}
+
+static const pim_target *random_machine(pim_arena *a)
+{
+	pim_target *t = PIM_NEW(a, pim_target, 1);
+	t->name = "small";
+	t->clock_hz = 1e9;
+	t->network.size[0] = pick(2, 4);
+	t->network.size[1] = pick(1, 2);
+	t->network.size[2] = 1;
+	t->units = t->network.size[0] * t->network.size[1];
+	t->network.link_bytes_per_cycle = pick(4, 64);
+	t->network.hop_cycles = 1;
+	t->network.hop_pj = 1;
+	t->memory = (pim_memory){1 << 26, pick(16, 256), pick(0, 4), 1, 1};
+	t->buffer = (pim_memory){pick(0, 1) ? 1024 : 1 << 20, 128, 1, 0.1, 0.1};
+	t->matrix.rows = t->matrix.columns = pick(1, 4);
+	t->matrix.mac_pj = 1;
+	t->vector.lanes = pick(1, 4);
+	t->vector.step_pj = 0.5;
+	t->command_cycles = 1;
+	t->static_w = 0.01;
+	return t;
+}
+
+/* Convolutions with what may stand between two of them, a pooling behind. */
+static pim_module *make_images(pim_context *c)
+{
+	static const char *const between[] = {"relu %a : f32[1,4,6,6]", "add %a, %x : f32[1,4,6,6]",
+		"transpose %a {perm = [0, 1, 3, 2]} : f32[1,4,6,6]"};
+	static const char *const second[] = {
+		"conv %m, %v {pads = [1, 1, 1, 1]} : f32[1,4,6,6]", "conv %m, %w1 : f32[1,4,6,6]"};
+	pim_text text = {.n = 0};
+	pim_text_printf(&text,
+		"module {\n  graph @main(%%x: f32[1,4,6,6]) {\n    %%w = constant {absent = 1} : "
+		"f32[4,4,3,3]\n"
+		"    %%v = constant {absent = 1} : f32[4,4,3,3]\n    %%w1 = constant {absent = 1} : "
+		"f32[4,4,1,1]\n    %%a = conv %%x, %%w {pads = [1, 1, 1, 1]} : f32[1,4,6,6]\n    %%m = "
+		"%s\n    "
+		"%%b = %s\n",
+		between[pick(0, 2)], second[pick(0, 1)]);
+	if (pick(0, 1))
+		pim_text_str(&text, "    %r = add %b, %a : f32[1,4,6,6]\n");
+	else
+		pim_text_str(
+			&text, "    %r = max_pool %b {kernel = [2, 2], strides = [2, 2]} : f32[1,4,3,3]\n");
+	pim_text_str(&text, "    return %r\n  }\n}\n");
+	pim_module *m = pim_module_parse(c, "images", text.s, text.n);
+	CHECK(m);
+	return m;
+}
+
+/* Attention: the keys transposed, heads split off. */
+static pim_module *make_tokens(pim_context *c)
+{
+	static const char text[] =
+		"module {\n  graph @main(%x: f32[1,6,8]) {\n    %w = constant {absent = 1} : f32[8,8]\n"
+		"    %q = matmul %x, %w : f32[1,6,8]\n"
+		"    %h = reshape %q {shape = [1, 6, 2, 4]} : f32[1,6,2,4]\n"
+		"    %t = transpose %h {perm = [0, 2, 1, 3]} : f32[1,2,6,4]\n"
+		"    %k = transpose %h {perm = [0, 2, 3, 1]} : f32[1,2,4,6]\n"
+		"    %s = matmul %t, %k : f32[1,2,6,6]\n"
+		"    %p = softmax %s {axis = 3} : f32[1,2,6,6]\n"
+		"    return %p\n  }\n}\n";
+	pim_module *m = pim_module_parse(c, "tokens", text, sizeof text - 1);
+	CHECK(m);
+	return m;
+}
+
+typedef struct net {
+	pim_context *c;
+	pim_mapper *m;
+} net;
+
+static net make_net(int budget, pim_mapper_followers f)
+{
+	net n = {.c = pim_context_new()};
+	pim_module *module = pick(0, 3) ? make_images(n.c) : make_tokens(n.c);
+	pim_graph *g = module->graphs[0];
+	n.m = pim_mapper_new(g, random_machine(module->arena), f, module->arena);
+	for (int i = 0; i < n.m->n; i++) {
+		int units = pick(1, n.m->units);
+		pim_mapper_offer o = {
+			.n_units = 1, .units = &units, .budget = budget, .seed = (uint64_t)pick(0, 99)};
+		CHECK(pim_mapper_choose(n.m, i, &o) > 0 && n.m->group[i].n_choices > 0);
+		n.m->group[i].work = pim_mapper_work(n.m, i);
+	}
+	pim_mapper_find_tails(n.m);
+	return n;
+}
+
+/* ---- ready steps and runs ---- */
+
+/* The ready step of one data space, by every place and step of the producer; -1: needs nothing. */
+static int64_t ready_exactly(const pim_mapper *m, const pim_mapper_group *g,
+	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_choice *p, int64_t place,
+	int64_t step)
+{
+	pim_box axes, box, made;
+	if (!pim_spaces_box(c->spaces, place, step, &axes) || !pim_mapper_trace(g, e, &axes, &box))
+		return 0;
+	pim_axes_cover(m->group[e->from].axes, &box, &made);
+	return pim_spaces_ready_exhaustive(p->spaces, &made);
+}
+
+/* done of the group when every place runs on its own, each waiting for its own spaces only. */
+static void run_places(const pim_mapper *m, int i, const pim_mapper_choice *c,
+	const pim_mapper_choice *const *chosen, double *const *done, double free, double *own)
+{
+	const pim_mapper_group *g = &m->group[i];
+	double lag = 0;
+	for (int k = 0; k < g->n_edges; k++)
+		lag += pim_mapper_move_of(
+			m, &g->edge[k], c, &m->group[g->edge[k].from], chosen[g->edge[k].from])
+				   .cycles;
+	lag /= (double)c->steps;
+	for (int64_t j = 0; j <= c->steps; j++)
+		own[j] = 0;
+	for (int64_t place = 0; place < c->spaces->places; place++) {
+		double now = free, arrived = free;
+		for (int64_t j = 0; j < c->steps; j++) {
+			for (int k = 0; k < g->n_edges; k++) {
+				int from = g->edge[k].from;
+				int64_t ready = ready_exactly(m, g, &g->edge[k], c, chosen[from], place, j);
+				arrived = fmax(arrived, done[from][ready]);
+			}
+			arrived += lag;
+			now = fmax(now, arrived) + c->step;
+			own[j + 1] = fmax(own[j + 1], now);
+		}
+	}
+}
+
+static int64_t check_runs(void)
+{
+	net n = make_net(6, pick(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own);
+	pim_mapper *m = n.m;
+	pim_arena *a = m->arena;
+	const pim_mapper_choice **chosen = PIM_NEW(a, const pim_mapper_choice *, m->n);
+	double **done = PIM_NEW(a, double *, m->n);
+	int64_t compared = 0;
+	for (int i = 0; i < m->n; i++) {
+		const pim_mapper_group *g = &m->group[i];
+		const pim_mapper_choice *c = chosen[i] = &g->choice[pick(0, g->n_choices - 1)];
+		pim_mapper_need need[16];
+		double free = pick(0, 100);
+		for (int k = 0; k < g->n_edges; k++) {
+			int from = g->edge[k].from;
+			int32_t *ready = PIM_NEW(a, int32_t, c->steps);
+			pim_mapper_ready(m, g, &g->edge[k], c, &m->group[from], chosen[from], ready);
+			for (int64_t j = 0; j < c->steps; j++) {
+				int64_t exact = 0;
+				for (int64_t place = 0; place < c->spaces->places; place++) {
+					int64_t one = ready_exactly(m, g, &g->edge[k], c, chosen[from], place, j);
+					exact = one > exact ? one : exact;
+				}
+				CHECK(ready[j] == exact);
+				compared++;
+			}
+			need[k] = (pim_mapper_need){ready, done[from],
+				pim_mapper_move_of(m, &g->edge[k], c, &m->group[from], chosen[from]).cycles};
+		}
+		pim_mapper_run r = {.done = done[i] = PIM_NEW(a, double, c->steps + 1)};
+		pim_mapper_run_choice(c, PIM_MAPPER_overlap, g->n_edges, need, free, &r);
+		double *own = PIM_NEW(a, double, c->steps + 1);
+		run_places(m, i, c, chosen, done, free, own);
+		for (int64_t j = 1; j <= c->steps; j++)
+			CHECK(fabs(own[j] - r.done[j]) <= 1e-9 * own[j]);
+	}
+	pim_context_free(n.c);
+	return compared;
+}
+
+/* ---- plans ---- */
+
+typedef struct twin {
+	const pim_mapper *m;
+	pim_mapper_search s;
+	pim_mapper_plan *plan;
+	double best;
+	long plans;
+} twin;
+
+static void try_all(twin *w, int i)
+{
+	if (i == w->m->n) {
+		pim_mapper_evaluate(w->m, w->s.mode, w->plan);
+		w->best = fmin(w->best, pim_mapper_value(w->s.objective, w->plan->latency, w->plan->pj));
+		w->plans++;
+		return;
+	}
+	for (int c = 0; c < w->m->group[i].n_choices; c++) {
+		w->plan->choice[i] = &w->m->group[i].choice[c];
+		try_all(w, i + 1);
+	}
+}
+
+static double search(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *p)
+{
+	pim_mapper_beam(m, s, p);
+	return pim_mapper_value(s->objective, p->latency, p->pj);
+}
+
+static bool same_plan(const pim_mapper *m, const pim_mapper_plan *p, const pim_mapper_plan *q)
+{
+	return !memcmp(p->choice, q->choice, sizeof *p->choice * (size_t)m->n) &&
+		   p->latency == q->latency && p->pj == q->pj;
+}
+
+static long check_plans(void)
+{
+	net n = make_net(5, PIM_FOLLOWERS_share);
+	pim_mapper *m = n.m;
+	twin w = {.m = m, .plan = pim_mapper_plan_new(m, m->arena), .best = INFINITY};
+	w.s = (pim_mapper_search){.mode = pick(0, 3) ? PIM_MAPPER_overlap : PIM_MAPPER_original,
+		.objective = (pim_mapper_objective)pick(0, PIM_OBJECTIVE_COUNT - 1),
+		.threads = 1,
+		.deadline = INFINITY};
+	try_all(&w, 0);
+	pim_mapper_plan *wide = pim_mapper_plan_new(m, m->arena);
+	double best = search(m, &w.s, wide);
+	CHECK(w.s.complete && fabs(best - w.best) <= 1e-9 * w.best);
+	CHECK(pim_mapper_bound(m, &w.s) <= w.best * (1 + 1e-9));
+	pim_mapper_plan *again = pim_mapper_plan_new(m, m->arena);
+	w.s.threads = 3;
+	CHECK(search(m, &w.s, again) == best && same_plan(m, wide, again));
+	w.s.width = pick(1, 4);
+	pim_mapper_plan *one = pim_mapper_plan_new(m, m->arena),
+					*three = pim_mapper_plan_new(m, m->arena);
+	double narrow = search(m, &w.s, three);
+	w.s.threads = 1;
+	CHECK(search(m, &w.s, one) == narrow && same_plan(m, one, three));
+	CHECK(narrow >= w.best * (1 - 1e-9));
+	for (int k = 0; k < PIM_STRATEGY_beam; k++) {
+		pim_mapper_plan *greedy = pim_mapper_plan_new(m, m->arena);
+		pim_mapper_greedy(m, &w.s, (pim_mapper_strategy)k, greedy);
+		double value = pim_mapper_value(w.s.objective, greedy->latency, greedy->pj);
+		CHECK(value >= w.best * (1 - 1e-9) && isfinite(value));
+		CHECK(search(m, &w.s, greedy) <= value);
+	}
+	pim_context_free(n.c);
+	return w.plans;
+}
+
+/* ---- shares ---- */
+
+static double longest(const pim_mapper *m, const int *shares)
+{
+	double most = 0;
+	for (int i = 0; i < m->n; i++)
+		most = fmax(most, m->group[i].work / shares[i]);
+	return most;
+}
+
+static double best_shares(const pim_mapper *m, int *shares, int i, int left)
+{
+	double best = INFINITY;
+	if (i == m->n)
+		return longest(m, shares);
+	for (shares[i] = 1; shares[i] <= left - (m->n - i - 1); shares[i]++)
+		best = fmin(best, best_shares(m, shares, i + 1, left - shares[i]));
+	return best;
+}
+
+static void check_shares(void)
+{
+	net n = make_net(2, PIM_FOLLOWERS_own);
+	int shares[16] = {0}, twin_shares[16] = {0}, sum = 0, first[17];
+	if (n.m->n <= n.m->units) {
+		pim_mapper_fill_shares(n.m, 0, n.m->n, shares);
+		for (int i = 0; i < n.m->n; i++)
+			sum += shares[i];
+		CHECK(sum == n.m->units);
+		CHECK(longest(n.m, shares) == best_shares(n.m, twin_shares, 0, n.m->units));
+	}
+	for (int k = 1; k <= n.m->n; k++) {
+		pim_mapper_segment(n.m, k, first);
+		CHECK(first[0] == 0 && first[k] == n.m->n);
+		for (int i = 0; i < k; i++)
+			CHECK(first[i] < first[i + 1]);
+	}
+	pim_context_free(n.c);
+}
+
+int main(void)
+{
+	int64_t compared = 0;
+	long plans = 0;
+	for (int k = 0; k < 1500; k++)
+		compared += check_runs();
+	for (int k = 0; k < 150; k++)
+		plans += check_plans();
+	for (int k = 0; k < 40; k++)
+		check_shares();
+	CHECK(compared > 10000 && plans > 5000);
+	printf("%lld ready steps, %ld plans\n", (long long)compared, plans);
+	return check_failures != 0;
+}
