@@ -137,6 +137,17 @@ void pim_integer_write(const pim_routine_key *key, pim_bank_rows *r);
 void pim_float_write(const pim_routine_key *key, pim_bank_rows *r);
 pim_word pim_integer_product(pim_bank_rows *r, const pim_word *a, const pim_word *b, int bits);
 
+/* ---- run.c: rows of a bank, 64 lanes to a word ---- */
+
+/* Runs a routine bit by bit. base: the first row of each area; the rows that every bank has stand
+ * first in that of scratch. A row is `words` words. */
+void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], int64_t words);
+/* Known rows (all zeros, all ones) of a scratch area. */
+void pim_rows_start(uint64_t *scratch, int64_t words);
+/* 64 words of n bits each as n rows of one word, `step` words apart; and back. */
+void pim_lanes_write(uint64_t *rows, int64_t step, int n, const uint32_t value[64]);
+void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint32_t value[64]);
+
 /* ---- kernel.c, recipe.c: micro-programs ---- */
 
 typedef enum pim_step_code {

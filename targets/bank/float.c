@@ -121,11 +121,10 @@ static pim_word round_to(pim_bank_rows *r, pim_format f, pim_bit sign, const pim
 	return value;
 }
 
-/* From an exponent with 2^exponent bits added, and any number of leading zeros. */
-static pim_word finish(
-	pim_bank_rows *r, pim_format f, pim_bit sign, pim_word e, pim_word x, pim_bit sticky)
+/* From an exponent with `zero` added, and any number of leading zeros. */
+static pim_word finish_from(pim_bank_rows *r, pim_format f, pim_bit sign, pim_word e, uint64_t zero,
+	pim_word x, pim_bit sticky)
 {
-	uint64_t zero = (uint64_t)1 << f.exponent;
 	shift_up(r, &x, &e, zero);
 	pim_bit small = pim_bit_not(is_at_least(r, &e, zero + 1));
 	pim_word one = pim_word_constant(zero + 1, e.n), by = pim_word_difference(r, &one, &e);
@@ -142,6 +141,12 @@ static pim_word finish(
 	pim_word offset = pim_word_constant(zero, e.n);
 	e = pim_word_difference(r, &e, &offset);
 	return round_to(r, f, sign, &e, &x, sticky);
+}
+
+static pim_word finish(
+	pim_bank_rows *r, pim_format f, pim_bit sign, pim_word e, pim_word x, pim_bit sticky)
+{
+	return finish_from(r, f, sign, e, (uint64_t)1 << f.exponent, x, sticky);
 }
 
 /* An infinity or a NaN instead, where these hold. */
@@ -356,9 +361,10 @@ static pim_word convert_float(pim_bank_rows *r, const pim_word *x, pim_format fr
 	uint64_t bias = ((uint64_t)1 << (from.exponent - 1)) - 1;
 	uint64_t other = ((uint64_t)1 << (to.exponent - 1)) - 1;
 	pim_word e = pim_word_extend(&a.exponent, n, false);
-	pim_word offset = pim_word_constant(((uint64_t)1 << to.exponent) + other - bias, n);
+	pim_word offset = pim_word_constant(((uint64_t)1 << wide) + other - bias, n);
 	e = pim_word_sum(r, &e, &offset, PIM_ROW_zero);
-	pim_word result = finish(r, to, a.sign, e, a.significand, PIM_ROW_zero);
+	pim_word result =
+		finish_from(r, to, a.sign, e, (uint64_t)1 << wide, a.significand, PIM_ROW_zero);
 	result = with_zero(r, &result, a.zero);
 	return with_special(r, &result, to, a.special, is_nan(r, &a));
 }
