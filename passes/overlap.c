@@ -106,6 +106,15 @@ pim_spaces *pim_spaces_of(const pim_node *n, const pim_axes *x, pim_arena *a)
 	return pim_spaces_new(x->n_axes, size, nest->tile, result, nest->n, nest->loop, a);
 }
 
+void pim_spaces_digits(const pim_spaces *s, int64_t place, int64_t step, int64_t *digit)
+{
+	for (int i = s->n - 1; i >= 0; i--) {
+		int64_t *from = s->digit[i].spatial ? &place : &step;
+		digit[i] = *from % s->digit[i].count;
+		*from /= s->digit[i].count;
+	}
+}
+
 bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *axes)
 {
 	int64_t piece[PIM_MAX_AXES] = {0};
@@ -153,6 +162,11 @@ static int64_t most_steps(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
 		lo -= first * t->stride;
 	}
 	return larger(most, sum);
+}
+
+int64_t pim_spaces_piece_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
+{
+	return most_steps(s, axis, lo, hi - 1);
 }
 
 /* Of the pieces first..last, all of them whole, the one with the latest step: a longest one. */

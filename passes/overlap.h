@@ -44,11 +44,15 @@ pim_spaces *pim_spaces_new(int n_axes, const int64_t *size, const int64_t *tile,
 	int n, const pim_loop *loop, pim_arena *a);
 /* From a node's nest; without one, one place and one step. */
 pim_spaces *pim_spaces_of(const pim_node *n, const pim_axes *x, pim_arena *a);
+/* The digits of a space, in the order of s->digit. */
+void pim_spaces_digits(const pim_spaces *s, int64_t place, int64_t step, int64_t *digit);
 /* False when the space is empty (beyond the edge of its piece). */
 bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *axes);
 /* One axis's part of the ready step of lo <= index < hi: the largest sum of weight * digit in it.
  */
 int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
+/* The same within one piece, counted from its start. */
+int64_t pim_spaces_piece_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
 /* Steps until the box of result axes is final, 0 for an empty one; other axes of the box are not
  * read. */
 int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes);
@@ -114,12 +118,15 @@ int64_t pim_handoff_finish(
 
 typedef struct pim_overlap pim_overlap;
 
-/* One op: cycles from the start of the graph; cost: cycles alone. */
+/* One op: cycles from the start of the graph; cost: cycles alone; of one tile: its own cycles and
+ * those of its messages. */
 typedef struct pim_overlap_run {
 	int64_t steps, places;
 	double cost, begin, end;
+	double tile, message;
 	double waits;		  /* longest pause between two of its tiles */
-	const pim_node *last; /* the input that a tile waited for last; NULL: none */
+	double latest;		  /* when the last input arrived that a tile had to wait for */
+	const pim_node *last; /* that input; NULL: none */
 } pim_overlap_run;
 
 typedef struct pim_overlap_total {
@@ -130,6 +137,34 @@ typedef struct pim_overlap_total {
 pim_overlap *pim_overlap_new(pim_graph *g, const pim_target *t, pim_arena *a);
 const pim_overlap_run *pim_overlap_at(const pim_overlap *s, const pim_node *n);
 const pim_overlap_total *pim_overlap_totals(const pim_overlap *s);
+/* Runs n again after a decision of it, or a run of its inputs, has changed; totals stay as they
+ * were. */
+void pim_overlap_rerun(pim_overlap *s, const pim_node *n);
+/* What a box of a value waits for: the part that is complete last, made by step `step` (from 1) of
+ * slice `slice` of op `of`, moved since then if `of` is not the value itself. of NULL: nothing;
+ * slice -1: made by no slice alone. */
+typedef struct pim_overlap_when {
+	double time;
+	const pim_node *of;
+	pim_box box; /* of its result */
+	int64_t slice, step;
+} pim_overlap_when;
+/* One tile: number t is step t % tiles of slice t / tiles. */
+typedef struct pim_overlap_tile {
+	int64_t slice, step, turn;
+	int unit; /* of the op's */
+	bool any; /* false: nothing is left for it, its slice is smaller than others */
+	pim_box axes;
+	double free, begin, end; /* free: its unit has done what stands before it */
+	int input;				 /* which is complete last */
+	pim_overlap_when when;
+} pim_overlap_tile;
+/* False when there is no such tile, or the op has too many to follow each. */
+bool pim_overlap_tile_at(
+	const pim_overlap *s, const pim_node *n, int64_t tile, pim_overlap_tile *t);
+int64_t pim_overlap_tiles(const pim_overlap *s, const pim_node *n); /* 0: not followed one by one */
+/* The earliest start of a slice, alone on a unit, from which none of its tiles has to wait. */
+double pim_overlap_slice_ready(const pim_overlap *s, const pim_node *n, int64_t slice);
 /* Compares the closed form of all edges into n with the exhaustive analysis; false after a
  * diagnostic. */
 bool pim_overlap_check(const pim_overlap *s, const pim_node *n);
