@@ -57,20 +57,25 @@ static int64_t count_local(
 /* What an exchange amounts to: everything, and what the busiest reader takes. */
 typedef struct exchange {
 	int64_t bytes, messages, reader_bytes, reader_messages;
+	int64_t held; /* bytes of all homes: what is there to be sent */
 } exchange;
 
+/* Readers of a byte, at least 1: what several read is sent once, along a tree of links that grows
+ * by one for each further reader. */
 static double find_cycles(const pim_target *t, const exchange *x, int64_t owners)
 {
+	double readers = fmax(1, (double)x->bytes / (double)x->held);
 	double links = pim_network_link_count(t), hops = pim_network_mean_hops(t);
 	double rate = t->network.link_bytes_per_cycle;
 	double each = (double)(t->memory.latency + t->command_cycles);
 	double reader =
 		(double)x->reader_messages * each + (double)x->reader_bytes / t->memory.bytes_per_cycle;
-	double sent = (double)x->bytes / (double)owners;
-	double owner =
-		fmax((double)x->messages / (double)owners * each + sent / t->memory.bytes_per_cycle,
-			sent / rate);
-	double carried = links > 0 ? (double)x->bytes * hops / (links * rate) : 0;
+	double sent = (double)x->bytes / readers / (double)owners;
+	double owner = fmax(
+		(double)x->messages / readers / (double)owners * each + sent / t->memory.bytes_per_cycle,
+		sent / rate);
+	double tree = fmin(readers * hops, hops + readers - 1);
+	double carried = links > 0 ? (double)x->bytes / readers * tree / (links * rate) : 0;
 	double first = each + hops * (double)t->network.hop_cycles;
 	return first + fmax(carried, fmax(fmax(reader, (double)x->reader_bytes / (2 * rate)), owner));
 }
@@ -89,7 +94,8 @@ pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_stat
 	int rank = type->rank;
 	int64_t bytes = (int64_t)pim_dtype_bytes(type->dtype);
 	int64_t waves = (slices + t->units - 1) / t->units;
-	exchange x = {0};
+	int64_t owners = from->slices < t->units ? from->slices : t->units;
+	exchange x = {.held = from->home_bytes * owners};
 	for (int64_t s = 0; s < slices; s++) {
 		const int64_t *box = need + s * 2 * rank;
 		int64_t all = count_shared(rank, box, box) * from->layout.sums;
@@ -104,7 +110,7 @@ pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_stat
 	}
 	if (x.bytes == 0)
 		return (pim_edge){0, 0};
-	return (pim_edge){find_cycles(t, &x, from->slices), x.bytes};
+	return (pim_edge){find_cycles(t, &x, owners), x.bytes};
 }
 
 pim_edge pim_relayout_cost(
