@@ -83,12 +83,18 @@ int64_t pim_barrier_cycles(const pim_target *t)
 	return cycles;
 }
 
+void pim_touch_span(const pim_pattern *p, const int64_t *strides, pim_touch *t)
+{
+	if (t->lo == t->hi)
+		pim_pattern_span(p, strides, &t->lo, &t->hi);
+}
+
 void pim_emit_transfer(
 	pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from, int to_unit, pim_touch to)
 {
 	uint32_t number = pim_program_pattern(l->program, p);
-	pim_pattern_span(p, p->from, &from.lo, &from.hi);
-	pim_pattern_span(p, p->to, &to.lo, &to.hi);
+	pim_touch_span(p, p->from, &from);
+	pim_touch_span(p, p->to, &to);
 	if (from_unit != to_unit) {
 		pim_emit(l, from_unit, PIM_COMMAND_send, number, (uint32_t)to_unit, false, 1, &from);
 		pim_emit(l, to_unit, PIM_COMMAND_recv, number, (uint32_t)from_unit, false, 1, &to);

@@ -110,6 +110,27 @@ static int64_t find_own_copy(const pim_node *value, int unit, const pim_box *nee
 	return -1;
 }
 
+/* Asks for a piece that a slice holds, in one part or several. */
+static void ask_for(pim_lowering *l, const pim_node *value, int64_t slice, const pim_box *piece,
+	int unit, const pim_held *to)
+{
+	const pim_held *home = &l->home[value->id][slice];
+	pim_parts p = pim_parts_of(l, value, slice, piece);
+	pim_box part;
+	if (pim_slice_unit(value, slice) == unit)
+		p.dim = -1;
+	for (int64_t ready; pim_parts_next(&p, &part, &ready);) {
+		int64_t first, target;
+		pim_pattern pattern =
+			pim_box_pattern(value->type, &part, &home->box, &to->box, &first, &target);
+		pim_touch source = {.space = pim_home_space(value), .address = home->address + first};
+		pim_touch staged = {.space = PIM_SPACE_memory, .address = to->address + target};
+		pim_stream_touch(l, value, home, &part, &source);
+		pim_stream_touch(l, value, to, &part, &staged);
+		pim_transfer_add(l, &pattern, pim_slice_unit(value, slice), source, unit, staged, ready);
+	}
+}
+
 static void stage(
 	pim_lowering *l, const pim_node *value, int unit, const pim_box *need, pim_held *held)
 {
@@ -117,6 +138,7 @@ static void stage(
 	pim_staged *s = PIM_NEW(l->arena, pim_staged, 1);
 	s->value = value;
 	s->held = (pim_held){pim_room_take(&u->room, held_bytes(value->type, need)), *need};
+	pim_stream_join(l, value, unit, &s->held);
 	s->next = u->staged;
 	u->staged = s;
 	*held = s->held;
@@ -125,13 +147,7 @@ static void stage(
 	pim_box part;
 	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
 		slice = own < 0 ? pim_nearest_copy(l, value, slice, unit) : slice;
-		const pim_held *home = &l->home[value->id][slice];
-		int64_t from, to;
-		pim_pattern pattern = pim_box_pattern(value->type, &part, &home->box, need, &from, &to);
-		pim_transfer_add(l, &pattern, pim_slice_unit(value, slice),
-			(pim_touch){.space = pim_home_space(value), .address = home->address + from}, unit,
-			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + to},
-			pim_slice_ready(value, slice));
+		ask_for(l, value, slice, &part, unit, held);
 	}
 }
 
@@ -154,8 +170,10 @@ void pim_fetch_end(pim_lowering *l)
 {
 	for (int i = 0; i < l->target->units; i++) {
 		pim_unit *u = &l->unit[i];
-		for (pim_staged *s = u->staged; s; s = s->next)
+		for (pim_staged *s = u->staged; s; s = s->next) {
+			pim_stream_join(l, s->value, i, &s->held);
 			pim_room_give(&u->room, s->held.address, held_bytes(s->value->type, &s->held.box));
+		}
 		u->staged = NULL;
 	}
 }

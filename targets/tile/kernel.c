@@ -106,8 +106,11 @@ static pim_touch touch_in_memory(
 	work *w, const operand *o, const pim_node *value, const pim_box *box)
 {
 	int64_t from;
-	if (!pim_is_given(value) && lies_together(o, box, &from))
-		return (pim_touch){o->space, o->held.address + from, 0, box_bytes(o, box)};
+	if (!pim_is_given(value) && lies_together(o, box, &from)) {
+		pim_touch t = {o->space, o->held.address + from, 0, box_bytes(o, box)};
+		pim_stream_touch(w->l, value, &o->held, box, &t);
+		return t;
+	}
 	pim_held held;
 	uint8_t space;
 	pim_fetch(w->l, value, w->unit, box, true, &held, &space);
@@ -124,6 +127,8 @@ static void transfer(work *w, operand *o, bool load)
 		pim_box_pattern(o->type, inner, load ? outer : inner, load ? inner : outer, &from, &to);
 	pim_touch memory = {.space = o->space, .address = o->held.address + (load ? from : to)};
 	pim_touch buffer = buffer_touch(o, inner);
+	int i = (int)(o - w->operand);
+	pim_stream_touch(w->l, i < w->n_operands - 1 ? w->n->in[i] : w->n, &o->held, inner, &memory);
 	if (load)
 		pim_emit_transfer(w->l, &p, w->unit, memory, w->unit, buffer);
 	else

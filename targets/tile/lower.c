@@ -22,6 +22,7 @@ static void take_homes(pim_lowering *l, const pim_node *n)
 		pim_held *h = &l->home[n->id][s];
 		h->box = pim_layout_box(n->plan->layout, n->type, s, NULL);
 		h->address = pim_room_take(&l->unit[pim_slice_unit(n, s)].room, home_bytes(n, h));
+		pim_stream_join(l, n, pim_slice_unit(n, s), h);
 	}
 }
 
@@ -41,6 +42,7 @@ static void give_homes(pim_lowering *l, const pim_node *n)
 	int64_t slices = pim_layout_slices(n->plan->layout);
 	for (int64_t s = 0; s < slices; s++) {
 		const pim_held *h = &l->home[n->id][s];
+		pim_stream_join(l, n, pim_slice_unit(n, s), h);
 		pim_room_give(&l->unit[pim_slice_unit(n, s)].room, h->address, home_bytes(n, h));
 	}
 }
@@ -164,7 +166,10 @@ static bool lower_node(pim_lowering *l, const pim_node *n)
 		return pim_node_error(
 			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
 	name_task(l, n);
+	if (!adds_sums(n) && !only_moves(n, x))
+		l->stream[n->id] = pim_stream_find(l, n, x);
 	take_homes(l, n);
+	l->start = n->plan->start;
 	l->since = critical_start(n);
 	l->addend = PIM_NEW(l->arena, pim_held *, adds_sums(n) ? slices : 0);
 	for (int64_t i = 0; ok && i < slices; i++)
@@ -197,6 +202,9 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	turn *order = order_nodes(l, &count);
 	int *readers = count_readers(l);
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
+	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);
+	for (uint32_t i = 0; i < l->graph->n_ids; i++)
+		l->stream[i].dim = -1;
 	for (int i = 0; i < l->graph->n_inputs; i++)
 		take_homes(l, l->graph->inputs[i]);
 	PIM_EACH_NODE(n, l->graph)

@@ -26,7 +26,8 @@ typedef struct move {
 	const pim_held *from, *to;
 	uint8_t from_space;
 	int from_unit, to_unit;
-	int64_t ready; /* when the piece of the input is */
+	const pim_box *part; /* of the input that is moved */
+	int64_t ready;		 /* when the piece of the input is */
 	bool failed;
 } move;
 
@@ -106,8 +107,9 @@ static void copy_axis_box(move *m, const pim_box *axes)
 		p.to[p.rank++] = to[order[i]];
 	}
 	pim_pattern_simplify(&p);
-	pim_transfer_add(m->l, &p, m->from_unit,
-		(pim_touch){.space = m->from_space, .address = m->from->address + from_offset}, m->to_unit,
+	pim_touch source = {.space = m->from_space, .address = m->from->address + from_offset};
+	pim_stream_touch(m->l, m->n->in[m->input], m->from, m->part, &source);
+	pim_transfer_add(m->l, &p, m->from_unit, source, m->to_unit,
 		(pim_touch){.space = PIM_SPACE_memory, .address = m->to->address + to_offset}, m->ready);
 }
 
@@ -171,6 +173,7 @@ static void meet_constraints(move *m, int c, const pim_box *axes)
 static void move_part(move *m, const pim_box *axes, const pim_box *part)
 {
 	m->n_constraints = 0;
+	m->part = part;
 	for (int d = 0; d < m->n->type->rank; d++)
 		m->constraint[m->n_constraints++] =
 			(constraint){&m->x->map[m->x->n_inputs][d], m->to->box.lo[d], m->to->box.hi[d]};

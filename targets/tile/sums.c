@@ -21,8 +21,9 @@ static void fetch_sum(
 		int64_t from_offset, to_offset;
 		pim_pattern pattern =
 			pim_box_pattern(n->type, &part, &held->box, &to->box, &from_offset, &to_offset);
-		pim_transfer_add(l, &pattern, pim_slice_unit(value, from_slice),
-			(pim_touch){.space = PIM_SPACE_memory, .address = held->address + from_offset}, unit,
+		pim_touch from = {.space = PIM_SPACE_memory, .address = held->address + from_offset};
+		pim_stream_touch(l, value, held, &part, &from);
+		pim_transfer_add(l, &pattern, pim_slice_unit(value, from_slice), from, unit,
 			(pim_touch){.space = PIM_SPACE_memory, .address = to->address + to_offset},
 			pim_slice_ready(value, from_slice));
 	}

@@ -27,6 +27,8 @@ typedef struct pim_tracker {
  * the access is then recorded as command `number` of `engine`. */
 void pim_tracker_access(pim_tracker *t, int64_t lo, int64_t hi, bool writes, int engine,
 	int64_t number, int64_t latest[PIM_ENGINE_COUNT]);
+/* From now on, whoever writes any byte of [lo, hi) waits for all that was done to any of them. */
+void pim_tracker_join(pim_tracker *t, int64_t lo, int64_t hi);
 void pim_tracker_free(pim_tracker *t);
 
 /* ---- room.c: main memory of one unit, first fit ---- */
@@ -87,8 +89,15 @@ typedef struct pim_unit {
 /* A place to read or write, and how many bytes from there a command may touch. */
 typedef struct pim_touch {
 	uint8_t space;
-	int64_t address, lo, hi; /* touched bytes are [address + lo, address + hi) */
+	int64_t address, lo, hi; /* touched bytes are [address + lo, address + hi); lo = hi: unknown */
 } pim_touch;
+
+/* How the slices of a value come into being (stream.c). */
+typedef struct pim_stream_of {
+	int dim;	  /* along which they are stored tile by tile; -1: all at once */
+	int64_t tile; /* extent of one */
+	bool gaps;	  /* tiles lie in each other's gaps: accesses are told apart along dim */
+} pim_stream_of;
 
 /* Elements that a node needs and another place has. */
 typedef struct pim_transfer {
@@ -106,12 +115,14 @@ typedef struct pim_lowering {
 	pim_program *program;
 	pim_arena *arena;
 	pim_unit *unit;
-	pim_held **home;   /* by node id: one per slice; NULL for constants without a layout */
-	uint32_t task;	   /* of the node being lowered */
-	int64_t end;	   /* estimated: when all nodes lowered so far are complete */
-	int64_t late;	   /* how much later than scheduled a node starts, for the barriers before it */
-	int64_t turn;	   /* of the slice that asks for transfers */
-	int64_t since;	   /* all that is ready before this cycle is equally ready */
+	pim_held **home; /* by node id: one per slice; NULL for constants without a layout */
+	uint32_t task;	 /* of the node being lowered */
+	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
+	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
+	int64_t start;	 /* of the node being lowered */
+	pim_stream_of *stream; /* by node id */
+	int64_t turn;		   /* of the slice that asks for transfers */
+	int64_t since;		   /* all that is ready before this cycle is equally ready */
 	pim_held **addend; /* by slice of the node being lowered: where its partial sums come to lie */
 	pim_transfer *transfer; /* asked for, not yet written */
 	int64_t n_transfers, room_transfers;
@@ -126,6 +137,8 @@ void pim_emit_barrier(pim_lowering *l);
 /* Cycles from the last unit's arrival at a barrier until all units know of it, when nothing else is
  * on the network. */
 int64_t pim_barrier_cycles(const pim_target *t);
+/* What one side of a copy touches, where that is unknown. */
+void pim_touch_span(const pim_pattern *p, const int64_t *strides, pim_touch *t);
 /* Copies elements from one unit's memory to another's, or within one. */
 void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to);
@@ -138,6 +151,28 @@ void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_
 int64_t pim_slice_ready(const pim_node *value, int64_t slice);
 /* Writes all that was asked for. */
 void pim_transfers_emit(pim_lowering *l);
+
+/* ---- stream.c ---- */
+pim_stream_of pim_stream_find(const pim_lowering *l, const pim_node *n, const pim_axes *x);
+/* What an access to a box of a value, held in main memory, touches; left unknown where its pattern
+ * says so. */
+void pim_stream_touch(const pim_lowering *l, const pim_node *value, const pim_held *held,
+	const pim_box *box, pim_touch *t);
+/* An area of main memory is taken or given back: from now on its bytes count as one. */
+void pim_stream_join(pim_lowering *l, const pim_node *value, int unit, const pim_held *held);
+/* Walks a piece of a slice in the parts in which it is sent, each with the estimated cycle at which
+ * it is stored. */
+typedef struct pim_parts {
+	const pim_node *value;
+	int64_t slice;
+	pim_box rest;
+	int dim;
+	int64_t origin, extent, step; /* of the slice along dim; of a part */
+	bool done;
+} pim_parts;
+pim_parts pim_parts_of(
+	const pim_lowering *l, const pim_node *value, int64_t slice, const pim_box *piece);
+bool pim_parts_next(pim_parts *p, pim_box *part, int64_t *ready);
 
 /* ---- pattern.c ---- */
 /* The copy of box `part` between two packed boxes that contain it. Sets the first byte of each

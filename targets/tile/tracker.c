@@ -104,6 +104,19 @@ void pim_tracker_access(pim_tracker *t, int64_t lo, int64_t hi, bool writes, int
 		record_read(t, first, &a, engine, number);
 }
 
+void pim_tracker_join(pim_tracker *t, int64_t lo, int64_t hi)
+{
+	int first = cut(t, first_ending_after(t, lo), lo), last = first;
+	pim_access a = {.lo = lo, .hi = hi};
+	while (last < t->n && t->range[last].hi <= hi)
+		last++;
+	last = cut(t, last, hi);
+	for (int i = first; i < last; i++)
+		collect(&t->range[i], true, a.read);
+	if (first < last)
+		record_write(t, first, last, &a);
+}
+
 void pim_tracker_free(pim_tracker *t)
 {
 	free(t->range);

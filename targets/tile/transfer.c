@@ -48,8 +48,8 @@ void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_
 		if (!l->transfer)
 			abort();
 	}
-	pim_pattern_span(p, p->from, &from.lo, &from.hi);
-	pim_pattern_span(p, p->to, &to.lo, &to.hi);
+	pim_touch_span(p, p->from, &from);
+	pim_touch_span(p, p->to, &to);
 	l->transfer[l->n_transfers] = (pim_transfer){.pattern = *p,
 		.sent = sent_pattern(p),
 		.from_unit = from_unit,

@@ -42,6 +42,19 @@ static void access_bytes(byte_state *s, int64_t lo, int64_t hi, bool writes, int
 	}
 }
 
+/* What was done to any byte was done to all, whoever did it: a read waits for none of it. */
+static void join_bytes(byte_state *s, int64_t lo, int64_t hi)
+{
+	byte_state all = {0};
+	for (int64_t b = lo; b < hi; b++) {
+		raise_to(&all.read[s[b].engine], s[b].write);
+		for (int e = 0; e < PIM_ENGINE_COUNT; e++)
+			raise_to(&all.read[e], s[b].read[e]);
+	}
+	for (int64_t b = lo; b < hi; b++)
+		s[b] = all;
+}
+
 static void check_tracker(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {
@@ -50,6 +63,10 @@ static void check_tracker(void)
 		for (int i = 1; i <= STEPS; i++) {
 			int64_t lo = draw(BYTES), hi = lo + draw(BYTES - (int)lo + 1);
 			int engine = draw(PIM_ENGINE_COUNT);
+			if (draw(20) == 0) {
+				pim_tracker_join(&t, lo, hi);
+				join_bytes(twin, lo, hi);
+			}
 			bool writes = draw(2);
 			int64_t a[PIM_ENGINE_COUNT] = {0}, b[PIM_ENGINE_COUNT] = {0};
 			pim_tracker_access(&t, lo, hi, writes, engine, i, a);
