@@ -149,12 +149,14 @@ typedef struct rules {
 	double (*kernel_pj)(const pim_target *, const pim_node *, const pim_axes *, const int64_t *);
 	int64_t (*memory_cycles)(const pim_target *, int64_t);
 	int64_t (*add_cycles)(const pim_target *, pim_dtype, int64_t);
+	const char *(*refusal)(
+		const pim_target *, const pim_node *, const pim_axes *, const int64_t *); /* NULL: none */
 } rules;
 
 static const rules known[] = {
 	{"bank", pim_bank_kernel_cycles, pim_bank_kernel_pj, pim_bank_memory_cycles,
-		pim_bank_add_cycles},
-	{"tile", tile_kernel_cycles, tile_kernel_pj, tile_memory_cycles, tile_add_cycles},
+		pim_bank_add_cycles, pim_bank_refusal},
+	{"tile", tile_kernel_cycles, tile_kernel_pj, tile_memory_cycles, tile_add_cycles, NULL},
 };
 
 /* The last row is that of machines without a set of their own. */
@@ -193,6 +195,13 @@ int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops)
 {
 	return add(
 		cycles_at(bytes, t->network.link_bytes_per_cycle), multiply(hops, t->network.hop_cycles));
+}
+
+const char *pim_target_refusal(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	const rules *r = rules_of(t);
+	return r->refusal ? r->refusal(t, op, x, extent) : NULL;
 }
 
 int64_t pim_node_macs(const pim_node *n)

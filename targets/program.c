@@ -33,8 +33,22 @@ const char *pim_engine_name(int engine)
 		[PIM_ENGINE_in] = "in",
 		[PIM_ENGINE_matrix] = "matrix",
 		[PIM_ENGINE_vector] = "vector",
+		[PIM_ENGINE_rows] = "rows",
 	};
 	return names[engine];
+}
+
+bool pim_command_is_kernel(int code)
+{
+	return code == PIM_COMMAND_matrix || code == PIM_COMMAND_vector || code == PIM_COMMAND_rows;
+}
+
+pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op)
+{
+	if (t->command_set && !strcmp(t->command_set, "bank"))
+		return PIM_COMMAND_rows;
+	bool product = pim_op_at((pim_op)op->op)->flags & PIM_OPF_matrix;
+	return product ? PIM_COMMAND_matrix : PIM_COMMAND_vector;
 }
 
 /* ---- tables ---- */

@@ -8,7 +8,7 @@
 
 #include "targets/target.h"
 
-typedef enum pim_engine { PIM_ENGINE_dma, PIM_ENGINE_out, PIM_ENGINE_in, PIM_ENGINE_matrix, PIM_ENGINE_vector, PIM_ENGINE_COUNT } pim_engine;
+typedef enum pim_engine { PIM_ENGINE_dma, PIM_ENGINE_out, PIM_ENGINE_in, PIM_ENGINE_matrix, PIM_ENGINE_vector, PIM_ENGINE_rows, PIM_ENGINE_COUNT } pim_engine;
 
 typedef enum pim_command_code {
 #define COMMAND(name, engine, operands, help) PIM_COMMAND_##name,
@@ -25,6 +25,9 @@ typedef struct pim_command_info {
 } pim_command_info;
 const pim_command_info *pim_command_at(int code);
 const char *pim_engine_name(int engine);
+bool pim_command_is_kernel(int code);
+/* The command that runs kernels of an op on the target. */
+pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op);
 bool pim_command_writes(int code); /* its first operand is a destination */
 
 /* Elements that a copy moves: extents with byte strides on both sides (a send uses the source

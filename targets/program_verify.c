@@ -236,10 +236,11 @@ static void check_command(checker *k, const pim_command *c)
 	if (c->accumulate > kernel)
 		report(k, "only kernels can add to their result");
 	if (kernel) {
-		bool product =
-			pim_op_at((pim_op)k->program->kernel[c->index].op->op)->flags & PIM_OPF_matrix;
-		if (product != (c->code == PIM_COMMAND_matrix))
-			report(k, "kernel %u is for the %s engine", c->index, product ? "matrix" : "vector");
+		const pim_program *p = k->program;
+		pim_command_code wanted_code = pim_kernel_command(p->target, p->kernel[c->index].op);
+		if (wanted_code != c->code)
+			report(k, "kernel %u is for the %s engine", c->index,
+				pim_command_at((int)wanted_code)->name);
 	}
 	int wanted = count_refs(k->program, c);
 	if (c->n_refs != wanted) {

@@ -16,7 +16,7 @@ static inline int64_t later(int64_t a, int64_t b)
 
 static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 {
-	int64_t start = later(u->issue, u->free[op->engine]);
+	int64_t start = later(u->issue, u->free[op->port]);
 	for (int i = 0; i < op->n_after; i++)
 		start = later(start, u->ring[(u->n - op->after[i]) & u->mask]);
 	return start;
@@ -31,7 +31,7 @@ static void observe(
 		pim_sim_check_command(s, u, start, end);
 	if (s->o->values) {
 		int code = s->p->stream[u->number].command[u->pc].code;
-		if (code != PIM_COMMAND_matrix && code != PIM_COMMAND_vector)
+		if (!pim_command_is_kernel(code))
 			pim_sim_move(s, u, m);
 		else if (!pim_sim_compute(s, u))
 			s->failed = true;
@@ -52,7 +52,7 @@ static inline void complete(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op, i
 		task->end = end;
 	if (s->observed)
 		observe(s, u, start, begin, end, m);
-	u->free[op->engine] = end;
+	u->free[op->port] = end;
 	u->ring[u->n & u->mask] = end;
 	u->n++;
 	u->issue += s->t->command_cycles;

@@ -14,9 +14,11 @@
 #ifndef PIM_TARGETS_SIM_H
 #define PIM_TARGETS_SIM_H
 
+#include "targets/bank/bank.h"
 #include "targets/program.h"
 
-#define PIM_SIM_ENERGIES(X) X(matrix) X(vector) X(buffer) X(memory) X(network) X(static)
+#define PIM_SIM_ENERGIES(X)                                                                        \
+	X(matrix) X(vector) X(rows) X(columns) X(buffer) X(memory) X(network) X(static)
 typedef enum pim_sim_energy {
 #define PIM_SIM_ENERGY_ENUM(name) PIM_SIM_ENERGY_##name,
 	PIM_SIM_ENERGIES(PIM_SIM_ENERGY_ENUM)
@@ -62,6 +64,7 @@ typedef struct pim_sim_report {
 	int64_t message_bytes, byte_hops;
 	int64_t read[PIM_SPACE_buffer + 1], written[PIM_SPACE_buffer + 1]; /* bytes, by memory */
 	double pj[PIM_SIM_ENERGY_COUNT];
+	double row_operations, activations; /* of banks */
 	int n_units, n_links;
 	pim_sim_unit_report *unit;
 	int64_t *link_bytes;
@@ -118,6 +121,7 @@ typedef struct pim_sim_op {
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
 	uint8_t kind, engine, n_after;
+	uint8_t port; /* of the unit: its engine; banks have one only */
 } pim_sim_op;
 
 typedef struct pim_sim_message {
@@ -184,6 +188,11 @@ typedef struct pim_sim_kernel {
 	int *source;	/* per operand: number of the source, -1: absent */
 	int64_t *bytes; /* per source */
 	int64_t result_bytes;
+	/* of banks: */
+	const pim_axes *axes;
+	int64_t *extent;
+	bool by_columns;
+	pim_bank_work work[2]; /* of a result that is written; that is added to */
 } pim_sim_kernel;
 
 typedef struct pim_sim {
@@ -211,6 +220,7 @@ typedef struct pim_sim {
 	pim_sim_pattern *pattern;
 	pim_sim_kernel *kernel;
 	pim_arena *scratch; /* of kernels */
+	pim_bank *bank;		/* NULL on other machines */
 	uint8_t **raced;	/* per unit and command: already reported */
 } pim_sim;
 
@@ -235,6 +245,15 @@ void pim_sim_memory_free(pim_sim *s);
 
 /* sim_kernel.c: runs the kernel of the command at which u stands; false after a diagnostic. */
 bool pim_sim_compute(pim_sim *s, pim_sim_unit *u);
+
+/* sim_bank.c: kernels as row operations; false after a diagnostic. */
+bool pim_sim_has_banks(const pim_sim *s);
+bool pim_sim_bank_kernels(pim_sim *s);
+int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c);
+void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
+/* Runs a kernel; with adds, on top of what out holds. */
+void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
+	const pim_tensor *out, int adds);
 
 /* sim_check.c */
 void pim_sim_check_start(pim_sim *s);

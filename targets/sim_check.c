@@ -62,7 +62,7 @@ static void visit_rows(rows *r, int level, int64_t at)
 
 static pim_sim_walk ref_walk(const pim_sim *s, const pim_command *c, int ref)
 {
-	if (c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector) {
+	if (pim_command_is_kernel(c->code)) {
 		const pim_sim_kernel *k = s->kernel + c->index;
 		return (pim_sim_walk){.run = ref == 0 ? k->result_bytes : k->bytes[ref - 1]};
 	}

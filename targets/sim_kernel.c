@@ -110,6 +110,18 @@ static void reuse_scratch(pim_sim *s)
 	s->scratch = pim_arena_new();
 }
 
+/* As micro-programs have it, added to what stands there already. */
+static bool run_rows(pim_sim *s, const pim_command *c, const pim_sim_kernel *k, const pim_node *op,
+	const pim_tensor *in, const pim_tensor *out, uint8_t *to)
+{
+	if (c->accumulate)
+		memcpy(out->data, to, (size_t)k->result_bytes);
+	pim_sim_bank_run(s, k, op, in, out, c->accumulate);
+	if (out->data != to)
+		memcpy(to, out->data, (size_t)k->result_bytes);
+	return true;
+}
+
 bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
 {
 	const pim_stream *stream = s->p->stream + u->number;
@@ -131,6 +143,8 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
 		!c->accumulate && is_aligned(to, op->type->dtype) && is_apart(k, in, to, k->result_bytes);
 	pim_tensor out = {
 		op->type, direct ? to : pim_arena_raw(s->scratch, (size_t)k->result_bytes + 1)};
+	if (c->code == PIM_COMMAND_rows && !k->by_columns)
+		return run_rows(s, c, k, op, in, &out, to);
 	pim_eval e = {.context = s->context, .scratch = s->scratch, .threads = 1};
 	if (!pim_node_eval(op, in, &out, &e))
 		return pim_sim_error(s, u, u->pc, "its kernel %u failed", c->index);

@@ -58,7 +58,7 @@ static int64_t source_bytes(const pim_sim *s, const pim_command *c, int source)
 /* Bytes that each reference of a command moves; a kernel with += reads its destination too. */
 static int64_t ref_bytes(const pim_sim *s, const pim_command *c, int ref)
 {
-	if (c->code != PIM_COMMAND_matrix && c->code != PIM_COMMAND_vector)
+	if (!pim_command_is_kernel(c->code))
 		return s->pattern[c->index].bytes;
 	return ref == 0 ? s->kernel[c->index].result_bytes : source_bytes(s, c, ref - 1);
 }
@@ -77,7 +77,9 @@ static int64_t command_cycles(const pim_sim *s, const pim_command *c, const pim_
 {
 	if (c->n_refs == 0)
 		return 0;
-	if (c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector)
+	if (c->code == PIM_COMMAND_rows)
+		return at_most(pim_sim_bank_cycles(s, c));
+	if (pim_command_is_kernel(c->code))
 		return kernel_cycles(s, c, ref);
 	int64_t bytes = s->pattern[c->index].bytes;
 	bool memory = false;
@@ -242,6 +244,7 @@ static void make_casts(pim_sim *s)
 static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 {
 	pim_sim_op op = {.task = c->task, .engine = (uint8_t)pim_command_at(c->code)->engine};
+	op.port = s->bank ? 0 : op.engine;
 	for (int i = 0; i < PIM_MAX_AFTER; i++)
 		if (c->after[i])
 			op.after[op.n_after++] = c->after[i];
@@ -320,8 +323,12 @@ static void account_energy(pim_sim *s, const pim_command *c, int64_t runs)
 static void account_refs(
 	pim_sim *s, const pim_command *c, const pim_ref *ref, int64_t runs, pim_sim_totals *t)
 {
-	bool kernel = c->code == PIM_COMMAND_matrix || c->code == PIM_COMMAND_vector;
+	bool kernel = pim_command_is_kernel(c->code);
 	pim_sim_report *r = s->report;
+	if (c->code == PIM_COMMAND_rows) {
+		pim_sim_bank_account(s, c, runs);
+		return;
+	}
 	for (int i = 0; i < c->n_refs; i++) {
 		bool writes = i == 0 && pim_command_writes(c->code);
 		add_times((writes ? r->written : r->read) + ref[i].space, ref_bytes(s, c, i), runs, t);
@@ -427,6 +434,8 @@ bool pim_sim_prepare(pim_sim *s)
 {
 	pim_sim_patterns(s);
 	pim_sim_kernels(s);
+	if (pim_sim_has_banks(s) && !pim_sim_bank_kernels(s))
+		return false;
 	list_casts(s);
 	make_channels(s);
 	make_casts(s);

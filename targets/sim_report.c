@@ -172,6 +172,26 @@ static double link_share(const pim_sim_report *r, int64_t bytes)
 	return share_of(cycles, (double)r->cycles);
 }
 
+/* ---- what machines of a command set have ---- */
+
+static bool has_banks(const pim_sim_report *r)
+{
+	return r->program->target->bank.rows > 0;
+}
+
+static bool has_engine(const pim_sim_report *r, int engine)
+{
+	bool computes = engine == PIM_ENGINE_matrix || engine == PIM_ENGINE_vector;
+	return has_banks(r) ? !computes : engine != PIM_ENGINE_rows;
+}
+
+static bool has_energy(const pim_sim_report *r, int energy)
+{
+	bool tile = energy == PIM_SIM_ENERGY_matrix || energy == PIM_SIM_ENERGY_vector;
+	bool bank = energy == PIM_SIM_ENERGY_rows || energy == PIM_SIM_ENERGY_columns;
+	return has_banks(r) ? !tile : !bank;
+}
+
 /* ---- text ---- */
 
 static void print_head(const pim_sim_report *r, pim_text *out)
@@ -186,6 +206,9 @@ static void print_head(const pim_sim_report *r, pim_text *out)
 		used += r->unit[i].commands > 0;
 	pim_text_printf(out, "commands   %lld on %d units, messages %lld\n", (long long)r->commands,
 		used, (long long)r->messages);
+	if (has_banks(r))
+		pim_text_printf(out, "rows       %.0f row operations, %.0f activations\n",
+			r->row_operations, r->activations);
 }
 
 static void print_share(const pim_sim_report *r, const char *name, range x, pim_text *out)
@@ -199,7 +222,8 @@ static void print_engines(const pim_sim_report *r, pim_text *out)
 {
 	pim_text_printf(out, "\nshare of the run, %%     min   mean    max\n");
 	for (int e = 0; e < PIM_ENGINE_COUNT; e++)
-		print_share(r, pim_engine_name(e), range_of(r, busy_of, e), out);
+		if (has_engine(r, e))
+			print_share(r, pim_engine_name(e), range_of(r, busy_of, e), out);
 	print_share(r, "waits for messages", range_of(r, waited_of, 0), out);
 }
 
@@ -237,8 +261,9 @@ static void print_energy(const pim_sim_report *r, pim_text *out)
 	double sum = total_pj(r);
 	pim_text_printf(out, "\nenergy     %.6g uJ\n", sum / 1e6);
 	for (int i = 0; i < PIM_SIM_ENERGY_COUNT; i++)
-		pim_text_printf(out, "  %-18s %12.6g uJ  %5.1f %%\n", pim_sim_energy_name(i),
-			r->pj[i] / 1e6, share_of(r->pj[i], sum));
+		if (has_energy(r, i))
+			pim_text_printf(out, "  %-18s %12.6g uJ  %5.1f %%\n", pim_sim_energy_name(i),
+				r->pj[i] / 1e6, share_of(r->pj[i], sum));
 }
 
 static void print_estimate(const pim_sim_report *r, pim_text *out)
@@ -276,14 +301,15 @@ static void json_int(pim_text *out, const char *key, int64_t v)
 	pim_text_printf(out, "\"%s\": %lld", key, (long long)v);
 }
 
-static void json_unit(const pim_sim_unit_report *u, pim_text *out)
+static void json_unit(const pim_sim_report *r, const pim_sim_unit_report *u, pim_text *out)
 {
 	pim_text_str(out, "{");
 	json_int(out, "commands", u->commands);
 	pim_text_str(out, ", ");
 	json_int(out, "end", u->end);
 	for (int e = 0; e < PIM_ENGINE_COUNT; e++)
-		pim_text_printf(out, ", \"busy_%s\": %lld", pim_engine_name(e), (long long)u->busy[e]);
+		if (has_engine(r, e))
+			pim_text_printf(out, ", \"busy_%s\": %lld", pim_engine_name(e), (long long)u->busy[e]);
 	pim_text_printf(out,
 		", \"waited\": %lld, \"memory_bytes\": %lld, \"buffer_bytes\": %lld, \"arrived_bytes\": "
 		"%lld}",
@@ -296,7 +322,7 @@ static void json_units(const pim_sim_report *r, pim_text *out)
 	pim_text_str(out, ",\n\"units\": [");
 	for (int i = 0; i < r->n_units; i++) {
 		pim_text_str(out, i ? ",\n  " : "\n  ");
-		json_unit(r->unit + i, out);
+		json_unit(r, r->unit + i, out);
 	}
 	pim_text_str(out, "]");
 }
@@ -350,9 +376,17 @@ static void json_totals(const pim_sim_report *r, pim_text *out)
 	pim_text_printf(out,
 		"\"estimated_cycles\": %lld,\n\"simulated_cycles\": %lld,\n\"difference_percent\": %.6g,\n",
 		(long long)e.estimated, (long long)e.simulated, e.percent);
+	if (has_banks(r))
+		pim_text_printf(out, "\"row_operations\": %.0f,\n\"activations\": %.0f,\n",
+			r->row_operations, r->activations);
 	pim_text_str(out, "\"energy_pj\": {");
-	for (int i = 0; i < PIM_SIM_ENERGY_COUNT; i++)
-		pim_text_printf(out, "%s\"%s\": %.9g", i ? ", " : "", pim_sim_energy_name(i), r->pj[i]);
+	const char *between = "";
+	for (int i = 0; i < PIM_SIM_ENERGY_COUNT; i++) {
+		if (!has_energy(r, i))
+			continue;
+		pim_text_printf(out, "%s\"%s\": %.9g", between, pim_sim_energy_name(i), r->pj[i]);
+		between = ", ";
+	}
 	pim_text_str(out, "}");
 }
 

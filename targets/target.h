@@ -77,6 +77,8 @@ pim_limits pim_target_limits(const pim_target *t);
 /* Work of one kernel: an op on boxes of its inputs. extent[a] is the tile's extent of each axis. */
 int64_t pim_target_kernel_cycles(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 double pim_target_kernel_pj(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+/* Why the target cannot run such a kernel; NULL when it can. */
+const char *pim_target_refusal(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes); /* one transfer memory <-> buffer */
 /* Adding elements of one value to those of another, as for partial sums. */
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);

@@ -105,6 +105,7 @@ typedef struct pim_format {
 	bool sign;
 } pim_format;
 bool pim_format_of(pim_dtype t, pim_format *f); /* false: no lanes for it (64 bits, 4 bits) */
+uint64_t pim_format_encode(pim_format f, double value); /* the bits of a value */
 static inline int pim_format_fraction(pim_format f)
 {
 	return f.bits - 1 - f.exponent;
@@ -169,7 +170,10 @@ typedef struct pim_step {
 	uint64_t value;		 /* bits of set, and what gather fills in; lanes of turn */
 } pim_step;
 
-enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 24 };
+/* What known knows. */
+enum { PIM_KNOWN_count, PIM_KNOWN_here };
+
+enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 40 };
 /* Lanes: the results, and `groups` of them side by side where the points that make one result are
  * shared out: lane = group * results + result (groups 1: in waves of all columns). Round t of group
  * g works on point t * groups + g; groups are a power of two and joined by turns. */
@@ -179,9 +183,12 @@ typedef struct pim_micro {
 	const int64_t *extent;
 	bool inner[PIM_MAX_AXES];							   /* points, not results */
 	int64_t results, points, groups, rounds, waves, lanes; /* lanes of the widest wave */
+	bool adds;				  /* given: results are added to what is there */
+	bool couples;			  /* points make results of their own: each lane has one */
 	bool refused;			  /* no routines for the op or its element types */
 	bool by_columns;		  /* elements move over the column path, nothing is computed */
 	int n, n_registers, rows; /* rows: of all registers */
+	int scratch;			  /* rows before those of registers */
 	pim_format format[PIM_MOST_REGISTERS];
 	int first_row[PIM_MOST_REGISTERS];
 	pim_step step[PIM_MOST_STEPS];
@@ -205,6 +212,18 @@ void pim_micro_sigmoid(pim_micro *m, int reg);
 void pim_micro_tanh(pim_micro *m, int reg);
 void pim_micro_erf(pim_micro *m, int reg);
 
+/* ---- lanes.c: a bank that computes ---- */
+
+typedef struct pim_bank pim_bank;
+pim_bank *pim_bank_new(const pim_target *t, pim_arena *a);
+typedef struct pim_bank_operand {
+	const pim_type *type;
+	void *data; /* packed; of the result: written, and read where micro-programs do */
+} pim_bank_operand;
+/* Runs a micro-program that is not refused and not by_columns; operands as the op has them, then
+ * the result. */
+void pim_bank_run(pim_bank *b, const pim_micro *m, const pim_bank_operand *operand);
+
 /* ---- cost.c ---- */
 
 /* What a micro-program takes, step by step. */
@@ -213,12 +232,21 @@ typedef struct pim_bank_work {
 	int64_t activations, raised; /* rows raised: first ones, and further ones at the same time */
 	int64_t column_cycles, column_bytes; /* gather, scatter, turn */
 } pim_bank_work;
+/* Does a kernel write its result or add to it? */
+typedef enum pim_bank_use { PIM_BANK_writes, PIM_BANK_adds } pim_bank_use;
+pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, const pim_axes *x,
+	const int64_t *extent, pim_bank_use use);
+/* Why a kernel cannot run, NULL when it can. */
+const char *pim_bank_refusal(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+bool pim_bank_only_moves(const pim_node *op);
 pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m);
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w);
 double pim_bank_pj(const pim_target *t, const pim_bank_work *w);
 /* Costs of routines, made once for a machine. */
 typedef struct pim_bank_costs pim_bank_costs;
 const pim_bank_costs *pim_bank_costs_new(pim_arena *a);
+int pim_bank_most_scratch(const pim_bank_costs *c); /* rows, of all routines */
 pim_routine_cost pim_bank_cost_of(const pim_bank_costs *c, const pim_routine_key *key);
 
 /* The rules that cost.c of targets asks for machines of this command set. */

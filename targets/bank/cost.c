@@ -33,6 +33,7 @@ enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 struct pim_bank_costs {
 	pim_routine_cost of[PIM_ROUTINE_COUNT][FORMATS][FORMATS]; /* operations 0: not made */
+	int scratch;
 };
 
 static int find_format(pim_format f)
@@ -65,6 +66,19 @@ static pim_routine_cost measure(const pim_routine_key *key)
 	return c;
 }
 
+static void add_cost(pim_bank_costs *c, int routine, int from, int to)
+{
+	pim_routine_key key = {(uint8_t)routine, formats[from], formats[to]};
+	pim_routine_cost cost = measure(&key);
+	c->of[routine][from][to] = cost;
+	c->scratch = cost.scratch > c->scratch ? cost.scratch : c->scratch;
+}
+
+int pim_bank_most_scratch(const pim_bank_costs *c)
+{
+	return c->scratch;
+}
+
 const pim_bank_costs *pim_bank_costs_new(pim_arena *a)
 {
 	pim_bank_costs *c = PIM_NEW(a, pim_bank_costs, 1);
@@ -72,8 +86,7 @@ const pim_bank_costs *pim_bank_costs_new(pim_arena *a)
 		for (int from = 0; from < FORMATS; from++)
 			for (int to = 0; to < FORMATS; to++)
 				if (is_wanted(r, from, to))
-					c->of[r][from][to] =
-						measure(&(pim_routine_key){(uint8_t)r, formats[from], formats[to]});
+					add_cost(c, r, from, to);
 	return c;
 }
 
@@ -200,10 +213,10 @@ int64_t pim_bank_add_cycles(const pim_target *t, pim_dtype type, int64_t element
 }
 
 /* Elements that only move, or a kernel that lowering refuses: column accesses. */
-static pim_bank_work find_work(
-	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, const pim_axes *x,
+	const int64_t *extent, pim_bank_use use)
 {
-	pim_micro m;
+	pim_micro m = {.adds = use == PIM_BANK_adds};
 	pim_micro_write(&m, t, op, x, extent);
 	if (!m.by_columns && !m.refused)
 		return pim_micro_work(t, &m);
@@ -216,13 +229,13 @@ static pim_bank_work find_work(
 int64_t pim_bank_kernel_cycles(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
-	pim_bank_work w = find_work(t, op, x, extent);
+	pim_bank_work w = pim_bank_kernel_work(t, op, x, extent, PIM_BANK_writes);
 	return pim_bank_cycles(t, &w);
 }
 
 double pim_bank_kernel_pj(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
-	pim_bank_work w = find_work(t, op, x, extent);
+	pim_bank_work w = pim_bank_kernel_work(t, op, x, extent, PIM_BANK_writes);
 	return pim_bank_pj(t, &w);
 }

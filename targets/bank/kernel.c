@@ -85,23 +85,12 @@ void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int
 	m->refused = m->refused || !pim_routine_exists(&s->key);
 }
 
-/* The bits of a value in a format. */
-static uint64_t encode(pim_format f, double value)
-{
-	uint64_t bits = 0;
-	if (!f.exponent)
-		return (uint64_t)(int64_t)value & (~(uint64_t)0 >> (64 - f.bits));
-	pim_dtype t = f.bits == 32 ? PIM_DTYPE_f32 : f.exponent == 8 ? PIM_DTYPE_bf16 : PIM_DTYPE_f16;
-	pim_element_set(t, &bits, 0, value);
-	return bits;
-}
-
 void pim_micro_set(pim_micro *m, int to, double value)
 {
 	pim_step *s = new_step(m, PIM_STEP_set);
 	s->to = (int16_t)to;
 	s->key.to = m->format[to];
-	s->value = encode(m->format[to], value);
+	s->value = pim_format_encode(m->format[to], value);
 }
 
 void pim_micro_gather(pim_micro *m, int to, int operand, double fill)
@@ -110,7 +99,7 @@ void pim_micro_gather(pim_micro *m, int to, int operand, double fill)
 	s->to = (int16_t)to;
 	s->operand = (int8_t)operand;
 	s->key.to = m->format[to];
-	s->value = encode(m->format[to], fill);
+	s->value = pim_format_encode(m->format[to], fill);
 }
 
 void pim_micro_join(pim_micro *m, pim_routine routine, int reg)
@@ -124,7 +113,7 @@ void pim_micro_join(pim_micro *m, pim_routine routine, int reg)
 	}
 }
 
-static bool only_moves(const pim_node *op)
+bool pim_bank_only_moves(const pim_node *op)
 {
 	return op->op == PIM_OP_gather || op->op == PIM_OP_gather_elements ||
 		   op->op == PIM_OP_gather_nd || op->op == PIM_OP_pad ||
@@ -139,8 +128,27 @@ void pim_micro_write(
 	m->extent = extent;
 	m->n = m->n_registers = m->rows = 0;
 	m->refused = false;
-	m->by_columns = only_moves(op);
+	m->couples = couples_result(op);
+	m->scratch = pim_bank_most_scratch(t->bank.costs);
+	m->by_columns = pim_bank_only_moves(op);
 	spread(m, t->bank.columns);
 	if (!m->by_columns)
 		pim_micro_recipe(m);
+	m->refused = m->refused || m->scratch + m->rows > t->bank.compute_rows;
+}
+
+const char *pim_bank_refusal(
+	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
+{
+	pim_micro m = {.adds = false};
+	pim_format f;
+	pim_micro_write(&m, t, op, x, extent);
+	if (m.by_columns || !m.refused)
+		return NULL;
+	for (uint32_t i = 0; i < op->n_in; i++)
+		if (op->in[i] && !pim_format_of(op->in[i]->type->dtype, &f))
+			return "it has no lanes for elements of more than 32 bits or fewer than 8";
+	if (m.scratch + m.rows > t->bank.compute_rows)
+		return "its registers need more compute rows than the banks have";
+	return "there are no row operations for this op on these element types";
 }

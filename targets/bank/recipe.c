@@ -69,9 +69,15 @@ static int convert(pim_micro *m, int reg, pim_format f)
 	return to;
 }
 
+/* The register into the result, or added to what is there. */
 static void scatter(pim_micro *m, int reg)
 {
 	reg = convert(m, reg, format_of(m, m->op->type));
+	if (m->adds) {
+		int there = pim_micro_register(m, m->format[reg]);
+		pim_micro_gather(m, there, (int)m->op->n_in, 0);
+		pim_micro_call(m, PIM_ROUTINE_add, reg, there, reg, 0);
+	}
 	pim_micro_add(m, PIM_STEP_scatter, reg, reg, 0);
 }
 
@@ -196,7 +202,7 @@ static void write_smallest(pim_micro *m)
 static void write_average(pim_micro *m)
 {
 	int sum = reduce(m, PIM_ROUTINE_add, 0), count = pim_micro_register(m, m->format[sum]);
-	pim_micro_add(m, PIM_STEP_known, count, count, 0);
+	pim_micro_add(m, PIM_STEP_known, count, count, PIM_KNOWN_count);
 	by(m, PIM_ROUTINE_div, sum, count);
 	scatter(m, sum);
 }
@@ -241,7 +247,7 @@ static int gather_difference(pim_micro *m, int raw, int mean)
 static void mask_square(pim_micro *m, int square)
 {
 	int here = pim_micro_register(m, f32);
-	pim_micro_add(m, PIM_STEP_known, here, here, 1);
+	pim_micro_add(m, PIM_STEP_known, here, here, PIM_KNOWN_here);
 	by(m, PIM_ROUTINE_mul, square, here);
 }
 

@@ -43,6 +43,16 @@ bool pim_format_of(pim_dtype t, pim_format *f)
 	return false;
 }
 
+uint64_t pim_format_encode(pim_format f, double value)
+{
+	uint64_t bits = 0;
+	if (!f.exponent)
+		return (uint64_t)(int64_t)value & (~(uint64_t)0 >> (64 - f.bits));
+	pim_dtype t = f.bits == 32 ? PIM_DTYPE_f32 : f.exponent == 8 ? PIM_DTYPE_bf16 : PIM_DTYPE_f16;
+	pim_element_set(t, &bits, 0, value);
+	return bits;
+}
+
 static bool is_by_bits(int routine)
 {
 	return routine == PIM_ROUTINE_copy || routine == PIM_ROUTINE_choose ||

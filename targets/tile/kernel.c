@@ -283,9 +283,8 @@ static bool make_tile(work *w, const pim_box *tile, const pim_box *box, bool add
 	uint32_t kernel =
 		pim_program_kernel(w->l->program, w->n, last, c->type, tile_type(w, &w->operand[last], box),
 			tile_pads(w, c->lo, c->hi, pads), tile_groups(w, tile));
-	bool matrix = pim_op_at((pim_op)w->n->op)->flags & PIM_OPF_matrix;
-	pim_emit(w->l, w->unit, matrix ? PIM_COMMAND_matrix : PIM_COMMAND_vector, kernel, 0, adds,
-		c->n_touch, c->touch);
+	pim_emit(w->l, w->unit, pim_kernel_command(w->l->target, w->n), kernel, 0, adds, c->n_touch,
+		c->touch);
 	return true;
 }
 
@@ -378,6 +377,10 @@ bool pim_fetch_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int
 	if ((int)n->n_in >= MOST_OPERANDS)
 		return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d", pim_node_op(n),
 			(int)n->n_in, MOST_OPERANDS - 1);
+	const char *why = pim_target_refusal(l->target, n, x, n->plan->nest->tile);
+	if (why)
+		return pim_node_error(n, "%s cannot run on %s: %s; the pass decompose may help",
+			pim_node_op(n), l->target->name, why);
 	start_slice(l, n, x, slice);
 	return true;
 }

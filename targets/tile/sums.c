@@ -55,7 +55,7 @@ static void add_sum(
 	uint32_t kernel = pim_program_kernel(l->program, n, 1, &t, t, NULL, 0);
 	pim_touch touch[2] = {
 		{PIM_SPACE_memory, to->address, 0, bytes}, {PIM_SPACE_memory, from->address, 0, bytes}};
-	pim_emit(l, unit, PIM_COMMAND_vector, kernel, 0, true, 2, touch);
+	pim_emit(l, unit, pim_kernel_command(l->target, n), kernel, 0, true, 2, touch);
 }
 
 void pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice)

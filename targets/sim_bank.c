@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim_bank.c - kernels that a bank runs as row operations.
+ *
+ * Every row operation is run bit by bit on the bytes of the bank's memories; only ops that merely
+ * move elements over the column path are left to the evaluator. Time and energy are those of the
+ * micro-program's steps. A bank does one thing at a time: its commands wait for each other,
+ * whatever their engine. */
+#include <string.h>
+
+#include "targets/bank/bank.h"
+#include "targets/sim.h"
+
+bool pim_sim_has_banks(const pim_sim *s)
+{
+	return s->t->command_set && !strcmp(s->t->command_set, "bank");
+}
+
+static void read_kernel(pim_sim *s, const pim_node *op, pim_sim_kernel *k)
+{
+	k->axes = pim_axes_new(op, s->arena);
+	k->extent = PIM_NEW(s->arena, int64_t, PIM_MAX_AXES);
+	for (int a = 0; a < k->axes->n_axes; a++)
+		k->extent[a] = k->axes->axis[a].size;
+	k->by_columns = pim_bank_only_moves(op);
+	k->work[0] = pim_bank_kernel_work(s->t, op, k->axes, k->extent, PIM_BANK_writes);
+	k->work[1] = pim_bank_kernel_work(s->t, op, k->axes, k->extent, PIM_BANK_adds);
+}
+
+bool pim_sim_bank_kernels(pim_sim *s)
+{
+	s->bank = pim_bank_new(s->t, s->arena);
+	for (int i = 0; i < s->p->n_kernels; i++) {
+		const pim_node *op = s->p->kernel[i].op;
+		read_kernel(s, op, s->kernel + i);
+		const char *why = pim_bank_refusal(s->t, op, s->kernel[i].axes, s->kernel[i].extent);
+		if (why)
+			return pim_file_error(
+				s->context, s->o->path, "kernel %d cannot run on %s: %s", i, s->t->name, why);
+	}
+	return true;
+}
+
+int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c)
+{
+	return pim_bank_cycles(s->t, &s->kernel[c->index].work[c->accumulate]);
+}
+
+void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
+{
+	const pim_bank_work *w = &s->kernel[c->index].work[c->accumulate];
+	double times = (double)runs, rows = (double)w->activations * s->t->bank.activation_pj +
+										(double)w->raised * s->t->bank.extra_row_pj;
+	s->report->pj[PIM_SIM_ENERGY_rows] += times * rows;
+	s->report->pj[PIM_SIM_ENERGY_columns] += times * (double)w->column_bytes * s->t->bank.column_pj;
+	s->report->row_operations += times * (double)w->operations;
+	s->report->activations += times * (double)w->activations;
+}
+
+void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
+	const pim_tensor *out, int adds)
+{
+	pim_micro m = {.adds = adds != 0};
+	pim_bank_operand *operand = PIM_NEW(s->scratch, pim_bank_operand, op->n_in + 1);
+	for (uint32_t i = 0; i < op->n_in; i++)
+		operand[i] = (pim_bank_operand){in[i].type, in[i].data};
+	operand[op->n_in] = (pim_bank_operand){out->type, out->data};
+	pim_micro_write(&m, s->t, op, k->axes, k->extent);
+	pim_bank_run(s->bank, &m, operand);
+}
