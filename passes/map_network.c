@@ -17,8 +17,9 @@
 
 #include "passes/mapper.h"
 
-typedef enum shares { SHARES_equal, SHARES_macs, SHARES_search, SHARES_COUNT } shares;
-static const char *const shares_name[] = {"equal", "macs", "search"};
+typedef enum shares { SHARES_equal, SHARES_macs, SHARES_moved, SHARES_search, SHARES_COUNT } shares;
+static const char *const shares_name[] = {"equal", "macs", "moved", "search"};
+enum { ROUNDS = 6 }; /* of shares that are moved */
 static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
 static const char *const objective_name[] = {"latency", "energy", "edp"};
 static const char *const mode_name[] = {"original", "overlap"};
@@ -38,6 +39,8 @@ typedef struct work {
 	request ask;
 	pim_mapper *m;
 	pim_mapper_plan *best;
+	int *kind;		  /* by group: the first that is equal */
+	pim_map *offered; /* groups with their choices, by kind and units */
 	int64_t evaluated, nests;
 	double bound;
 	bool complete;
@@ -74,7 +77,7 @@ static bool read_request(work *w)
 	good &= find_name(w, "objective", 3, objective_name, &r->objective);
 	good &= find_name(w, "metric", 2, mode_name, &r->metric);
 	good &= find_name(w, "run", 2, mode_name, &r->run);
-	good &= find_name(w, "shares", 3, shares_name, &r->shares);
+	good &= find_name(w, "shares", SHARES_COUNT, shares_name, &r->shares);
 	good &= find_name(w, "followers", 2, followers_name, &r->followers);
 	r->budget = (int)pim_job_int(w->job, "budget");
 	r->width = (int)pim_job_int(w->job, "width");
@@ -87,7 +90,7 @@ static bool read_request(work *w)
 
 /* ---- choices ---- */
 
-static bool same_group(const pim_mapper *m, const pim_mapper_group *a, const pim_mapper_group *b)
+static bool same_group(const pim_mapper_group *a, const pim_mapper_group *b)
 {
 	if (a->n_followers != b->n_followers)
 		return false;
@@ -96,41 +99,58 @@ static bool same_group(const pim_mapper *m, const pim_mapper_group *a, const pim
 		pim_op_key(&x, f < 0 ? a->leader : a->follower[f]);
 		pim_op_key(&y, f < 0 ? b->leader : b->follower[f]);
 	}
-	(void)m;
 	bool same = x.n == y.n && !memcmp(x.s, y.s, x.n);
 	pim_text_free(&x);
 	pim_text_free(&y);
 	return same;
 }
 
-/* Choices for units[i] units of each group; equal groups with equal units have the same. */
+/* Choices for units[i] units of each group; equal groups with equal units have the same, now and
+ * whenever they are asked for again. */
 static void offer(work *w, const int *units)
 {
 	pim_mapper *m = w->m;
 	for (int i = 0; i < m->n; i++) {
-		int same = 0;
-		while (
-			same < i && (units[same] != units[i] || !same_group(m, &m->group[same], &m->group[i])))
-			same++;
 		pim_mapper_group *g = &m->group[i];
-		if (same < i) {
-			const pim_mapper_group *s = &m->group[same];
-			g->choice = s->choice;
-			g->n_choices = s->n_choices;
-			g->least_area = s->least_area;
-			g->least_cycles = s->least_cycles;
-			g->least_step = s->least_step;
-			g->least_pj = s->least_pj;
+		int key[2] = {w->kind[i], units[i]};
+		const pim_mapper_group *s = pim_map_get(w->offered, key, sizeof key);
+		if (!s) {
+			pim_mapper_offer o = {
+				.n_units = 1, .units = &units[i], .budget = w->ask.budget, .seed = w->ask.seed};
+			w->nests += pim_mapper_choose(m, i, &o);
+			pim_mapper_group *copy = PIM_NEW(m->arena, pim_mapper_group, 1);
+			*copy = *g;
+			pim_map_put(w->offered, key, sizeof key, copy);
 			continue;
 		}
-		pim_mapper_offer o = {
-			.n_units = 1, .units = &units[i], .budget = w->ask.budget, .seed = w->ask.seed};
-		w->nests += pim_mapper_choose(m, i, &o);
+		g->choice = s->choice;
+		g->n_choices = s->n_choices;
+		g->least_area = s->least_area;
+		g->least_cycles = s->least_cycles;
+		g->least_step = s->least_step;
+		g->least_pj = s->least_pj;
 	}
 	pim_mapper_find_tails(m);
 }
 
+static void number_kinds(work *w)
+{
+	pim_mapper *m = w->m;
+	w->offered = pim_map_new(m->arena);
+	w->kind = PIM_NEW(m->arena, int, m->n + 1);
+	for (int i = 0; i < m->n; i++) {
+		w->kind[i] = 0;
+		while (w->kind[i] < i && !same_group(&m->group[w->kind[i]], &m->group[i]))
+			w->kind[i]++;
+	}
+}
+
 /* ---- search ---- */
+
+static double value_of(const work *w, const pim_mapper_plan *p)
+{
+	return pim_mapper_value((pim_mapper_objective)w->ask.objective, p->latency, p->pj);
+}
 
 static void search(work *w, int width)
 {
@@ -148,33 +168,102 @@ static void search(work *w, int width)
 		pim_mapper_beam(w->m, &s, w->best);
 	w->evaluated += s.evaluated;
 	double bound = pim_mapper_bound(w->m, &s);
-	double value = pim_mapper_value(s.objective, w->best->latency, w->best->pj);
+	double value = value_of(w, w->best);
 	w->complete = beam && s.complete;
 	w->bound = w->complete ? value : bound;
 }
 
-static void share_by_segments(const work *w, int segments, int *units)
+/* From shares by work to ones for less waiting, again and again; each is searched from nothing, and
+ * the best of all stays. */
+static void move_shares(work *w)
 {
-	int *first = PIM_NEW(w->m->arena, int, segments + 1);
-	pim_mapper_segment(w->m, segments, first);
-	for (int k = 0; k < segments; k++)
-		pim_mapper_fill_shares(w->m, first[k], first[k + 1], units);
-}
-
-/* Several cuts of the network, each with a part of the width. */
-static void search_shares(work *w)
-{
-	int *units = PIM_NEW(w->m->arena, int, w->m->n + 1);
-	int last = 0;
+	pim_mapper *m = w->m;
+	int *units = PIM_NEW(m->arena, int, m->n + 1);
+	pim_mapper_plan *best = w->best;
 	double least = INFINITY;
-	for (int k = 1; last < w->m->n; k = k < 4 ? k + 1 : k * 3 / 2) {
-		last = k < w->m->n ? k : w->m->n;
-		share_by_segments(w, last, units);
+	pim_mapper_fill_shares(m, 0, m->n, units);
+	for (int round = 0; round < ROUNDS; round++) {
+		w->best = pim_mapper_plan_new(m, m->arena);
 		offer(w, units);
 		search(w, w->ask.width);
-		least = w->bound < least ? w->bound : least;
+		least = fmin(least, w->bound);
+		pim_mapper_move_shares(m, w->best, units);
+		if (value_of(w, w->best) < value_of(w, best))
+			best = w->best;
 	}
+	w->best = best;
 	w->bound = least;
+	w->complete = false;
+}
+
+/* Runs of groups that have the machine in turn: the first group of each, then the number of all. */
+typedef struct turns {
+	int n, *first;
+} turns;
+
+static void offer_turns(work *w, const turns *t, int *units)
+{
+	for (int k = 0; k < t->n; k++)
+		pim_mapper_fill_shares(w->m, t->first[k], t->first[k + 1], units);
+	offer(w, units);
+}
+
+/* What the forward strategy makes of these turns. */
+static double try_turns(work *w, const turns *t, int *units)
+{
+	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
+		.objective = (pim_mapper_objective)w->ask.objective};
+	pim_mapper_plan *best = w->best, *p = pim_mapper_plan_new(w->m, w->m->arena);
+	offer_turns(w, t, units);
+	pim_mapper_greedy(w->m, &s, PIM_STRATEGY_forward, p);
+	w->evaluated += s.evaluated;
+	if (value_of(w, p) < value_of(w, best))
+		w->best = p;
+	return value_of(w, p);
+}
+
+/* Joins turns that follow each other as long as that is better. */
+static void join_turns(work *w, turns *t, int *units)
+{
+	double least = try_turns(w, t, units);
+	int *before = PIM_NEW(w->m->arena, int, w->m->n + 2);
+	for (int k = 1; k < t->n && seconds_now() < w->ask.begin + w->ask.limit / 2; k++) {
+		memcpy(before, t->first, sizeof *before * (size_t)(t->n + 1));
+		memmove(t->first + k, t->first + k + 1, sizeof *before * (size_t)(t->n - k));
+		t->n--;
+		double now = try_turns(w, t, units);
+		if (now < least) {
+			least = now;
+			k--;
+			continue;
+		}
+		t->n++;
+		memcpy(t->first, before, sizeof *before * (size_t)(t->n + 1));
+	}
+}
+
+/* Shares that are moved; then several cuts of the network in turns, and turns of one group each,
+ * joined. */
+static void search_shares(work *w)
+{
+	pim_mapper *m = w->m;
+	int *units = PIM_NEW(m->arena, int, m->n + 1);
+	turns t = {.first = PIM_NEW(m->arena, int, m->n + 2)};
+	if (m->n <= m->units)
+		move_shares(w);
+	double least = m->n <= m->units ? w->bound : INFINITY;
+	for (t.n = 2; t.n < m->n; t.n *= 2) {
+		pim_mapper_segment(m, t.n, t.first);
+		offer_turns(w, &t, units);
+		search(w, w->ask.width);
+		least = fmin(least, w->bound);
+	}
+	t.n = m->n;
+	pim_mapper_segment(m, t.n, t.first);
+	join_turns(w, &t, units);
+	offer_turns(w, &t, units);
+	search(w, w->ask.width);
+	w->bound = fmin(least, w->bound);
 	w->complete = false;
 }
 
@@ -182,16 +271,21 @@ static void search_all(work *w)
 {
 	pim_mapper *m = w->m;
 	int *units = PIM_NEW(m->arena, int, m->n + 1);
+	number_kinds(w);
 	for (int i = 0; i < m->n; i++)
 		m->group[i].work = pim_mapper_work(m, i);
 	if (!w->ask.all && w->ask.shares == SHARES_search) {
 		search_shares(w);
 		return;
 	}
+	if (!w->ask.all && w->ask.shares == SHARES_moved && m->n <= m->units) {
+		move_shares(w);
+		return;
+	}
 	int equal = m->units / m->n;
 	for (int i = 0; i < m->n; i++)
 		units[i] = w->ask.all ? m->units : equal < 1 ? 1 : equal;
-	if (!w->ask.all && w->ask.shares == SHARES_macs)
+	if (!w->ask.all && w->ask.shares != SHARES_equal)
 		pim_mapper_fill_shares(m, 0, m->n, units);
 	offer(w, units);
 	search(w, w->ask.width);

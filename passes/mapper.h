@@ -79,6 +79,7 @@ struct pim_mapper_choice {
 	pim_nest *nest;
 	const pim_spaces *spaces;
 	int64_t steps;
+	int64_t front; /* steps until the first eighth of the rows is complete */
 	double step;   /* cycles of one step, followers included */
 	double pj;	   /* of all slices, without messages and without what passes with time */
 	int64_t bytes; /* that a unit holds: constants, inputs, result */
@@ -214,6 +215,13 @@ void pim_mapper_greedy(
 /* shares[i] >= 1, their sum at most the units where there are as many as groups: the largest work /
  * share is least. Groups first..last only. */
 void pim_mapper_fill_shares(const pim_mapper *m, int first, int last, int *shares);
+/* Shares in proportion to weights, at least 1 each, by largest remainder; their sum is the units
+ * where there are as many as groups. */
+void pim_mapper_round_shares(const pim_mapper *m, const double *weight, int *shares);
+/* Shares for less waiting than p has with the given ones: when what a group keeps its readers
+ * waiting for is a share of its own time, the sum over groups is least with shares as the roots of
+ * wait times share. */
+void pim_mapper_move_shares(const pim_mapper *m, const pim_mapper_plan *p, int *shares);
 /* The first group of each of `n` runs of groups whose works are about equal; n + 1 entries. */
 void pim_mapper_segment(const pim_mapper *m, int n, int *first);
 

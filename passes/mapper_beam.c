@@ -176,7 +176,7 @@ static void rate(const beam *b, state *x, double *done)
 	double tails = fmax(p->rank, r.end + b->m->group[b->group].tail);
 	double latency = latency_bound(b, x->latency, &u, tails, b->group + 1);
 	x->bound = value_bound(b, latency, x->pj, b->group + 1);
-	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : 0.1 * mean_done(&r));
+	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : mean_done(&r));
 	x->rank = value_bound(b, late, x->pj, b->group + 1);
 	x->dropped = x->bound >= b->best;
 	pim_arena_free(a);

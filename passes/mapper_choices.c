@@ -2,13 +2,13 @@
 /* mapper_choices.c - units, cuts, loops and tiles that one group may be given.
  *
  * For each number of units: cuts of the result in at most so many pieces, one unit each (the
- * counts of each dimension: what is left of the units, halved again and again); the fastest few of
- * them; for each, loops over every axis of the result in all orders, their counts 1, 2, 4 .. and
- * the extent, sums innermost in as few tiles as fit the buffer. An outer loop over a sum would let
- * no element be complete before nearly all steps are, and loops that readers walk otherwise than
- * producers make them wait: neither is enumerated first. Of the nests that differ only in counts
- * of equal order, cut and steps (to a power of two) the fastest stays; of those the budget takes a
- * quarter by cycles, a half by cycles and one step of waiting, the rest by chance (seeded).
+ * counts of each dimension: what is left of the units, halves of that, and divisors); the fastest
+ * few of them; for each, loops over every axis of the result in all orders, their counts 1, 2, 4 ..
+ * and the extent, sums innermost in as few tiles as fit the buffer, and in 4, 16, 64. (An outer
+ * loop over a sum would let no element be complete before nearly all steps are.) Of the nests that
+ * differ only in counts of equal order, cut and steps (to a power of two) the fastest stays; of
+ * those the budget takes a quarter by cycles, two quarters by cycles and one or four times the
+ * cycles until the first eighth of the rows is complete, the rest by chance (seeded).
  * What does not fit a unit's memory is left out while anything fits. Cost: the nests looked at. */
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 
 #include "passes/mapper.h"
 
-enum { MOST_CUTS = 8, MOST_LISTED = 256, MOST_STEPS = 1024, MOST_LOOPS = 4 };
+enum { MOST_CUTS = 12, MOST_LISTED = 2048, MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64 };
 
 typedef struct cut {
 	pim_layout layout;
@@ -26,8 +26,8 @@ typedef struct cut {
 /* One nest that was looked at. */
 typedef struct looked {
 	pim_mapper_choice choice;
-	double cycles;
-	int bucket; /* of steps */
+	double cycles, front; /* of all; until the first eighth of the rows is complete */
+	int bucket;			  /* of steps */
 	bool taken;
 } looked;
 
@@ -40,9 +40,9 @@ typedef struct work {
 	looked *looked;
 	int64_t evaluated;
 	/* of the cut being looked at */
-	const pim_node *shadow;
+	pim_node *shadow;
 	pim_nest_trial *trial;
-	int cut_number;
+	int cut_number, sum; /* the longest summed axis; -1: none */
 	int64_t extent[PIM_MAX_AXES];
 } work;
 
@@ -59,12 +59,18 @@ static double slice_cycles(work *w, const pim_layout *l, int64_t *extent)
 
 static void add_cut(work *w, const pim_layout *l)
 {
-	for (int i = 0; i < w->n_cuts; i++)
-		if (pim_layout_equal(&w->cut[i].layout, l))
-			return;
 	int64_t extent[PIM_MAX_AXES];
 	if (w->n_cuts < MOST_LISTED)
 		w->cut[w->n_cuts++] = (cut){*l, slice_cycles(w, l, extent)};
+}
+
+/* The next smaller number of pieces to look at: a half, or the next divisor of the dimension. */
+static int64_t next_pieces(int64_t size, int64_t want)
+{
+	int64_t less = want - 1;
+	while (less > want / 2 && size % less != 0)
+		less--;
+	return less;
 }
 
 static void list_cuts(work *w, pim_layout *l, int d, int64_t left)
@@ -73,8 +79,8 @@ static void list_cuts(work *w, pim_layout *l, int d, int64_t left)
 		add_cut(w, l);
 		return;
 	}
-	int64_t last = 0;
-	for (int64_t want = left; want >= 1; want /= 2) {
+	int64_t last = 0, size = w->g->leader->type->dims[d];
+	for (int64_t want = left < size ? left : size; want >= 1; want = next_pieces(size, want)) {
 		int64_t parts = pim_states_cut(w->g->leader, w->g->axes, d, want);
 		if (parts == last || pim_states_cut(w->g->leader, w->g->axes, d, parts) != parts)
 			continue;
@@ -181,6 +187,23 @@ static bool is_summed(const work *w, int axis)
 	return w->g->axes->axis[axis].kind == PIM_AXIS_summed;
 }
 
+/* Steps until the first eighth of the rows (tokens, columns of a vector) is complete. */
+static int64_t front_steps(work *w, pim_nest *nest)
+{
+	const pim_node *n = w->g->leader;
+	w->shadow->plan->nest = nest;
+	const pim_spaces *s = pim_spaces_of(w->shadow, w->g->axes, w->scratch);
+	if (n->type->n_parts || !n->type->rank)
+		return s->steps;
+	pim_box box = pim_box_of(n->type), axes;
+	int d = n->type->rank >= 4 ? 2 : n->type->rank == 3 ? 1 : 0;
+	while (d < n->type->rank - 1 && n->type->dims[d] == 1)
+		d++;
+	box.hi[d] = (n->type->dims[d] + 7) / 8;
+	pim_axes_cover(w->g->axes, &box, &axes);
+	return pim_spaces_ready(s, &axes);
+}
+
 static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 {
 	const pim_target *t = w->m->target;
@@ -200,6 +223,8 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	c->steps = r->steps;
 	to->cycles = (double)nest->cycles + tiles * f.cycles;
 	c->step = to->cycles / steps;
+	c->front = front_steps(w, r->nest);
+	to->front = c->step * (double)c->front;
 	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj);
 	c->bytes = held_bytes(w);
 	c->order = order_class(nest);
@@ -234,12 +259,27 @@ static void note(work *w, const pim_nest_result *r)
 	w->looked[w->n++] = now;
 }
 
-static void try_orders(work *w, int n, int *axis, int64_t *count, int done)
+/* The loops as they are, then with the longest sum in several tiles, innermost: a reader may then
+ * start on what comes first of it. */
+static void try_sums(work *w, int n, int *axis, int64_t *count)
 {
 	pim_nest_result r;
-	if (done >= n) {
-		if (pim_nest_trial_run(w->trial, n, axis, count, &r) && r.steps <= 4 * MOST_STEPS)
+	int64_t most;
+	for (int64_t c = 1; c <= MOST_SUMS; c *= 4) {
+		int more = c > 1 && w->sum >= 0;
+		if (c > 1 && (!more || pim_nest_trial_extent(w->trial, w->sum, &most) < c || most < c))
+			return;
+		axis[n] = w->sum;
+		count[n] = c;
+		if (pim_nest_trial_run(w->trial, n + more, axis, count, &r) && r.steps <= 4 * MOST_STEPS)
 			note(w, &r);
+	}
+}
+
+static void try_orders(work *w, int n, int *axis, int64_t *count, int done)
+{
+	if (done >= n) {
+		try_sums(w, n, axis, count);
 		return;
 	}
 	for (int k = done; k < n; k++) {
@@ -261,10 +301,10 @@ static void try_counts(
 	work *w, const int *all, int n_all, int k, int n, int *axis, int64_t *count, int64_t steps)
 {
 	if (k == n_all) {
-		int own_axis[MOST_LOOPS];
-		int64_t own_count[MOST_LOOPS];
-		memcpy(own_axis, axis, sizeof own_axis);
-		memcpy(own_count, count, sizeof own_count);
+		int own_axis[MOST_LOOPS + 1];
+		int64_t own_count[MOST_LOOPS + 1];
+		memcpy(own_axis, axis, sizeof *axis * MOST_LOOPS);
+		memcpy(own_count, count, sizeof *count * MOST_LOOPS);
 		try_orders(w, n, own_axis, own_count, 0);
 		return;
 	}
@@ -297,6 +337,10 @@ static void look_at_cut(work *w, int number)
 	w->shadow = pim_mapper_shadow(w->g->leader, &w->cut[number].layout, NULL, w->scratch);
 	w->trial = pim_nest_trial_new(w->m->target, w->shadow, w->scratch);
 	pim_nest_extents(w->shadow, w->g->axes, w->extent);
+	w->sum = -1;
+	for (int a = 0; a < w->g->axes->n_axes; a++)
+		if (is_summed(w, a) && (w->sum < 0 || w->extent[a] > w->extent[w->sum]))
+			w->sum = a;
 	for (int a = 0; a < w->g->axes->n_axes && n < MOST_LOOPS; a++)
 		if (indexes_result(w->g->axes, a) && !is_summed(w, a) &&
 			pim_nest_trial_extent(w->trial, a, &most) > 1 && most > 1)
@@ -314,14 +358,14 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* The best that is not taken, with so many steps of waiting counted; -1 for none. */
-static int find_best(const work *w, double waits)
+/* The best that is not taken, with so many fronts counted; -1 for none. */
+static int find_best(const work *w, double fronts)
 {
 	int best = -1;
 	double least = INFINITY;
 	for (int i = 0; i < w->n; i++) {
 		const looked *x = &w->looked[i];
-		double value = x->cycles + waits * x->choice.step;
+		double value = x->cycles + fronts * x->front;
 		if (!x->taken && value < least) {
 			least = value;
 			best = i;
@@ -389,14 +433,16 @@ static bool holds(const pim_mapper_choice *all, int n, const pim_mapper_choice *
 	return false;
 }
 
+/* How many fronts count beside the cycles, by quarter of the budget. */
+static const double front_weight[] = {0, 1, 4};
+
 static void keep_best(work *w, const pim_mapper_offer *o, pim_mapper_choice *all, int *n)
 {
 	uint64_t random = o->seed * 2654435761u + (uint64_t)w->units;
 	drop_large(w);
 	for (int k = 0; k < o->budget; k++) {
-		int i = 4 * k < o->budget		? find_best(w, 0)
-				: 4 * k < 3 * o->budget ? find_best(w, 1)
-										: find_any(w, &random);
+		int quarter = 4 * k / o->budget;
+		int i = quarter < 3 ? find_best(w, front_weight[quarter]) : find_any(w, &random);
 		if (i < 0)
 			return;
 		w->looked[i].taken = true;

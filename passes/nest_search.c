@@ -530,7 +530,7 @@ bool pim_nest_trial_run(
 			summed[sums++] = t.order[k];
 	t.n_order = 0;
 	for (int k = 0; k < n; k++)
-		if (t.count[axis[k]] > 1)
+		if (t.count[axis[k]] > 1 && !is_summed(p, axis[k]))
 			t.order[t.n_order++] = axis[k];
 	for (int k = 0; k < sums; k++)
 		t.order[t.n_order++] = (int)summed[k];

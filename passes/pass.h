@@ -253,8 +253,8 @@ typedef enum pim_nest_method { PIM_NEST_greedy, PIM_NEST_exhaustive } pim_nest_m
  * exhaustive falls back to greedy for ops with more than a million nests. */
 pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method, pim_arena *a, int64_t *evaluated);
 
-/* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each, then as few
- * loops over summed axes as make a tile fit. */
+/* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each; those over summed
+ * axes innermost, and as few more as make a tile fit. */
 typedef struct pim_nest_trial pim_nest_trial;
 typedef struct pim_nest_result {
 	pim_nest *nest;  /* with the spatial loops of the layout and the cycles of one slice */
