@@ -70,11 +70,14 @@ static pim_module *import(const onnx_file *f, const pim_read_options *o, pim_are
 	versions.opsets = model->opset_import;
 	x.model = model;
 	onnx_table_open(&x);
-	if (!check_versions(f, model, &versions) || !onnx_check_supported(&x, &versions))
+	if (!check_versions(f, model, &versions))
+		return NULL;
+	bool supported = onnx_check_supported(&x, &versions);
+	if (!supported && !x.elsewhere)
 		return NULL;
 	x.module = pim_module_new(f->context);
 	x.module->path = f->path;
-	return onnx_graph_import(&x) ? x.module : NULL;
+	return onnx_graph_import(&x) && supported ? x.module : NULL;
 }
 
 pim_module *pim_read_onnx(

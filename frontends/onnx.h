@@ -102,6 +102,7 @@ struct onnx_import {
 	pim_map *known;			/* node to pim_tensor: values computed at import */
 	int index;				/* of the node, for those without a name */
 	int depth;				/* of function calls */
+	bool elsewhere; /* rows of other opsets and domains do: to find what else is wrong */
 	int n_absent;
 	const char *absent; /* first constant without elements */
 };
@@ -154,7 +155,7 @@ void onnx_table_open(onnx_import *x);
 const onnx_row *onnx_row_find(
 	const onnx_import *x, const char *op_type, const char *domain, int64_t opset);
 /* Reports every operator of the model that no row covers, each once; true when there is none. */
-bool onnx_check_supported(const onnx_import *x, const onnx_scope *s);
+bool onnx_check_supported(onnx_import *x, const onnx_scope *s);
 /* The place of a node: its name, or OpType#index. */
 pim_loc onnx_node_loc(pim_context *c, const Onnx__NodeProto *n, int index);
 

@@ -13,6 +13,7 @@ typedef struct onnx_attention {
 	int64_t past;				   /* tokens of k before the first of q */
 	bool causal, hides_rows;	   /* a query may see no key at all: it gets 0 */
 	pim_dtype precision;		   /* of the softmax */
+	pim_node *sink;		 /* [heads], a score that takes part in the softmax only; NULL for none */
 	pim_node *scores[4]; /* the raw product, after softcap, with the mask, after softmax */
 } onnx_attention;
 

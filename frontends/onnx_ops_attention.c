@@ -81,6 +81,19 @@ static pim_node *causal_bias(onnx_call *k, const onnx_attention *a, pim_dtype t)
 	return onnx_numbers(k, t, 2, dims, v);
 }
 
+/* The softmax of scores, and of the sink, whose share is dropped. */
+static pim_node *share_scores(onnx_call *k, const onnx_attention *a, pim_node *s)
+{
+	const int64_t *d = s ? s->type->dims : NULL;
+	pim_node *sink;
+	if (!a->sink || !s)
+		return onnx_softmax(k, s, 3);
+	sink = onnx_reshape(k, onnx_cast(k, a->sink, s->type->dtype), 4, (int64_t[]){1, d[1], 1, 1});
+	sink = onnx_expand(k, sink, 4, (int64_t[]){d[0], d[1], d[2], 1});
+	sink = onnx_softmax(k, onnx_concat(k, 2, (pim_node *[]){s, sink}, 3), 3);
+	return onnx_part(k, sink, 3, 0, d[3]);
+}
+
 /* Softmax and product where some rows have no finite score. */
 static pim_node *attend_rows(
 	onnx_call *k, onnx_attention *a, pim_node *s, pim_node *values, pim_dtype t)
@@ -120,7 +133,7 @@ pim_node *onnx_attend(onnx_call *k, onnx_attention *a)
 	s = onnx_cast(k, s, a->precision);
 	if (a->hides_rows)
 		return attend_rows(k, a, s, values, t);
-	s = a->scores[3] = s ? onnx_cast(k, onnx_softmax(k, s, 3), t) : NULL;
+	s = a->scores[3] = s ? onnx_cast(k, share_scores(k, a, s), t) : NULL;
 	return onnx_matmul(k, s, values, false);
 }
 

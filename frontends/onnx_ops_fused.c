@@ -238,6 +238,9 @@ bool onnx_convert_nhwc_group_norm(onnx_call *k)
 	pim_node *x = k->in[0], *skip = input(k, 3);
 	bool last = onnx_int(k, "channels_last", 1) != 0;
 	int64_t groups = onnx_int(k, "groups", 0), back[4] = {0, 3, 1, 2};
+	if (!onnx_attribute(k, "groups") || !onnx_attribute(k, "activation"))
+		return onnx_fail(k, "attribute '%s' is not given",
+			onnx_attribute(k, "groups") ? "activation" : "groups");
 	if (x->type->rank == 4 && !last)
 		x = onnx_transpose(k, x, (int64_t[]){0, 2, 3, 1});
 	if (!x || x->type->rank != 4 || groups < 1 || x->type->dims[3] % groups || (skip && !last))

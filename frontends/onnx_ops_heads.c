@@ -325,14 +325,28 @@ static bool split_grouped(onnx_call *k, int64_t heads, int64_t kv, pim_node **x)
 
 static bool check_grouped(const onnx_call *k)
 {
-	if (input(k, 11) || onnx_int(k, "smooth_softmax", 0) == 1 || onnx_int(k, "qk_output", 0))
-		return onnx_fail(k, "sinks and the product as a result are not supported");
+	int64_t heads = onnx_int(k, "num_heads", 0);
+	if (onnx_int(k, "qk_output", 0))
+		return onnx_fail(k, "the product as a result is not supported");
+	if (input(k, 11) && (k->in[11]->type->rank != 1 || k->in[11]->type->dims[0] != heads))
+		return onnx_fail(k, "sinks are %s, expected one for each of %lld heads",
+			pim_type_text(k->in[11]->type, k->import->scratch), (long long)heads);
 	if (onnx_int(k, "do_rotary", 0) && (!input(k, 7) || !input(k, 8)))
 		return onnx_fail(k, "do_rotary is 1, but there are no tables");
 	return true;
 }
 
-/* q k v, past k and v, lengths, total, cos, sin, positions, added scores. */
+/* A sink for each head: as given, or 0 for the smooth softmax. */
+static pim_node *find_sink(onnx_call *k, const pim_node *q)
+{
+	if (input(k, 11))
+		return k->in[11];
+	if (onnx_int(k, "smooth_softmax", 0) != 1)
+		return NULL;
+	return onnx_splat(k, q->type->dtype, 1, q->type->dims + 1, 0);
+}
+
+/* q k v, past k and v, lengths, total, cos, sin, positions, added scores, sinks. */
 bool onnx_convert_grouped_attention(onnx_call *k)
 {
 	pim_node *x[3];
@@ -364,5 +378,6 @@ bool onnx_convert_grouped_attention(onnx_call *k)
 	if (k->n_out > 2)
 		k->out[2] = a.v;
 	a.softcap = onnx_float(k, "softcap", 0);
+	a.sink = find_sink(k, x[0]);
 	return give_attention(k, &a, input(k, 10));
 }

@@ -368,22 +368,30 @@ bool onnx_convert_reduce_l2(onnx_call *k)
 		k, onnx_cast(k, onnx_make1(k, PIM_OP_sqrt, onnx_cast(k, y, PIM_DTYPE_f64)), t));
 }
 
+/* Integers are computed as f64, and cut towards zero. */
 bool onnx_convert_reduce_log_sum(onnx_call *k)
 {
-	return onnx_give(k, onnx_make1(k, PIM_OP_log, reduce(k, PIM_OP_reduce_sum, k->in[0])));
+	pim_dtype t = k->in[0]->type->dtype;
+	pim_node *x = pim_dtype_is_float(t) ? k->in[0] : onnx_cast(k, k->in[0], PIM_DTYPE_f64);
+	x = onnx_make1(k, PIM_OP_log, reduce(k, PIM_OP_reduce_sum, x));
+	return onnx_give(k, onnx_cast(k, x, t));
 }
 
-/* m + log(sum(exp(x - m))), m the maximum */
+/* m + log(sum(exp(x - m))), m the maximum, or 0 where that is infinite */
 bool onnx_convert_reduce_log_sum_exp(onnx_call *k)
 {
 	int64_t axes[PIM_MAX_RANK];
 	int n = reduced_axes(k, axes);
-	pim_node *x = k->in[0], *top, *e, *m;
+	pim_dtype t = k->in[0]->type->dtype;
+	pim_node *x = pim_dtype_is_float(t) ? k->in[0] : onnx_cast(k, k->in[0], PIM_DTYPE_f64);
+	pim_node *top, *e, *m, *far;
 	if (n < 0)
 		return false;
 	top = onnx_reduce(k, PIM_OP_reduce_max, x, n, axes, 1);
+	far = onnx_make2(k, PIM_OP_equal, onnx_make1(k, PIM_OP_abs, top), onnx_scalar(k, x, INFINITY));
+	top = onnx_where(k, far, onnx_scalar(k, x, 0), top);
 	e = onnx_make1(k, PIM_OP_exp, onnx_make2(k, PIM_OP_sub, x, top));
 	e = onnx_make1(k, PIM_OP_log, reduce(k, PIM_OP_reduce_sum, e));
 	m = e && top ? onnx_reshape(k, top, e->type->rank, e->type->dims) : NULL;
-	return onnx_give(k, onnx_make2(k, PIM_OP_add, m, e));
+	return onnx_give(k, onnx_cast(k, onnx_make2(k, PIM_OP_add, m, e), t));
 }

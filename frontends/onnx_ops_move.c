@@ -370,23 +370,26 @@ static int64_t fold_index(int64_t i, int64_t size, bool wraps)
 	return i < size ? i : period - i;
 }
 
-/* Padding that goes around the dim, or further than its mirror image: by a gather for each dim. */
+/* Padding that goes around the dim, or further than its mirror image: by a gather for each dim.
+ * What negative pads cut off is not seen on the other side either. */
 static bool pad_by_index(onnx_call *k, const int64_t *pads, bool wraps)
 {
 	pim_node *x = k->in[0];
 	int rank = x->type->rank;
 	for (int d = 0; d < rank && x; d++) {
-		int64_t size = x->type->dims[d], low = pads[d], n = size + low + pads[rank + d];
+		int64_t low = pads[d], high = pads[rank + d], cut = low < 0 ? -low : 0;
+		int64_t n = x->type->dims[d] + low + high;
+		int64_t size = x->type->dims[d] - cut + (high < 0 ? high : 0);
 		pim_attr axis = onnx_attr_int("axis", d);
 		double *at;
-		if (low == 0 && n == size)
+		if (low == 0 && high == 0)
 			continue;
-		if (size == 0 || n < 0 || n > INT32_MAX)
+		if (size <= 0 || n < 0 || n > INT32_MAX)
 			return onnx_fail(k, "dim %d of %s cannot be padded to %lld", d,
 				pim_type_text(x->type, k->import->scratch), (long long)n);
 		at = PIM_NEW(k->import->scratch, double, n + 1);
 		for (int64_t i = 0; i < n; i++)
-			at[i] = (double)fold_index(i - low, size, wraps);
+			at[i] = (double)(cut + fold_index(i - (low > 0 ? low : 0), size, wraps));
 		x = onnx_make(k, PIM_OP_gather, 2,
 			(pim_node *[]){x, onnx_numbers(k, PIM_DTYPE_i64, 1, &n, at)}, 1, &axis);
 	}

@@ -372,64 +372,32 @@ bool onnx_convert_qgemm(onnx_call *k)
 	return input(k, 7) ? give_quantized(k, y, 7) : onnx_give(k, y);
 }
 
+/* A number or one for each column, of the element type of scale A. */
+static bool check_columns(const onnx_call *k, int i)
+{
+	const pim_type *t = k->in[i]->type, *b = k->in[1]->type;
+	int64_t columns = b->rank ? b->dims[b->rank - 1] : 1;
+	if (t->dtype == k->in[2]->type->dtype && pim_dtype_is_float(t->dtype) &&
+		(t->elements == columns || (i < 6 && t->elements == 1)))
+		return true;
+	return onnx_fail(k, "input %d ('%s') is %s, expected %s of %lld floats as input 2 has (%s)", i,
+		k->node->input[i], pim_type_text(t, k->import->scratch), i < 6 ? "one or a row" : "a row",
+		(long long)columns, pim_type_text(k->in[2]->type, k->import->scratch));
+}
+
 /* A float A, quantized B: (A * B) with the integer product and both scales. */
 bool onnx_convert_matmul_integer_to_float(onnx_call *k)
 {
+	for (int i = 2; i < k->n_in; i += i == 3 ? 3 : 1)
+		if (k->in[i] && !check_columns(k, i))
+			return false;
 	pim_node *y = integer_product(k, k->in[0], input(k, 4), k->in[1], input(k, 5)), *scale;
 	pim_node *sa = k->in[2], *sb = k->in[3];
 	sa = sa->type->elements == 1 ? onnx_reshape(k, sa, 0, NULL) : sa;
 	sb = sb->type->elements == 1 ? onnx_reshape(k, sb, 0, NULL) : sb;
 	scale = mul(k, sa, sb);
-	y = mul(k, onnx_cast(k, y, PIM_DTYPE_f32), scale);
+	y = mul(k, onnx_cast(k, y, sa->type->dtype), scale);
 	if (input(k, 6))
 		y = onnx_make2(k, PIM_OP_add, y, k->in[6]);
-	return onnx_give(k, y);
-}
-
-/* B of [N, K / block, bytes] with 2, 4 or 8 bits an element, scales [N * K / block]: known at
- * import. y = A (scale * (B - zero))^T */
-bool onnx_convert_matmul_nbits(onnx_call *k)
-{
-	int64_t n = onnx_int(k, "N", 0), depth = onnx_int(k, "K", 0), bits = onnx_int(k, "bits", 4);
-	int64_t block = onnx_int(k, "block_size", 0), blocks, dims[2] = {n, depth}, row;
-	pim_tensor b, scales, zeros = {NULL, NULL};
-	int mask = (1 << (bits > 8 ? 8 : bits < 1 ? 1 : bits)) - 1;
-	double *v;
-	pim_node *y;
-	if (n < 1 || depth < 1 || block < 1 || (bits != 2 && bits != 4 && bits != 8) || n > INT32_MAX ||
-		depth > INT32_MAX || input(k, 4))
-		return onnx_fail(k,
-			"N = %lld, K = %lld, bits = %lld and block_size = %lld, or an order of "
-			"groups, are not supported",
-			(long long)n, (long long)depth, (long long)bits, (long long)block);
-	blocks = (depth + block - 1) / block;
-	row = (block * bits + 7) / 8;
-	if (!onnx_input_tensor(k, 1, &b) || !onnx_input_tensor(k, 2, &scales) ||
-		(input(k, 3) && !onnx_input_tensor(k, 3, &zeros)))
-		return false;
-	if (b.type->dtype != PIM_DTYPE_u8 || b.type->elements != n * blocks * row ||
-		scales.type->elements != n * blocks)
-		return onnx_fail(k, "B is %s and its scales %s, expected %lld bytes and %lld scales",
-			pim_type_text(b.type, k->import->scratch),
-			pim_type_text(scales.type, k->import->scratch), (long long)(n * blocks * row),
-			(long long)(n * blocks));
-	v = PIM_NEW(k->import->scratch, double, n *depth + 1);
-	for (int64_t i = 0; i < n * depth; i++) {
-		int64_t r = i / depth, c = i % depth, at = r * blocks + c / block;
-		int64_t bit = c % block * bits;
-		int q = ((const uint8_t *)b.data)[at * row + bit / 8] >> bit % 8 & mask;
-		double zero = (mask + 1) / 2;
-		if (zeros.type && pim_dtype_is_float(zeros.type->dtype))
-			zero = pim_element_get(zeros.type->dtype, zeros.data, at);
-		else if (zeros.type) {
-			int64_t zero_row = (blocks * bits + 7) / 8, zero_bit = c / block * bits;
-			zero =
-				((const uint8_t *)zeros.data)[r * zero_row + zero_bit / 8] >> zero_bit % 8 & mask;
-		}
-		v[i] = ((double)q - zero) * pim_element_get(scales.type->dtype, scales.data, at);
-	}
-	y = onnx_matmul(k, k->in[0], onnx_numbers(k, k->in[0]->type->dtype, 2, dims, v), true);
-	if (input(k, 5))
-		y = onnx_make2(k, PIM_OP_add, y, k->in[5]);
 	return onnx_give(k, y);
 }

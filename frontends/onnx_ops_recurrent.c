@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "frontends/onnx.h"
+#include "frontends/onnx_write.h"
 
 enum { MOST = 6 }; /* activations */
 
@@ -55,6 +56,11 @@ static bool has_beta(const char *name, size_t n)
 	return (n == 6 && !strncmp(name, "affine", n)) ||
 		   (n == 11 && !strncmp(name, "scaled_tanh", n)) ||
 		   (n == 12 && !strncmp(name, "hard_sigmoid", n));
+}
+
+bool onnx_activation_takes(const char *name, size_t n, int i)
+{
+	return i ? has_beta(name, n) : usual_alpha(name, n) >= 0;
 }
 
 /* Parameters stand in order, for the activations that have them. */

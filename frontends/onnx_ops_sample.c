@@ -34,7 +34,8 @@ static bool take_scales(onnx_call *k, resizing *r, int n, const double *scales)
 	r->has_scales = true;
 	for (int i = 0; i < n; i++) {
 		r->scales[i] = scales[i];
-		if (!(scales[i] > 0) || !set_size(k, r, i, floor((double)t->dims[r->axes[i]] * scales[i])))
+		float size = floorf((float)t->dims[r->axes[i]] * (float)scales[i]);
+		if (!(scales[i] > 0) || !set_size(k, r, i, (double)size))
 			return onnx_fail(k, "scale %d is %g", i, scales[i]);
 	}
 	return true;
@@ -93,13 +94,17 @@ static int add_string(pim_attr *a, int n, const char *name, const char *value)
 	return n + 1;
 }
 
+/* Integers are interpolated as f32 and cut towards zero. */
 static bool give_resized(
 	onnx_call *k, const resizing *r, const char *mode, const char *coordinates, const char *nearest)
 {
 	static const char *const modes[][2] = {{"nearest", "nearest"}, {"linear", "linear"},
 		{"bilinear", "linear"}, {"trilinear", "linear"}, {"cubic", "cubic"}};
 	pim_attr a[12];
+	pim_node *x = k->in[0];
+	pim_dtype t = x->type->dtype;
 	int n = 0, found = -1;
+	bool between;
 	for (int i = 0; i < 5; i++)
 		if (!strcmp(mode, modes[i][0]))
 			found = i;
@@ -120,7 +125,10 @@ static bool give_resized(
 	a[n++] = onnx_attr_int("exclude_outside", onnx_int(k, "exclude_outside", 0) != 0);
 	a[n++] = onnx_attr_float("extrapolation_value", onnx_float(k, "extrapolation_value", 0));
 	a[n++] = onnx_attr_int("antialias", onnx_int(k, "antialias", 0) != 0);
-	return onnx_give(k, onnx_make(k, PIM_OP_resize, 1, k->in, n, a));
+	between = found > 0 && !pim_dtype_is_float(t);
+	x = onnx_make(
+		k, PIM_OP_resize, 1, (pim_node *[]){between ? onnx_cast(k, x, PIM_DTYPE_f32) : x}, n, a);
+	return onnx_give(k, between ? onnx_cast(k, x, t) : x);
 }
 
 /* Leaves out dims that stay as they are. */

@@ -58,13 +58,25 @@ void onnx_table_open(onnx_import *x)
 	}
 }
 
+/* Of another opset, else of another domain. */
+static const onnx_row *find_elsewhere(const onnx_import *x, const char *op_type, const char *domain)
+{
+	for (definition *d = find_definitions(x, op_type, domain); d; d = d->next)
+		if (d->row)
+			return d->row;
+	for (int i = 0; i < N_ROWS; i++)
+		if (!strcmp(rows[i].op_type, op_type ? op_type : ""))
+			return &rows[i];
+	return NULL;
+}
+
 const onnx_row *onnx_row_find(
 	const onnx_import *x, const char *op_type, const char *domain, int64_t opset)
 {
 	for (definition *d = find_definitions(x, op_type, domain); d; d = d->next)
 		if (d->row && opset >= d->row->first && opset <= d->row->last)
 			return d->row;
-	return NULL;
+	return x->elsewhere ? find_elsewhere(x, op_type, domain) : NULL;
 }
 
 const Onnx__FunctionProto *onnx_function_find(const onnx_import *x, const Onnx__NodeProto *n)
@@ -183,7 +195,7 @@ static const char *other_opsets(const missing *m, pim_arena *a)
 	return elsewhere ? pim_arena_printf(a, " (domain %s has one)", elsewhere) : "";
 }
 
-bool onnx_check_supported(const onnx_import *x, const onnx_scope *scope)
+bool onnx_check_supported(onnx_import *x, const onnx_scope *scope)
 {
 	survey s = {.import = x, .last = NULL};
 	s.last = &s.first;
@@ -193,6 +205,10 @@ bool onnx_check_supported(const onnx_import *x, const onnx_scope *scope)
 		onnx_scope body = {.n_opsets = f->n_opset_import, .opsets = f->opset_import};
 		survey_nodes(&s, &body, f->n_node, f->node);
 	}
+	x->elsewhere = true;
+	for (missing *m = s.first; m; m = m->next)
+		x->elsewhere = x->elsewhere && !refusal(m->op_type, m->domain) &&
+					   find_elsewhere(x, m->op_type, m->domain);
 	for (missing *m = s.first; m; m = m->next) {
 		pim_error(x->context, m->at,
 			"operator %s of domain %s, opset %lld, is not supported%s: %d node%s (%s%s)",

@@ -146,6 +146,31 @@ void onnx_write_ints(
 		memcpy(a->ints, v, sizeof *v * (size_t)count);
 }
 
+void onnx_write_floats(
+	onnx_writer *w, Onnx__NodeProto *n, const char *name, int count, const double *v)
+{
+	Onnx__AttributeProto *a =
+		add_attribute(w, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
+	a->n_floats = (size_t)count;
+	a->floats = PIM_NEW(w->arena, float, count + 1);
+	for (int i = 0; i < count; i++)
+		a->floats[i] = (float)v[i];
+}
+
+void onnx_write_strings(
+	onnx_writer *w, Onnx__NodeProto *n, const char *name, int count, const char *const *v)
+{
+	Onnx__AttributeProto *a =
+		add_attribute(w, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS);
+	a->n_strings = (size_t)count;
+	a->strings = PIM_NEW(w->arena, ProtobufCBinaryData, count + 1);
+	for (int i = 0; i < count; i++) {
+		size_t bytes = strlen(v[i]);
+		char *text = pim_arena_copy(w->arena, v[i], bytes);
+		a->strings[i] = (ProtobufCBinaryData){.len = bytes, .data = (uint8_t *)text};
+	}
+}
+
 /* ONNX packs two elements of 4 bits in a byte. */
 static uint8_t *pack_nibbles(onnx_writer *w, const uint8_t *v, int64_t n)
 {

@@ -10,15 +10,15 @@
 
 typedef bool write_function(onnx_writer *w, const pim_node *n, const char *const *in);
 
-static const char *out_of(const onnx_writer *w, const pim_node *n)
+const char *onnx_write_out(const onnx_writer *w, const pim_node *n)
 {
 	return w->name[n->id];
 }
 
-static Onnx__NodeProto *as(
+Onnx__NodeProto *onnx_write_as(
 	onnx_writer *w, const pim_node *n, const char *op_type, const char *const *in)
 {
-	return onnx_write_node(w, op_type, (int)n->n_in, in, out_of(w, n));
+	return onnx_write_node(w, op_type, (int)n->n_in, in, onnx_write_out(w, n));
 }
 
 static void copy_ints(
@@ -57,7 +57,7 @@ static void copy_attributes(onnx_writer *w, const pim_node *n, Onnx__NodeProto *
 
 static bool write_identity(onnx_writer *w, const pim_node *n, const char *const *in)
 {
-	as(w, n, "Identity", in);
+	onnx_write_as(w, n, "Identity", in);
 	return true;
 }
 
@@ -67,15 +67,15 @@ static bool write_clip(onnx_writer *w, const pim_node *n, const char *const *in)
 	pim_dtype t = n->type->dtype;
 	const char *all[3] = {in[0], low == -INFINITY ? NULL : onnx_write_number(w, t, low),
 		high == INFINITY ? NULL : onnx_write_number(w, t, high)};
-	onnx_write_node(w, "Clip", 3, all, out_of(w, n));
+	onnx_write_node(w, "Clip", 3, all, onnx_write_out(w, n));
 	return true;
 }
 
 static bool write_cast(onnx_writer *w, const pim_node *n, const char *const *in)
 {
 	bool bits = n->op == PIM_OP_bit_cast;
-	onnx_write_int(
-		w, as(w, n, bits ? "BitCast" : "Cast", in), "to", onnx_write_dtype(n->type->dtype));
+	onnx_write_int(w, onnx_write_as(w, n, bits ? "BitCast" : "Cast", in), "to",
+		onnx_write_dtype(n->type->dtype));
 	return true;
 }
 
@@ -87,7 +87,7 @@ static const char *times(onnx_writer *w, const char *a, const char *b)
 static bool write_silu(onnx_writer *w, const pim_node *n, const char *const *in)
 {
 	const char *s = onnx_write_value(w, "Sigmoid", 1, in);
-	onnx_write_node(w, "Mul", 2, (const char *[]){in[0], s}, out_of(w, n));
+	onnx_write_node(w, "Mul", 2, (const char *[]){in[0], s}, onnx_write_out(w, n));
 	return true;
 }
 
@@ -107,13 +107,13 @@ static bool write_gelu(onnx_writer *w, const pim_node *n, const char *const *in)
 	}
 	y = onnx_write_value(w, "Add", 2, (const char *[]){y, onnx_write_number(w, t, 1)});
 	x = times(w, x, onnx_write_number(w, t, 0.5));
-	onnx_write_node(w, "Mul", 2, (const char *[]){x, y}, out_of(w, n));
+	onnx_write_node(w, "Mul", 2, (const char *[]){x, y}, onnx_write_out(w, n));
 	return true;
 }
 
 static bool write_mod(onnx_writer *w, const pim_node *n, const char *const *in)
 {
-	onnx_write_int(w, as(w, n, "Mod", in), "fmod", pim_dtype_is_float(n->type->dtype));
+	onnx_write_int(w, onnx_write_as(w, n, "Mod", in), "fmod", pim_dtype_is_float(n->type->dtype));
 	return true;
 }
 
@@ -121,8 +121,8 @@ static bool write_shift(onnx_writer *w, const pim_node *n, const char *const *in
 {
 	if (pim_dtype_is_signed(n->type->dtype))
 		return pim_node_error(n, "ONNX shifts unsigned integers only");
-	onnx_write_string(
-		w, as(w, n, "BitShift", in), "direction", n->op == PIM_OP_shift_left ? "LEFT" : "RIGHT");
+	onnx_write_string(w, onnx_write_as(w, n, "BitShift", in), "direction",
+		n->op == PIM_OP_shift_left ? "LEFT" : "RIGHT");
 	return true;
 }
 
@@ -130,7 +130,7 @@ static bool write_shift(onnx_writer *w, const pim_node *n, const char *const *in
 static bool write_extreme(onnx_writer *w, const pim_node *n, const char *const *in)
 {
 	bool is_max = n->op == PIM_OP_max, is_bool = n->type->dtype == PIM_DTYPE_bool;
-	as(w, n, is_bool ? (is_max ? "Or" : "And") : is_max ? "Max" : "Min", in);
+	onnx_write_as(w, n, is_bool ? (is_max ? "Or" : "And") : is_max ? "Max" : "Min", in);
 	return true;
 }
 
@@ -155,14 +155,14 @@ static bool write_matmul(onnx_writer *w, const pim_node *n, const char *const *i
 	const char *both[4] = {
 		operand(w, n, 0, "transpose_a", in[0]), operand(w, n, 1, "transpose_b", in[1]), NULL, NULL};
 	if (n->op == PIM_OP_matmul) {
-		onnx_write_node(w, "MatMul", 2, both, out_of(w, n));
+		onnx_write_node(w, "MatMul", 2, both, onnx_write_out(w, n));
 		return true;
 	}
 	if (pim_dtype_bytes(n->in[0]->type->dtype) > 1 || pim_dtype_bytes(n->in[1]->type->dtype) > 1)
 		return pim_node_error(n, "ONNX multiplies integers of 8 bits only");
 	both[2] = onnx_write_number(w, n->in[0]->type->dtype, (double)pim_node_int(n, "a_zero"));
 	both[3] = onnx_write_number(w, n->in[1]->type->dtype, (double)pim_node_int(n, "b_zero"));
-	onnx_write_node(w, "MatMulInteger", 4, both, out_of(w, n));
+	onnx_write_node(w, "MatMulInteger", 4, both, onnx_write_out(w, n));
 	return true;
 }
 
@@ -182,20 +182,21 @@ static bool write_conv(onnx_writer *w, const pim_node *n, const char *const *in)
 {
 	const char *all[4] = {in[0], in[1], NULL, NULL};
 	if (n->op != PIM_OP_conv_integer) {
-		write_window(w, n, as(w, n, n->op == PIM_OP_conv ? "Conv" : "ConvTranspose", in));
+		write_window(
+			w, n, onnx_write_as(w, n, n->op == PIM_OP_conv ? "Conv" : "ConvTranspose", in));
 		return true;
 	}
 	if (pim_dtype_bytes(n->in[0]->type->dtype) > 1 || pim_dtype_bytes(n->in[1]->type->dtype) > 1)
 		return pim_node_error(n, "ONNX multiplies integers of 8 bits only");
 	all[2] = onnx_write_number(w, n->in[0]->type->dtype, (double)pim_node_int(n, "x_zero"));
 	all[3] = onnx_write_number(w, n->in[1]->type->dtype, (double)pim_node_int(n, "w_zero"));
-	write_window(w, n, onnx_write_node(w, "ConvInteger", 4, all, out_of(w, n)));
+	write_window(w, n, onnx_write_node(w, "ConvInteger", 4, all, onnx_write_out(w, n)));
 	return true;
 }
 
 static bool write_deform_conv(onnx_writer *w, const pim_node *n, const char *const *in)
 {
-	Onnx__NodeProto *to = as(w, n, "DeformConv", in);
+	Onnx__NodeProto *to = onnx_write_as(w, n, "DeformConv", in);
 	write_window(w, n, to);
 	onnx_write_int(w, to, "offset_group", pim_node_int(n, "offset_groups"));
 	return true;
@@ -213,7 +214,7 @@ static bool write_average_pool(onnx_writer *w, const pim_node *n, const char *co
 	if (n_counted > 0 && !all)
 		return pim_node_error(
 			n, "a mean that counts some of its padding only has no ONNX operator");
-	to = as(w, n, "AveragePool", in);
+	to = onnx_write_as(w, n, "AveragePool", in);
 	write_window(w, n, to);
 	onnx_write_int(w, to, "count_include_pad", all);
 	return true;
@@ -225,7 +226,7 @@ static bool write_max_pool(onnx_writer *w, const pim_node *n, const char *const 
 	const char *at;
 	Onnx__NodeProto *to;
 	if (n->op == PIM_OP_max_pool) {
-		write_window(w, n, as(w, n, "MaxPool", in));
+		write_window(w, n, onnx_write_as(w, n, "MaxPool", in));
 		return true;
 	}
 	for (int d = 2; d < n->in[0]->type->rank; d++)
@@ -235,7 +236,8 @@ static bool write_max_pool(onnx_writer *w, const pim_node *n, const char *const 
 	onnx_write_output(w, to, at);
 	write_window(w, n, to);
 	onnx_write_node(w, "Mod", 2,
-		(const char *[]){at, onnx_write_number(w, PIM_DTYPE_i64, (double)plane)}, out_of(w, n));
+		(const char *[]){at, onnx_write_number(w, PIM_DTYPE_i64, (double)plane)},
+		onnx_write_out(w, n));
 	return true;
 }
 
@@ -255,7 +257,7 @@ static bool write_reduce(onnx_writer *w, const pim_node *n, const char *const *i
 		return write_identity(w, n, in);
 	if (n->op == PIM_OP_reduce_sum || w->opset >= 18)
 		all[1] = onnx_write_list(w, count, axes);
-	to = onnx_write_node(w, name, 2, all, out_of(w, n));
+	to = onnx_write_node(w, name, 2, all, onnx_write_out(w, n));
 	if (!all[1])
 		onnx_write_ints(w, to, "axes", count, axes);
 	onnx_write_int(w, to, "keepdims", pim_node_int(n, "keepdims"));
@@ -264,7 +266,7 @@ static bool write_reduce(onnx_writer *w, const pim_node *n, const char *const *i
 
 static bool write_arg(onnx_writer *w, const pim_node *n, const char *const *in)
 {
-	Onnx__NodeProto *to = as(w, n, n->op == PIM_OP_arg_max ? "ArgMax" : "ArgMin", in);
+	Onnx__NodeProto *to = onnx_write_as(w, n, n->op == PIM_OP_arg_max ? "ArgMax" : "ArgMin", in);
 	onnx_write_int(w, to, "axis", pim_node_int(n, "axis"));
 	onnx_write_int(w, to, "keepdims", pim_node_int(n, "keepdims"));
 	onnx_write_int(w, to, "select_last_index", pim_node_int(n, "select_last"));
@@ -276,7 +278,7 @@ static bool write_top_k(onnx_writer *w, const pim_node *n, const char *const *in
 	int64_t k = pim_node_int(n, "k");
 	const char *all[2] = {in[0], onnx_write_list(w, 1, &k)};
 	Onnx__NodeProto *to = onnx_write_node(w, "TopK", 2, all, onnx_write_name(w, "best"));
-	onnx_write_output(w, to, out_of(w, n));
+	onnx_write_output(w, to, onnx_write_out(w, n));
 	onnx_write_int(w, to, "axis", pim_node_int(n, "axis"));
 	onnx_write_int(w, to, "largest", pim_node_int(n, "largest"));
 	return true;
@@ -286,8 +288,8 @@ static bool write_running(onnx_writer *w, const pim_node *n, const char *const *
 {
 	const char *all[2] = {
 		in[0], onnx_write_number(w, PIM_DTYPE_i64, (double)pim_node_int(n, "axis"))};
-	Onnx__NodeProto *to =
-		onnx_write_node(w, n->op == PIM_OP_cumsum ? "CumSum" : "CumProd", 2, all, out_of(w, n));
+	Onnx__NodeProto *to = onnx_write_node(
+		w, n->op == PIM_OP_cumsum ? "CumSum" : "CumProd", 2, all, onnx_write_out(w, n));
 	onnx_write_int(w, to, "exclusive", pim_node_int(n, "exclusive"));
 	onnx_write_int(w, to, "reverse", pim_node_int(n, "reverse"));
 	return true;
@@ -297,7 +299,8 @@ static bool write_reshape(onnx_writer *w, const pim_node *n, const char *const *
 {
 	const char *all[2] = {in[0], onnx_write_list(w, n->type->rank, n->type->dims)};
 	bool expands = n->op == PIM_OP_expand;
-	Onnx__NodeProto *to = onnx_write_node(w, expands ? "Expand" : "Reshape", 2, all, out_of(w, n));
+	Onnx__NodeProto *to =
+		onnx_write_node(w, expands ? "Expand" : "Reshape", 2, all, onnx_write_out(w, n));
 	if (!expands && n->type->elements == 0)
 		onnx_write_int(w, to, "allowzero", 1);
 	return true;
@@ -322,7 +325,7 @@ static bool write_slice(onnx_writer *w, const pim_node *n, const char *const *in
 	all[2] = onnx_write_list(w, rank, ends);
 	all[3] = onnx_write_list(w, rank, axes);
 	all[4] = onnx_write_list(w, rank, by);
-	onnx_write_node(w, "Slice", 5, all, out_of(w, n));
+	onnx_write_node(w, "Slice", 5, all, onnx_write_out(w, n));
 	return true;
 }
 
@@ -332,8 +335,8 @@ static bool write_pad(onnx_writer *w, const pim_node *n, const char *const *in)
 	int count = pim_node_ints(n, "pads", &pads);
 	const char *all[3] = {in[0], onnx_write_list(w, count, pads),
 		onnx_write_number(w, n->type->dtype, pim_node_float(n, "value"))};
-	onnx_write_string(
-		w, onnx_write_node(w, "Pad", 3, all, out_of(w, n)), "mode", pim_node_string(n, "mode"));
+	onnx_write_string(w, onnx_write_node(w, "Pad", 3, all, onnx_write_out(w, n)), "mode",
+		pim_node_string(n, "mode"));
 	return true;
 }
 
@@ -359,138 +362,54 @@ static const char *flat(
 		w, "Reshape", 2, (const char *[]){name, onnx_write_list(w, 1, &t->elements)});
 }
 
+/* Zero points as the scale has dims: absent ones of QuantizeLinear say the type of the result. */
+static const char *write_zeros(onnx_writer *w, const pim_node *n, const int64_t *dims, int rank)
+{
+	int64_t count = 1;
+	for (int d = 0; d < rank; d++)
+		count *= dims[d];
+	return onnx_write_tensor(w, onnx_write_name(w, "zero"), n->type->dtype, rank, dims,
+		PIM_NEW(w->arena, char, (size_t)count *pim_dtype_bytes(n->type->dtype) + 1));
+}
+
+static bool has_dims_of(const pim_type *a, const pim_type *b)
+{
+	return a->rank == b->rank && a->rank > 0 &&
+		   !memcmp(a->dims, b->dims, sizeof *a->dims * (size_t)a->rank);
+}
+
+/* A scale for each element: blocks of one. */
+static bool is_blocked(const pim_node *n)
+{
+	const pim_node *zero = n->n_in > 2 ? n->in[2] : NULL;
+	return has_dims_of(n->in[1]->type, n->in[0]->type) && n->in[0]->type->rank > 1 &&
+		   (!zero || has_dims_of(zero->type, n->in[0]->type));
+}
+
 static bool write_quantize(onnx_writer *w, const pim_node *n, const char *const *in)
 {
-	bool quantizes = n->op == PIM_OP_quantize_linear;
-	int axis = -1;
-	const char *all[3] = {in[0], flat(w, n->in[1], n->in[0], in[1], &axis), NULL};
+	bool quantizes = n->op == PIM_OP_quantize_linear, blocked = is_blocked(n);
+	int axis = blocked ? 0 : -1;
+	const pim_node *zero = n->n_in > 2 ? n->in[2] : NULL;
+	const pim_type *t = n->in[1]->type;
+	const char *all[3] = {in[0], in[1], zero ? in[2] : NULL};
 	Onnx__NodeProto *to;
-	if (n->n_in > 2 && n->in[2])
-		all[2] = flat(w, n->in[2], n->in[0], in[2], &axis);
-	else if (quantizes && n->in[1]->type->elements == 1)
-		all[2] = onnx_write_number(w, n->type->dtype, 0);
-	if (!all[1] || (!all[2] && quantizes) ||
-		(all[2] && n->n_in > 2 && n->in[2] && n->in[2]->type->elements != n->in[1]->type->elements))
+	if (!blocked) {
+		all[1] = flat(w, n->in[1], n->in[0], in[1], &axis);
+		all[2] = zero ? flat(w, zero, n->in[0], in[2], &axis) : NULL;
+	}
+	if (quantizes && !zero && blocked)
+		all[2] = write_zeros(w, n, t->dims, t->rank);
+	else if (quantizes && !zero)
+		all[2] = write_zeros(w, n, &t->elements, t->elements > 1);
+	if (!all[1] || (!all[2] && quantizes) || (zero && zero->type->elements != t->elements))
 		return pim_node_error(n, "a scale and zero point of several dims have no ONNX operator");
-	to =
-		onnx_write_node(w, quantizes ? "QuantizeLinear" : "DequantizeLinear", 3, all, out_of(w, n));
+	to = onnx_write_node(
+		w, quantizes ? "QuantizeLinear" : "DequantizeLinear", 3, all, onnx_write_out(w, n));
 	if (axis >= 0)
 		onnx_write_int(w, to, "axis", axis);
-	return true;
-}
-
-/* All dims are named: those that stay with scale 1. */
-static bool write_resize(onnx_writer *w, const pim_node *n, const char *const *in)
-{
-	const pim_type *x = n->in[0]->type;
-	const pim_attr *scales = pim_attr_find(n, "scales"), *roi = pim_attr_find(n, "roi");
-	const int64_t *axes;
-	int count = pim_node_ints(n, "axes", &axes);
-	int64_t dims[1] = {x->rank}, twice[1] = {2 * x->rank};
-	float *s = PIM_NEW(w->arena, float, x->rank + 1),
-		  *r = PIM_NEW(w->arena, float, 2 * x->rank + 1);
-	const char *all[4] = {in[0], NULL, NULL, NULL};
-	Onnx__NodeProto *to;
-	for (int d = 0; d < x->rank; d++)
-		s[d] = r[x->rank + d] = 1;
-	for (int i = 0; i < count; i++) {
-		if (scales && scales->n)
-			s[axes[i]] = (float)scales->fs[i];
-		if (roi && roi->n) {
-			r[axes[i]] = (float)roi->fs[i];
-			r[x->rank + axes[i]] = (float)roi->fs[count + i];
-		}
-	}
-	for (int d = 0; d < x->rank && scales && scales->n && !(roi && roi->n); d++)
-		if ((int64_t)floorf(s[d] * (float)x->dims[d]) != n->type->dims[d])
-			return pim_node_error(n,
-				"dim %d has %lld elements, but a scale of %g gives %lld in ONNX", d,
-				(long long)n->type->dims[d], (double)s[d],
-				(long long)floorf(s[d] * (float)x->dims[d]));
-	if (roi && roi->n)
-		all[1] = onnx_write_tensor(w, onnx_write_name(w, "roi"), PIM_DTYPE_f32, 1, twice, r);
-	if (scales && scales->n && !(roi && roi->n))
-		all[2] = onnx_write_tensor(w, onnx_write_name(w, "scales"), PIM_DTYPE_f32, 1, dims, s);
-	else
-		all[3] = onnx_write_list(w, x->rank, n->type->dims);
-	to = onnx_write_node(w, "Resize", 4, all, out_of(w, n));
-	onnx_write_string(w, to, "mode", pim_node_string(n, "mode"));
-	onnx_write_string(w, to, "coordinate_transformation_mode", pim_node_string(n, "coordinates"));
-	onnx_write_string(w, to, "nearest_mode", pim_node_string(n, "nearest"));
-	onnx_write_float(w, to, "cubic_coeff_a", pim_node_float(n, "cubic_coeff_a"));
-	onnx_write_int(w, to, "exclude_outside", pim_node_int(n, "exclude_outside"));
-	onnx_write_float(w, to, "extrapolation_value", pim_node_float(n, "extrapolation_value"));
-	if (pim_node_int(n, "antialias"))
-		onnx_write_int(w, to, "antialias", 1);
-	return true;
-}
-
-static bool write_grid_sample(onnx_writer *w, const pim_node *n, const char *const *in)
-{
-	Onnx__NodeProto *to = as(w, n, "GridSample", in);
-	const char *mode = pim_node_string(n, "mode");
-	if (w->opset < 20 && strcmp(mode, "nearest"))
-		mode = !strcmp(mode, "linear") ? "bilinear" : "bicubic";
-	onnx_write_string(w, to, "mode", mode);
-	onnx_write_string(w, to, "padding_mode", pim_node_string(n, "padding"));
-	onnx_write_int(w, to, "align_corners", pim_node_int(n, "align_corners"));
-	return true;
-}
-
-static bool write_roi(onnx_writer *w, const pim_node *n, const char *const *in)
-{
-	bool aligned = n->op == PIM_OP_roi_align;
-	Onnx__NodeProto *to = as(w, n, aligned ? "RoiAlign" : "MaxRoiPool", in);
-	const int64_t *sizes;
-	pim_node_ints(n, "sizes", &sizes);
-	onnx_write_float(w, to, "spatial_scale", pim_node_float(n, "spatial_scale"));
-	if (!aligned) {
-		onnx_write_ints(w, to, "pooled_shape", 2, sizes);
-		return true;
-	}
-	onnx_write_int(w, to, "output_height", sizes[0]);
-	onnx_write_int(w, to, "output_width", sizes[1]);
-	onnx_write_string(w, to, "mode", pim_node_string(n, "mode"));
-	onnx_write_int(w, to, "sampling_ratio", pim_node_int(n, "sampling_ratio"));
-	onnx_write_string(w, to, "coordinate_transformation_mode",
-		pim_node_int(n, "half_pixel") ? "half_pixel" : "output_half_pixel");
-	return true;
-}
-
-/* The states of all steps, then the last ones as more steps. Activations of its own are refused. */
-static bool write_recurrent(onnx_writer *w, const pim_node *n, const char *const *in)
-{
-	bool is_lstm = n->op == PIM_OP_lstm;
-	const char *name = is_lstm ? "LSTM" : n->op == PIM_OP_gru ? "GRU" : "RNN", *parts[3], *last;
-	const char *all[8] = {NULL}, *axis;
-	Onnx__NodeProto *to;
-	int n_parts = is_lstm ? 3 : 2;
-	if (*pim_node_string(n, "activations"))
-		return pim_node_error(n, "%s with activations of its own is not written", name);
-	for (uint32_t i = 0; i < n->n_in; i++)
-		all[i] = in[i];
-	if (all[4]) {
-		last = onnx_write_name(w, "lengths");
-		onnx_write_int(w, onnx_write_node(w, "Cast", 1, &all[4], last), "to", 6);
-		all[4] = last;
-	}
-	axis = onnx_write_list(w, 1, (int64_t[]){0});
-	to = onnx_write_node(w, name, (int)n->n_in, all, onnx_write_name(w, "states"));
-	parts[0] = to->output[0];
-	for (int i = 1; i < n_parts; i++) {
-		last = onnx_write_name(w, "last");
-		onnx_write_output(w, to, last);
-		parts[i] = onnx_write_value(w, "Unsqueeze", 2, (const char *[]){last, axis});
-	}
-	onnx_write_string(w, to, "direction", pim_node_string(n, "direction"));
-	onnx_write_int(w, to, "hidden_size", n->type->dims[3]);
-	if (pim_node_float(n, "clip") != INFINITY)
-		onnx_write_float(w, to, "clip", pim_node_float(n, "clip"));
-	if (is_lstm)
-		onnx_write_int(w, to, "input_forget", pim_node_int(n, "input_forget"));
-	if (n->op == PIM_OP_gru)
-		onnx_write_int(w, to, "linear_before_reset", pim_node_int(n, "linear_before_reset"));
-	onnx_write_int(w, onnx_write_node(w, "Concat", n_parts, parts, out_of(w, n)), "axis", 0);
+	if (blocked)
+		onnx_write_int(w, to, "block_size", 1);
 	return true;
 }
 
@@ -545,10 +464,10 @@ static const struct special {
 	{PIM_OP_reshape, write_reshape, 0}, {PIM_OP_expand, write_reshape, 0},
 	{PIM_OP_slice, write_slice, 0}, {PIM_OP_pad, write_pad, 0},
 	{PIM_OP_quantize_linear, write_quantize, 0}, {PIM_OP_dequantize_linear, write_quantize, 0},
-	{PIM_OP_resize, write_resize, 0}, {PIM_OP_grid_sample, write_grid_sample, 0},
-	{PIM_OP_roi_align, write_roi, 0}, {PIM_OP_max_roi_pool, write_roi, 0},
-	{PIM_OP_lstm, write_recurrent, 0}, {PIM_OP_gru, write_recurrent, 0},
-	{PIM_OP_rnn, write_recurrent, 0}};
+	{PIM_OP_resize, onnx_write_resize, 0}, {PIM_OP_grid_sample, onnx_write_grid_sample, 0},
+	{PIM_OP_roi_align, onnx_write_roi, 0}, {PIM_OP_max_roi_pool, onnx_write_roi, 0},
+	{PIM_OP_lstm, onnx_write_recurrent, 0}, {PIM_OP_gru, onnx_write_recurrent, 0},
+	{PIM_OP_rnn, onnx_write_recurrent, 0}};
 
 enum { N_PLAIN = sizeof plain / sizeof *plain, N_SPECIAL = sizeof special / sizeof *special };
 
@@ -561,12 +480,14 @@ static int attribute_needs(const pim_node *n)
 		const int64_t *v;
 		return pim_node_ints(n, "dilations", &v) > 0 ? 19 : 0;
 	}
+	if ((n->op == PIM_OP_quantize_linear || n->op == PIM_OP_dequantize_linear) && is_blocked(n))
+		return 21;
 	if (n->op == PIM_OP_grid_sample && n->type->rank != 4)
 		return 20;
 	if (n->op == PIM_OP_resize &&
 		!strcmp(pim_node_string(n, "coordinates"), "half_pixel_symmetric"))
 		return 19;
-	if (n->op == PIM_OP_resize && pim_node_int(n, "antialias"))
+	if (n->op == PIM_OP_resize && (pim_node_int(n, "antialias") || onnx_resize_needs_policy(n)))
 		return 18;
 	return !strcmp(reduction, "max") || !strcmp(reduction, "min") ? 18 : 0;
 }
@@ -592,7 +513,7 @@ bool onnx_write_op(onnx_writer *w, const pim_node *n)
 		in[i] = n->in[i] ? w->name[n->in[i]->id] : NULL;
 	for (int i = 0; i < N_PLAIN; i++)
 		if (plain[i].op == (pim_op)n->op) {
-			copy_attributes(w, n, as(w, n, plain[i].op_type, in));
+			copy_attributes(w, n, onnx_write_as(w, n, plain[i].op_type, in));
 			return true;
 		}
 	for (int i = 0; i < N_SPECIAL; i++)

@@ -41,7 +41,7 @@ static const pim_type *infer_reduce(const pim_node *n)
 		if (!reduced[d] || keep)
 			dims[rank++] = reduced[d] ? 1 : t->dims[d];
 	}
-	if (merged == 0 && n->op != PIM_OP_reduce_sum && n->op != PIM_OP_reduce_prod) {
+	if (merged == 0 && n->op == PIM_OP_reduce_mean && !pim_dtype_is_float(t->dtype)) {
 		pim_node_error(
 			n, "%s of %s has no elements to take from", pim_node_op(n), pim_rule_text(n, t));
 		return NULL;
@@ -187,6 +187,17 @@ static void store_gathered(pim_tensor *out, pim_stage s, void *gathered, int64_t
 		pim_stage_store(out->type->dtype, out->data, 0, n, gathered);
 }
 
+/* The largest of no elements is the type's lowest value, the smallest its highest: where an integer
+ * type is narrower than what is gathered, its own. */
+static void hold_in_type(pim_dtype t, int64_t n, void *gathered)
+{
+	int64_t *v = gathered;
+	int bits = t == PIM_DTYPE_i4 || t == PIM_DTYPE_u4 ? 4 : (int)pim_dtype_bytes(t) * 8;
+	int64_t high = bits == 64 ? INT64_MAX : ((int64_t)1 << (bits - 1)) - 1;
+	for (int64_t i = 0; i < n; i++)
+		v[i] = v[i] < -high - 1 ? -high - 1 : v[i] > high ? high : v[i];
+}
+
 static bool run_reduce(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	const pim_type *t = in[0].type;
@@ -201,6 +212,8 @@ static bool run_reduce(const pim_node *n, const pim_tensor *in, pim_tensor *out,
 	for (pim_rows_begin(&rows, t->rank, t->dims, 1, (const int64_t(*)[PIM_MAX_RANK])strides);
 		 pim_rows_next(&rows);)
 		gather_row(&rows, r->row[s], &in[0], gathered);
+	if (s == PIM_STAGE_i64 && t->elements == 0)
+		hold_in_type(t->dtype, n->type->elements, gathered);
 	int64_t count = mean && n->type->elements ? t->elements / n->type->elements : 1;
 	store_gathered(out, s, gathered, count);
 	return true;

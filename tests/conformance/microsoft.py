@@ -358,6 +358,54 @@ def weights_of_few_bits():
                  constant=(1, 2, 5), **shape)
 
 
+NF4 = np.array([-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+                -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
+                0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1])
+FP4_HALF = np.array([0, 1 / 192, 2 / 3, 1, 1 / 3, 1 / 2, 1 / 6, 1 / 4])
+FP4 = np.concatenate([FP4_HALF, -FP4_HALF])
+
+
+def weights_in_order():
+    """Groups in another order, codes of four bits, and tables of blocks."""
+    for bits, depth, block in ((4, 40, 16), (2, 32, 16), (8, 32, 16)):
+        b, scale, zero, _, _, _ = packed_weights(6, depth, block, bits)
+        a, group = rnd(3, depth), RANDOM.randint(0, -(-depth // block), depth).astype(np.int32)
+        q = unpack(b.reshape(6, -1), bits)[:, :depth] if depth % block == 0 else np.concatenate(
+            [unpack(b[:, i], bits) for i in range(b.shape[1])], 1)[:, :depth]
+        z = unpack(zero.reshape(6, -1), bits)[:, group]
+        w = (wide(q) - z) * wide(scale).reshape(6, -1)[:, group]
+        case("matmul_%dbits_groups" % bits, "MatMulNBits", [a, b, scale.ravel(), zero.ravel(), group], [wide(a) @ w.T],
+             constant=(1, 2, 3, 4), K=depth, N=6, bits=bits, block_size=block)
+    for kind, table in enumerate((FP4, NF4)):
+        for depth, n, block in ((32, 6, 16), (18, 5, 64)):
+            a, codes = rnd(2, depth), RANDOM.randint(0, 16, n * depth)
+            most = np.abs(rnd(-(-n * depth // block)))
+            b = (codes[0::2] << 4 | np.resize(codes[1::2], codes[0::2].shape)).astype(np.uint8)
+            w = (table[codes] * np.repeat(wide(most), block)[:n * depth]).reshape(n, depth)
+            case("matmul_bnb4_%d_%d" % (kind, depth), "MatMulBnb4", [a, b, most], [wide(a) @ w.T], constant=(1, 2),
+                 K=depth, N=n, block_size=block, quant_type=kind)
+    at = np.array([[3, 0], [1, 1]], np.int64)
+    for bits, signed in ((4, False), (8, False), (8, True)):
+        data = (i8 if signed else u8)(4, 32 * bits // 8)
+        scale = rnd(4, 2)
+        q = unpack(data, 4) if bits == 4 else data
+        zero = u8(4, 2 * bits // 8) if not signed else i8(4, 2)
+        z = unpack(zero, 4) if bits == 4 else zero
+        for name, given, off in (("", None, 0 if signed else 1 << bits - 1), ("_zeros", zero, np.repeat(wide(z), 16, 1))):
+            w = (wide(q) - off) * np.repeat(wide(scale), 16, 1)
+            case("gather_blocks_%d%s%s" % (bits, "s" if signed else "", name), "GatherBlockQuantized",
+                 [data, at, scale, given], [w[at]], constant=(0, 2, 3), bits=bits, block_size=16, gather_axis=0,
+                 quantize_axis=1)
+    ids = RANDOM.randint(0, 9, (2, 4)).astype(np.int32)
+    tables = [u8(9, 8), u8(6, 8), u8(2, 8), u8(8), u8(8)]
+    scales = [scale_of(v) for v in (0.02, 0.03, 0.05, 0.01, 0.04)]
+    zeros = [np.array(v, np.uint8) for v in (100, 128, 7, 0, 99)]
+    words, places, _, gamma, beta = (real(*t) for t in zip(tables, scales, zeros))
+    skip = lambda v: [None if i == 2 else t for i, t in enumerate(v)]
+    case("quantized_embed", "QEmbedLayerNormalization", [ids, None, *skip(tables), None, *skip(scales), *skip(zeros)],
+         [layer_norm(words[ids] + places[:4], gamma, beta, 1e-12), np.zeros(2, np.int32)])
+
+
 # ---- quantized ----
 
 def scale_of(v):
@@ -564,6 +612,21 @@ def rotations():
          rotary_embedding_dim=4)
 
 
+def unpack(b, bits):
+    """Elements of the last dim, low bits first."""
+    parts = [b.astype(np.uint8) >> i & (1 << bits) - 1 for i in range(0, 8, bits)]
+    return np.stack(parts, -1).reshape(*b.shape[:-1], -1)
+
+
+def attend_with_sink(q, k, v, sink):
+    """Causal; the sink of each head takes part of the softmax."""
+    k, v = (np.repeat(t, q.shape[1] // k.shape[1], axis=1) for t in (k, v))
+    s = q @ k.transpose(0, 1, 3, 2) / math.sqrt(q.shape[3])
+    s = np.where(np.triu(np.ones(s.shape[2:]), 1) > 0, -1e30, s)
+    s = np.concatenate([s, np.broadcast_to(wide(sink)[None, :, None, None], s.shape[:3] + (1,))], 3)
+    return softmax(s)[..., :-1] @ v
+
+
 def grouped_attention():
     op = "GroupQueryAttention"
     more = {"num_heads": 4, "kv_num_heads": 2}
@@ -579,6 +642,11 @@ def grouped_attention():
          constant=(5, 6), **more)
     case("gqa_softcap", op, [q, k, v, *nothing, last, total], [join(attend(hq, hk, hv, causal=True, softcap=0.8)), hk, hv],
          constant=(5, 6), softcap=0.8, scale=0.25, **more)
+    sink = rnd(4)
+    case("gqa_sink", op, [q, k, v, *nothing, last, total, None, None, None, None, sink],
+         [join(attend_with_sink(hq, hk, hv, sink)), hk, hv], constant=(5, 6), **more)
+    case("gqa_smooth", op, [q, k, v, *nothing, last, total], [join(attend_with_sink(hq, hk, hv, np.zeros(4))), hk, hv],
+         constant=(5, 6), smooth_softmax=1, **more)
     case("gqa_window", op, [q, k, v, *nothing, last, total], [join(attend(hq, hk, hv, causal=True, window=2)), hk, hv],
          constant=(5, 6), local_window_size=2, **more)
     angle = rnd(9, 8)
@@ -628,7 +696,8 @@ def open_questions():
 
 def make_cases():
     for make in (open_questions, elementwise, norms, embeddings, products, weights_of_few_bits, quantized,
-                 quantized_products, quantized_layers, attention, many_heads, rotations, grouped_attention):
+                 quantized_products, quantized_layers, attention, many_heads, rotations, grouped_attention,
+                 weights_in_order):
         make()
 
 
