@@ -102,7 +102,7 @@ struct onnx_import {
 	pim_map *known;			/* node to pim_tensor: values computed at import */
 	int index;				/* of the node, for those without a name */
 	int depth;				/* of function calls */
-	bool elsewhere; /* rows of other opsets and domains do: to find what else is wrong */
+	bool elsewhere;			/* rows of other opsets and domains do: to find what else is wrong */
 	int n_absent;
 	const char *absent; /* first constant without elements */
 };

@@ -57,8 +57,8 @@ bool onnx_write_recurrent(onnx_writer *w, const pim_node *n, const char *const *
 /* Whether sizes with a policy for the aspect ratio say what a resize's scales are. */
 bool onnx_resize_needs_policy(const pim_node *n);
 
-/* onnx_ops_recurrent.c: whether an activation, by its op name of n characters, has a parameter alpha
- * (i = 0) or beta (1). */
+/* onnx_ops_recurrent.c: whether an activation, by its op name of n characters, has a parameter
+ * alpha (i = 0) or beta (1). */
 bool onnx_activation_takes(const char *name, size_t n, int i);
 
 /* onnx_write_ops.c: the operators for one op; false after a diagnostic. */

@@ -5,7 +5,7 @@
 usage: microsoft.py --runner PROGRAM [--keep FOLDER]
 
 Each case is a model of one node, what it is given, and what a direct numpy form of the operator makes of it in
-64-bit floats. Exit status 77 without python3-onnx.
+64-bit floats; or a mistake, and what is said of it. Exit status 77 without python3-onnx.
 """
 import argparse
 import math
@@ -34,6 +34,7 @@ class Case:
         self.name, self.op, self.inputs, self.outputs = name, op, inputs, outputs
         self.constant, self.attributes = constant, attributes
         self.domain, self.version = domain, version
+        self.refused = None
 
     def model(self):
         names = ["" if v is None else "i%d" % i for i, v in enumerate(self.inputs)]
@@ -694,10 +695,90 @@ def open_questions():
          [np.concatenate(y)], is_causal=1, domain="", version=24)
 
 
+# ---- mistakes ----
+
+def mistake(name, said, op, inputs, constant=(), version=23, domain="com.microsoft", **attributes):
+    case("mistake_" + name, op, inputs, [np.zeros(1, F)], constant=constant, version=version, domain=domain, **attributes)
+    CASES[-1].refused = said
+
+
+def mistakes():
+    x, w, pair = rnd(2, 3, 8), rnd(8, 24), rnd(2, 3)
+    b, scale = u8(6, 2, 8), rnd(12)
+    shape = {"K": 32, "N": 6, "bits": 4, "block_size": 16}
+    fixed = {"constant": (1, 2, 3, 4)}
+    a = rnd(3, 32)
+    for name, said, inputs, change in (
+            ("bits", "expected sizes of at least 1 and 2, 4 or 8 bits", [a, b, scale], {"bits": 5}),
+            ("zeros", "zero points are f32[5], expected 12 numbers", [a, b, scale, rnd(5)], {}),
+            ("scales", "bytes and 12 scales", [a, b, scale[:7]], {}),
+            ("groups", "g_idx is i32[4], expected 32 groups", [a, b, scale, None, np.zeros(4, np.int32)], {}),
+            ("group", "g_idx[0] is 2, but there are 2 groups", [a, b, scale, None, np.full(32, 2, np.int32)], {})):
+        mistake("few_" + name, said, "MatMulNBits", inputs, **fixed, **dict(shape, **change))
+    code = {"K": 32, "N": 6, "block_size": 16, "quant_type": 1}
+    for name, said, inputs, change in (
+            ("turned", "transB is 0, expected 1", [a, u8(96), scale], {"transB": 0}),
+            ("sizes", "expected both given and at least 1", [a, u8(96), scale], {"N": 0}),
+            ("block", "expected a power of 2 of at least 16", [a, u8(96), scale], {"block_size": 24}),
+            ("type", "quant_type is 3, expected 0 (FP4) or 1 (NF4)", [a, u8(96), scale], {"quant_type": 3}),
+            ("columns", "A is f32[3,31], expected 32 columns", [a[:, 1:], u8(96), scale], {}),
+            ("bytes", "and absmax f32[12], expected 96 bytes and 12 numbers", [a, u8(95), scale], {})):
+        mistake("codes_" + name, said, "MatMulBnb4", inputs, constant=(1, 2), **dict(code, **change))
+    table = {"bits": 4, "block_size": 16, "gather_axis": 0, "quantize_axis": 1}
+    at = np.array([0], np.int64)
+    for name, said, inputs, change in (
+            ("bits", "expected 4 or 8 bits and a power of 2", [u8(4, 16), at, rnd(4, 2)], {"bits": 3}),
+            ("rank", "and scales f32[8], expected as many dims", [u8(4, 16), at, rnd(8)], {}),
+            ("scales", "dim 1 of the scales is 3, expected 2", [u8(4, 16), at, rnd(4, 3)], {}),
+            ("zeros", "zero points are u8[3] for scales of f32[4,2]", [u8(4, 16), at, rnd(4, 2), u8(3)], {})):
+        mistake("table_" + name, said, "GatherBlockQuantized", inputs, constant=(0, 2, 3), **dict(table, **change))
+    ids, table = np.zeros((1, 2), np.int32), [u8(9, 8), u8(6, 8), None, u8(8), u8(8)]
+    one, zero = scale_of(0.1), np.array(0, np.uint8)
+    mistake("embed_few", "inputs are given, expected 18", "QEmbedLayerNormalization", [ids, None, *table])
+    mistake("embed_scale", "input 2 has no scale and zero point of one element", "QEmbedLayerNormalization",
+            [ids, None, *table, None, rnd(3), one, None, one, one, zero, zero, None, zero, zero])
+    mistake("split_gelu", "does not divide into halves", "BiasSplitGelu", [rnd(1, 2, 5), rnd(5)])
+    mistake("activation", "activation 'Sine' is not supported", "FusedGemm", [pair, rnd(3, 2)], activation="Sine")
+    image = rnd(1, 3, 3, 8)
+    mistake("group_norm", "attribute 'groups' is not given", "GroupNorm", [image, rnd(8), rnd(8)], activation=0)
+    mistake("group_norm_3", "does not divide into 3 groups", "GroupNorm", [image, rnd(8), rnd(8)], activation=0, groups=3)
+    mistake("qkv", "expected [batch, tokens, 3 * size]", "Attention", [pair, rnd(3, 6)], num_heads=1)
+    mistake("qkv_sizes", "sizes of q, k and v do not add up to 24 columns", "Attention", [x, w], num_heads=2,
+            qkv_hidden_sizes=[8, 8, 9])
+    mistake("qkv_rotary", "do_rotary is not supported", "Attention", [x, w], num_heads=2, do_rotary=1)
+    mistake("qkv_past", "expected [2, batch, heads, tokens, size]", "Attention", [x, w, None, None, rnd(2, 2)], num_heads=2)
+    mistake("v_alone", "v is given, but k is not", "MultiHeadAttention", [x, None, x], num_heads=2)
+    mistake("heads", "does not divide into 3 heads", "MultiHeadAttention", [x, x, x], num_heads=3)
+    q, kv = rnd(1, 3, 32), rnd(1, 3, 16)
+    ending = [None, None, np.array([2], np.int32), np.array(3, np.int32)]
+    grouped = {"constant": (5, 6), "num_heads": 4, "kv_num_heads": 2}
+    op = "GroupQueryAttention"
+    mistake("gqa_product", "the product as a result is not supported", op, [q, kv, kv, *ending], qk_output=1, **grouped)
+    mistake("gqa_sinks", "sinks are f32[3], expected one for each of 4 heads", op,
+            [q, kv, kv, *ending, None, None, None, None, rnd(3)], **grouped)
+    mistake("gqa_tables", "do_rotary is 1, but there are no tables", op, [q, kv, kv, *ending], do_rotary=1, **grouped)
+    mistake("gqa_lengths", "lengths of 1 batches and the total are not given", op, [q, kv, kv], num_heads=4, kv_num_heads=2)
+    mistake("gqa_total", "with 3 tokens and room for 0 before", op,
+            [q, kv, kv, None, None, np.array([2], np.int32), np.array(9, np.int32)], **grouped)
+    mistake("to_float", "one or a row of 4 floats as input 2 has", "MatMulIntegerToFloat",
+            [u8(3, 5), u8(5, 4), scale_of(0.1), rnd(3)])
+    mistake("qgemm", "dims, expected 2", "QGemm", [u8(2, 3, 5), one, zero, u8(5, 4), one, zero])
+    main = {"domain": ""}
+    mistake("integers", "expected u8 or i8", "MatMulInteger", [np.zeros((2, 2), np.int32), u8(2, 2)], **main)
+    mistake("axis_scale", "a scale or zero point is f32[4] for f32[2,3] along axis 1", "QuantizeLinear",
+            [pair, np.abs(rnd(4))], **main)
+    mistake("zero_type", "output_dtype is uint8, but the zero point is i8[]", "QuantizeLinear",
+            [pair, one, np.array(0, np.int8)], output_dtype=2, **main)
+    mistake("query_mode", "qk_matmul_output_mode is 7, expected 0 to 3", "Attention", [rnd(1, 2, 3, 4)] * 3,
+            qk_matmul_output_mode=7, **main)
+    mistake("query_heads", "3 heads of q do not divide among 2 of k and v", "Attention",
+            [rnd(1, 3, 2, 4), rnd(1, 2, 2, 4), rnd(1, 2, 2, 4)], **main)
+
+
 def make_cases():
     for make in (open_questions, elementwise, norms, embeddings, products, weights_of_few_bits, quantized,
                  quantized_products, quantized_layers, attention, many_heads, rotations, grouped_attention,
-                 weights_in_order):
+                 weights_in_order, mistakes):
         make()
 
 
@@ -715,6 +796,9 @@ def main():
     failed = 0
     for c in CASES:
         how, said = results[os.path.join(folder, c.name)]
+        if c.refused:
+            good = how == "refused" and c.refused in said
+            how, said = ("ok", "written") if good else ("not refused with '%s'" % c.refused, said)
         if how != "ok" or said != "written":
             print("%s: %s: %s" % (c.name, how, said))
         failed += how != "ok"
