@@ -16,7 +16,7 @@ static inline int64_t later(int64_t a, int64_t b)
 
 static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 {
-	int64_t start = later(u->issue, u->free[op->port]);
+	int64_t start = later(u->issue, u->free[op->engine]);
 	for (int i = 0; i < op->n_after; i++)
 		start = later(start, u->ring[(u->n - op->after[i]) & u->mask]);
 	return start;
@@ -52,7 +52,9 @@ static inline void complete(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op, i
 		task->end = end;
 	if (s->observed)
 		observe(s, u, start, begin, end, m);
-	u->free[op->port] = end;
+	u->free[op->engine] = end;
+	if (s->bank)
+		pim_sim_bank_share(u, op, begin);
 	u->ring[u->n & u->mask] = end;
 	u->n++;
 	u->issue += s->t->command_cycles;

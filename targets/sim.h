@@ -121,7 +121,6 @@ typedef struct pim_sim_op {
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
 	uint8_t kind, engine, n_after;
-	uint8_t port; /* of the unit: its engine; banks have one only */
 } pim_sim_op;
 
 typedef struct pim_sim_message {
@@ -251,6 +250,8 @@ bool pim_sim_has_banks(const pim_sim *s);
 bool pim_sim_bank_kernels(pim_sim *s);
 int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
+/* A command other than a kernel, from `begin` on, takes its cycles from the row operations. */
+void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin);
 /* Runs a kernel; with adds, on top of what out holds. */
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
 	const pim_tensor *out, int adds);

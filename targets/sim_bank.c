@@ -3,8 +3,9 @@
  *
  * Every row operation is run bit by bit on the bytes of the bank's memories; only ops that merely
  * move elements over the column path are left to the evaluator. Time and energy are those of the
- * micro-program's steps. A bank does one thing at a time: its commands wait for each other,
- * whatever their engine. */
+ * micro-program's steps. A bank does one thing at a time: every row operation is complete by
+ * itself, so column accesses of loads, stores and messages come between them, and whatever the bank
+ * computes ends so much later. */
 #include <string.h>
 
 #include "targets/bank/bank.h"
@@ -54,6 +55,13 @@ void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 	s->report->pj[PIM_SIM_ENERGY_columns] += times * (double)w->column_bytes * s->t->bank.column_pj;
 	s->report->row_operations += times * (double)w->operations;
 	s->report->activations += times * (double)w->activations;
+}
+
+void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin)
+{
+	int64_t *rows = &u->free[PIM_ENGINE_rows];
+	if (op->engine != PIM_ENGINE_rows && *rows > begin)
+		*rows += op->cycles;
 }
 
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,

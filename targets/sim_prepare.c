@@ -244,7 +244,6 @@ static void make_casts(pim_sim *s)
 static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 {
 	pim_sim_op op = {.task = c->task, .engine = (uint8_t)pim_command_at(c->code)->engine};
-	op.port = s->bank ? 0 : op.engine;
 	for (int i = 0; i < PIM_MAX_AFTER; i++)
 		if (c->after[i])
 			op.after[op.n_after++] = c->after[i];

@@ -73,8 +73,8 @@ void pim_bank_row_add(
 	pim_bank_rows *r, const pim_word *to, const pim_word *a, const pim_word *b, pim_bit carry);
 /* The carry out of a + b + carry alone. */
 pim_bit pim_bank_row_carry(pim_bank_rows *r, const pim_word *a, const pim_word *b, pim_bit carry);
-/* to += (a where bit is set) + carry, from bit `low` of to on; the carry goes no further than to.
- */
+/* to += (a where bit is set) + carry, from bit `low` of to on; the carry out goes to the bit
+ * behind, which must be zero before. */
 void pim_bank_row_add_masked(
 	pim_bank_rows *r, const pim_word *to, int low, const pim_word *a, pim_bit bit, pim_bit carry);
 
@@ -241,6 +241,8 @@ const char *pim_bank_refusal(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 bool pim_bank_only_moves(const pim_node *op);
 pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m);
+double pim_bank_slot_cycles(
+	const pim_target *t); /* of one row operation, all banks of the channel at work */
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w);
 double pim_bank_pj(const pim_target *t, const pim_bank_work *w);
 /* Costs of routines, made once for a machine. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cost.c - cycles and energy of what a bank does.
  *
- * A row operation of a routine is ACT, ACT, PRE: tRAS + second activation + tRP. All banks of a
- * channel are taken to compute at once, as lock-step commands let them: then no more than four rows
- * are activated in tFAW and one in tRRD, and that is what a row operation of each bank takes when
- * it is longer. Gathering n bits writes n rows of the lanes, column access by column access, and
- * reads the elements likewise; scattering the other way round; turning reads and writes n rows.
- * Every row so accessed is open for tRAS at least. What refresh takes away is added to all. */
+ * A row operation of a routine is ACT, ACT, PRE: tRAS + second activation + tRP. A channel issues
+ * row operations in slots (ours): in lock step, one for each of its banks, whether all take part or
+ * not. A slot is long enough for every bank's commands on the command bus and for its activations
+ * under tFAW and tRRD, so banks that compute different things do not disturb each other. Gathering
+ * n bits writes n rows of the lanes, column access by column access, and reads the elements
+ * likewise; scattering the other way round; turning reads and writes n rows. Every row so accessed
+ * is open for tRAS at least. What refresh takes away is added to all. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -175,17 +176,20 @@ static int64_t stretch(const pim_target *t, double cycles)
 	return whole < 2e18 ? (int64_t)whole : (int64_t)2e18;
 }
 
-/* Of one row operation, with every bank of the channel at work. */
-static double operation_cycles(const pim_target *t)
+/* The slot of a channel in which each of its banks may do one row operation: the operation itself,
+ * two activations of each bank under tFAW and tRRD, and three commands of each bank on the command
+ * bus of the channel. */
+double pim_bank_slot_cycles(const pim_target *t)
 {
 	double own = (double)(t->bank.tras + t->bank.second_activation + t->bank.trp);
 	double each = fmax((double)t->bank.tfaw / 4, (double)t->bank.trrd);
-	return fmax(own, 2 * each * t->network.size[0]);
+	double banks = t->network.size[0];
+	return fmax(own, fmax(2 * each * banks, 3 * banks));
 }
 
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w)
 {
-	return stretch(t, (double)w->operations * operation_cycles(t) + (double)w->column_cycles);
+	return stretch(t, (double)w->operations * pim_bank_slot_cycles(t) + (double)w->column_cycles);
 }
 
 double pim_bank_pj(const pim_target *t, const pim_bank_work *w)

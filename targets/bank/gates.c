@@ -230,16 +230,15 @@ void pim_bank_row_add_masked(
 	pim_bank_rows *r, const pim_word *to, int low, const pim_word *a, pim_bit bit, pim_bit carry)
 {
 	adder x = start_adder(r, carry);
-	for (int i = 0; low + i < to->n; i++) {
-		if (i < a->n) {
-			raise_twice(r, a->bit[i], x.a[0], NOTHING, NOTHING);
-			raise_twice(r, bit, x.a[1], NOTHING, NOTHING);
-			copy_to(r, ZERO, x.b[0], NOTHING, NOTHING);
-			vote(r, x.a[0], x.a[1], x.b[0], NOTHING, NOTHING);
-		} else {
-			copy_to(r, ZERO, x.a[0], x.a[1], NOTHING);
-		}
+	int n = a->n < to->n - low ? a->n : to->n - low;
+	for (int i = 0; i < n; i++) {
+		raise_twice(r, a->bit[i], x.a[0], NOTHING, NOTHING);
+		raise_twice(r, bit, x.a[1], NOTHING, NOTHING);
+		copy_to(r, ZERO, x.b[0], NOTHING, NOTHING);
+		vote(r, x.a[0], x.a[1], x.b[0], NOTHING, NOTHING);
 		raise_twice(r, to->bit[low + i], x.b[0], x.b[1], NOTHING);
 		add_bit(r, &x, to->bit[low + i]);
 	}
+	if (low + n < to->n)
+		copy_to(r, x.carry[0], to->bit[low + n], NOTHING, NOTHING);
 }

@@ -132,6 +132,7 @@ static void test_bytes(void)
 		test_integers(i8, a, b);
 		test_integers(u8, a, b);
 		check_integers(key_of(PIM_ROUTINE_mul, i8, i16), a, b);
+		check_integers(key_of(PIM_ROUTINE_mul, u8, (pim_format){16, 0, false}), a, b);
 		check_integers(key_of(PIM_ROUTINE_sub, u8, (pim_format){9, 0, true}), a, b);
 		check_integers(key_of(PIM_ROUTINE_sub, i8, (pim_format){9, 0, true}), a, b);
 	}
@@ -307,18 +308,17 @@ static void test_integers_to_floats(void)
 
 /* ---- laws ---- */
 
-static int64_t count(pim_routine routine, pim_format f)
+static int64_t count(pim_routine_key k)
 {
 	pim_bank_rows r;
-	pim_routine_key k = key_of(routine, f, f);
 	CHECK(pim_routine_write(&k, &r));
 	free(r.op);
 	return r.n;
 }
 
-/* A sum takes 5n + 1 row operations; a product of n bits, whose partial products are added as far
- * as they reach, 4n for the first and 8(n - j) + 1 for the others, and n less first bits: below
- * 7n^2 + 1. */
+/* A sum takes 5n + 1 row operations. A product kept to n bits adds its partial products as far as
+ * they reach: 4n for the first, 8(n - j) + 1 for the others, below 7n^2 + 1; one of 2n bits,
+ * without signs, 8n and two for each. */
 static void test_laws(void)
 {
 	const pim_format of[] = {i8, i16, i32};
@@ -326,9 +326,12 @@ static void test_laws(void)
 		int64_t n = of[i].bits, product = 4 * n;
 		for (int64_t j = 1; j < n; j++)
 			product += 8 * (n - j) + 1;
-		CHECK(count(PIM_ROUTINE_add, of[i]) == 5 * n + 1);
-		CHECK(count(PIM_ROUTINE_mul, of[i]) == product);
+		pim_format plain = {(uint8_t)n, 0, false}, wide = {(uint8_t)(2 * n), 0, false};
+		CHECK(count(key_of(PIM_ROUTINE_add, of[i], of[i])) == 5 * n + 1);
+		CHECK(count(key_of(PIM_ROUTINE_mul, of[i], of[i])) == product);
 		CHECK(product < 7 * n * n + 1);
+		/* the first partial product leaves n bits to be set to zero */
+		CHECK(count(key_of(PIM_ROUTINE_mul, plain, wide)) == 5 * n + (n - 1) * (8 * n + 2));
 	}
 }
 
