@@ -21,7 +21,7 @@
 typedef struct crew {
 	int units, from; /* of the node; of each of its producers, at most */
 	const int *on;	 /* by slice: its unit; NULL: as its order says */
-	pim_crews crews; /* apart: no slice is on a unit of its producers */
+	pim_crews crews; /* apart: no slice is on a unit of its producers; placed: as they are */
 } crew;
 
 /* What one slice needs of all inputs: bytes and messages from other units, and the cycles they take
@@ -57,19 +57,26 @@ static bool only_moves(const pim_node *n)
 	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_move;
 }
 
-/* Is the slice, or a copy of it, on the logical unit `to`? */
-static bool is_home(const pim_node *from, int64_t slice, int64_t units, int64_t to)
+/* Is the slice, or a copy of it, on the unit `to`? */
+static bool is_home(const pim_node *from, int64_t slice, int64_t units, int64_t to, pim_crews crews)
 {
 	const pim_layout *l = from->plan->layout;
 	int64_t each = pim_layout_slices(l) / l->copies;
-	for (int64_t c = 0; c < l->copies; c++)
-		if (pim_slice_slot(from, slice % each + c * each, units) == to)
+	if (crews == PIM_CREWS_apart)
+		return false;
+	for (int64_t c = 0; c < l->copies; c++) {
+		int64_t candidate = slice % each + c * each;
+		if (to == (crews == PIM_CREWS_placed ? pim_slice_unit(from, candidate)
+											 : pim_slice_slot(from, candidate, units)))
 			return true;
+	}
 	return false;
 }
 
 static int64_t unit_of(const crew *c, const pim_node *n, int64_t slice)
 {
+	if (c->crews == PIM_CREWS_placed)
+		return pim_slice_unit(n, slice);
 	return c->on ? c->on[slice] : pim_slice_slot(n, slice, c->units);
 }
 
@@ -109,8 +116,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 			continue;
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
 		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
-		if (c.crews == PIM_CREWS_same && !shared &&
-			is_home(from, s, units, unit_of(&c, n, slice))) {
+		if (!shared && is_home(from, s, units, unit_of(&c, n, slice), c.crews)) {
 			copy += port;
 			continue;
 		}
@@ -318,7 +324,7 @@ static supply find_best_supply(const pim_target *t, const pim_node *n, const pim
 	supply plain = find_supply(t, n, x, sample, e->slices, c);
 	int input =
 		plain.waits > 0 && 2 * c.from > t->units ? find_moving_input(t, n, x, sample, c) : -1;
-	if (input < 0 || n->plan->order)
+	if (input < 0 || n->plan->order || c.crews == PIM_CREWS_placed)
 		return plain;
 	c.on = bind_slices(n, x, input, e->slices, e->waves, c, scratch);
 	supply bound = c.on ? find_supply(t, n, x, sample, e->slices, c) : plain;
@@ -334,6 +340,8 @@ pim_estimate pim_node_estimate(
 	e.slices = pim_layout_slices(n->plan->layout);
 	crew c = {
 		.units = (int)at_most(at_least(units, 1), e.slices), .from = (int)at_least(from_units, 1)};
+	if (n->graph->facts & PIM_FACT_placed)
+		c.crews = PIM_CREWS_placed;
 	e.waves = divide_up(e.slices, c.units);
 	const pim_axes *x = pim_axes_new(n, scratch);
 	supply s = find_best_supply(t, n, x, &e, c, scratch);

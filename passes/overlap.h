@@ -124,6 +124,7 @@ typedef struct pim_overlap_run {
 	int64_t steps, places;
 	double cost, begin, end;
 	double tile, message;
+	int units;			  /* its own, on which its slices take turns */
 	double waits;		  /* longest pause between two of its tiles */
 	double latest;		  /* when the last input arrived that a tile had to wait for */
 	const pim_node *last; /* that input; NULL: none */
@@ -168,5 +169,12 @@ double pim_overlap_slice_ready(const pim_overlap *s, const pim_node *n, int64_t 
 /* Compares the closed form of all edges into n with the exhaustive analysis; false after a
  * diagnostic. */
 bool pim_overlap_check(const pim_overlap *s, const pim_node *n);
+
+/* ---- reorder_tiles.c ---- */
+
+/* Slices by the time they may start, the i-th on unit i mod units; of those that are ready at once
+ * each stays on unit (slice mod units) where it can. NULL: the order they have. */
+pim_order *pim_order_by_ready(
+	int64_t slices, const double *ready, int units, pim_arena *keep, pim_arena *scratch);
 
 #endif

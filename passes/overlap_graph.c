@@ -47,7 +47,7 @@ static void prepare(pim_overlap *s, const pim_node *n)
 	r->axes = pim_axes_new(n, s->arena);
 	r->spaces = pim_spaces_of(n, r->axes, s->arena);
 	r->slices = e.slices;
-	r->units = (int)(e.slices < units ? e.slices : units);
+	r->seen.units = (int)(e.slices < units ? e.slices : units);
 	r->tiles = r->seen.steps = r->spaces->steps;
 	r->seen.places = r->spaces->places;
 	r->seen.cost = (double)e.cycles;

@@ -228,13 +228,13 @@ bool pim_overlap_run_slices(pim_overlap *s, const pim_node *n)
 	runner w = start_runner(s, n, scratch);
 	size_t bytes = sizeof(double) * (size_t)(r->slices * r->tiles);
 	double *ends = pim_arena_raw(scratch, bytes);
-	clock *unit = PIM_NEW(scratch, clock, r->units);
+	clock *unit = PIM_NEW(scratch, clock, r->seen.units);
 	pim_overlap_run seen = r->seen;
 	seen.begin = -1;
 	int64_t i = 0;
 	for (; i < r->slices && w.visits <= MOST_VISITS; i++) {
 		int64_t slice = pim_slice_at(n, i);
-		run_slice(&w, slice, &unit[i % r->units], &ends[slice * r->tiles], &seen);
+		run_slice(&w, slice, &unit[i % r->seen.units], &ends[slice * r->tiles], &seen);
 	}
 	bool all = i == r->slices;
 	if (all) {
@@ -255,8 +255,8 @@ bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, 
 	t->slice = tile / r->tiles;
 	t->step = tile % r->tiles;
 	int64_t position = pim_slice_position(n, t->slice);
-	t->unit = (int)(position % r->units);
-	t->turn = position / r->units;
+	t->unit = (int)(position % r->seen.units);
+	t->turn = position / r->seen.units;
 	t->end = r->ends[tile];
 	t->begin = t->end - r->seen.tile;
 	pim_arena *scratch = pim_arena_new();
@@ -270,7 +270,7 @@ bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, 
 	if (t->step > 0)
 		t->free = r->ends[tile - 1];
 	else if (t->turn > 0)
-		t->free = r->ends[(pim_slice_at(n, position - r->units) + 1) * r->tiles - 1];
+		t->free = r->ends[(pim_slice_at(n, position - r->seen.units) + 1) * r->tiles - 1];
 	pim_arena_free(scratch);
 	return true;
 }

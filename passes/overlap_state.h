@@ -14,11 +14,10 @@ typedef struct pim_op_run {
 	const pim_axes *axes;
 	const pim_spaces *spaces;
 	int64_t slices, tiles; /* tiles: of one slice, empty ones included */
-	int units;
-	double waves;	/* slices that share a unit */
-	pim_box *slice; /* what each slice computes, in axes; NULL: not followed tile by tile */
-	double *ends;	/* of tile t: slice t / tiles, step t % tiles */
-	double *done;	/* [0..tiles]: when so many steps are complete in all slices */
+	double waves;		   /* slices that share a unit */
+	pim_box *slice;		   /* what each slice computes, in axes; NULL: not followed tile by tile */
+	double *ends;		   /* of tile t: slice t / tiles, step t % tiles */
+	double *done;		   /* [0..tiles]: when so many steps are complete in all slices */
 	pim_overlap_run seen;
 } pim_op_run;
 

@@ -290,7 +290,7 @@ pim_exchange pim_exchange_of(const pim_target *t, int64_t partners);
 pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
 /* What one input of n brings: compute are copies within units, incoming the messages. apart: the producer is
  * on units of its own, so all of it crosses. */
-typedef enum pim_crews { PIM_CREWS_same, PIM_CREWS_apart } pim_crews;
+typedef enum pim_crews { PIM_CREWS_same, PIM_CREWS_apart, PIM_CREWS_placed } pim_crews;
 pim_estimate pim_input_estimate(const pim_target *t, const pim_node *n, int input, pim_crews crews, pim_arena *scratch);
 
 /* ---- pictures (dot.c: the only user of cgraph and gvc) ---- */
