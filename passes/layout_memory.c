@@ -19,6 +19,7 @@
 #include "passes/layout_search.h"
 
 enum { COMBINATIONS = 20000, DOUBLINGS = 24, BISECTIONS = 8, PARTIAL_CHOICES = 20000 };
+enum { RESERVE = 64 }; /* one part of so many is left for the gaps between values */
 static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
 typedef struct memory {
@@ -199,7 +200,7 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 static int64_t find_room(pim_layout_search *s, const pim_layout_plan *p)
 {
 	pim_layout_memory m = pim_layout_memory_of(s->graph, s->target, p);
-	return s->target->memory.bytes - m.weights - m.values;
+	return s->target->memory.bytes - s->reserve - m.weights - m.values;
 }
 
 static bool fits(pim_layout_search *s, const pim_layout_plan *p)
@@ -335,11 +336,13 @@ pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
 		return p;
 	tally y = {.steps = p->steps};
 	pim_layout_search_share(s);
+	s->reserve = s->target->memory.bytes / RESERVE;
 	pim_layout_plan *best = find_fitting(s, false, &y);
 	if (!fits(s, best))
 		best = find_fitting(s, true, &y);
 	if (fits(s, best))
 		share_anew(s, best);
+	s->reserve = 0;
 	best->bound = find_bound(s, p->bound, &y);
 	best->steps = y.steps;
 	best->optimal = false;

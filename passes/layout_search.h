@@ -24,6 +24,7 @@ struct pim_layout_search {
 	int *last;			 /* by id: position of the last user */
 	int *readers;		 /* by id: inputs of nodes that it is */
 	pim_weighs weighs;
+	int64_t reserve;	/* bytes of every unit's memory that plans must leave */
 	bool prices_values; /* bytes of values have the price of constants' bytes too */
 };
 

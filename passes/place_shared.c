@@ -66,7 +66,7 @@ static void find_reads(holding *h, const pim_node *n, int input, pim_arena *a)
 		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
 		pim_pieces p = pim_pieces_of(h->constant, &need, 0);
 		for (int64_t piece; pim_pieces_next(&p, &piece, &part);)
-			h->reads[piece * h->target->units + n->plan->unit[s % n->plan->n_units]] = true;
+			h->reads[piece * h->target->units + pim_slice_unit(n, s)] = true;
 	}
 }
 
