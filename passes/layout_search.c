@@ -75,7 +75,7 @@ static int32_t (
 	return hint;
 }
 
-static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
+static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK], const int64_t *most)
 {
 	pim_map *known = pim_map_new(s->arena);
 	pim_text key = {0};
@@ -87,10 +87,12 @@ static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK])
 		const int32_t *own = base ? base[n->id] : NULL, *hint = hints ? hints[n->id] : NULL;
 		const pim_states *like = find_like(s, n);
 		key.n = 0;
+		int64_t slices = most ? most[n->id] : 0;
 		make_key(s, &key, n, own, hint, like);
+		pim_text_add(&key, (const char *)&slices, sizeof slices);
 		pim_states *r = pim_map_get(known, key.s, key.n);
 		if (!r) {
-			r = pim_states_new(n, s->target, own, hint, like, s->arena);
+			r = pim_states_new(n, s->target, own, hint, slices, like, s->arena);
 			pim_map_put(known, key.s, key.n, r);
 		}
 		s->states[n->id] = r;
@@ -147,6 +149,12 @@ static void find_tables(pim_layout_search *s)
 pim_layout_search *pim_layout_search_new(
 	pim_graph *g, const pim_target *t, int32_t (*base)[PIM_MAX_RANK], pim_arena *a)
 {
+	return pim_layout_search_within(g, t, base, NULL, a);
+}
+
+pim_layout_search *pim_layout_search_within(pim_graph *g, const pim_target *t,
+	int32_t (*base)[PIM_MAX_RANK], const int64_t *most, pim_arena *a)
+{
 	pim_layout_search *s = PIM_NEW(a, pim_layout_search, 1);
 	s->graph = g;
 	s->target = t;
@@ -163,7 +171,7 @@ pim_layout_search *pim_layout_search_new(
 			if (n->in[i])
 				s->readers[n->in[i]->id]++;
 	}
-	find_states(s, base);
+	find_states(s, base, most);
 	find_tables(s);
 	return s;
 }

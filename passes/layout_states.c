@@ -22,7 +22,7 @@ typedef struct candidates {
 	const pim_axes *axes; /* NULL for a leaf */
 	const pim_target *target;
 	pim_layout base;
-	int64_t room; /* units for each slice of the base */
+	int64_t units, room; /* that slices may use; for each slice of the base */
 	int64_t cut[PIM_MAX_RANK];
 	int n;
 	pim_layout layout[MAX_CANDIDATES];
@@ -266,6 +266,8 @@ static void add_whole(candidates *c)
 		if (c->base.parts[d] > 1)
 			return;
 	l.copies = (int32_t)c->target->units;
+	if (c->units < c->target->units)
+		return;
 	add_candidate(c, &l);
 }
 
@@ -284,8 +286,8 @@ static void add_hint(candidates *c, const int32_t *hint)
 	for (int d = 0; d < own.rank; d++)
 		if (hint[d] > own.parts[d])
 			c->base.parts[d] = hint[d];
-	if (!pim_layout_equal(&own, &c->base) && pim_layout_slices(&c->base) <= c->target->units) {
-		c->room = c->target->units / pim_layout_slices(&c->base);
+	if (!pim_layout_equal(&own, &c->base) && pim_layout_slices(&c->base) <= c->units) {
+		c->room = c->units / pim_layout_slices(&c->base);
 		add_single_cuts(c);
 		add_candidate(c, &c->base);
 	}
@@ -294,14 +296,15 @@ static void add_hint(candidates *c, const int32_t *hint)
 }
 
 static void start_candidates(candidates *c, const pim_node *n, const pim_axes *x,
-	const pim_target *t, const int32_t base[PIM_MAX_RANK])
+	const pim_target *t, const int32_t base[PIM_MAX_RANK], int64_t units)
 {
-	*c = (candidates){.node = n, .axes = x, .target = t, .base = whole_layout(n->type)};
+	*c = (candidates){
+		.node = n, .axes = x, .target = t, .units = units, .base = whole_layout(n->type)};
 	for (int d = 0; base && d < c->base.rank; d++)
 		if (base[d] > 1)
 			c->base.parts[d] = base[d];
 	int64_t slices = pim_layout_slices(&c->base);
-	c->room = slices < t->units ? t->units / slices : 1;
+	c->room = slices < units ? units / slices : 1;
 }
 
 static void fill_candidates(candidates *c, const pim_states *like, const int32_t *hint)
@@ -474,23 +477,24 @@ static void drop_oversize(pim_states *r, const pim_target *t)
 }
 
 pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK],
-	const int32_t hint[PIM_MAX_RANK], const pim_states *like, pim_arena *a)
+	const int32_t hint[PIM_MAX_RANK], int64_t most, const pim_states *like, pim_arena *a)
 {
 	bool leaf = pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
 	pim_axes *x = leaf || n->type->n_parts > 0 ? NULL : pim_axes_new(n, a);
 	pim_states *r = PIM_NEW(a, pim_states, 1);
 	r->type = n->type;
 	candidates c;
-	start_candidates(&c, n, x, t, base);
+	int64_t units = most > 0 ? most : t->units;
+	start_candidates(&c, n, x, t, base, units);
 	fill_candidates(&c, like, hint);
 	if (c.n == 0) { /* the base cannot be had here */
-		start_candidates(&c, n, x, t, NULL);
+		start_candidates(&c, n, x, t, NULL, units);
 		fill_candidates(&c, like, hint);
 	}
 	bool bound = pim_layout_slices(&c.base) > 1;
 	keep_candidates(r, &c, true, 8, bound ? PIM_MAX_STATES - 4 : PIM_MAX_STATES, a);
 	if (bound) {
-		start_candidates(&c, n, x, t, NULL);
+		start_candidates(&c, n, x, t, NULL, t->units);
 		add_whole(&c);
 		add_single_cuts(&c);
 		keep_candidates(r, &c, false, PIM_MAX_STATES, PIM_MAX_STATES, a);

@@ -159,8 +159,8 @@ typedef struct pim_states {
 } pim_states;
 
 /* The states of n (layout_states.c). base: parts that each state's own cuts are multiples of, 0 or
- * 1 for free. hint: cuts that a neighbour has, or NULL. like: states of the first input, where the result should follow it; or NULL. */
-pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK], const int32_t hint[PIM_MAX_RANK], const pim_states *like, pim_arena *a);
+ * 1 for free. hint: cuts that a neighbour has, or NULL. most: slices of own states, unless the base has more; 0: as many as there are units. like: states of the first input, where the result should follow it; or NULL. */
+pim_states *pim_states_new(const pim_node *n, const pim_target *t, const int32_t base[PIM_MAX_RANK], const int32_t hint[PIM_MAX_RANK], int64_t most, const pim_states *like, pim_arena *a);
 /* How often dimension d of n's value can be cut (1: not at all); a cut into `want` balanced pieces or
  * fewer that stays a box of every input. x is NULL for a leaf. */
 int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want);
@@ -190,6 +190,8 @@ typedef struct pim_layout_plan {
 typedef struct pim_layout_search pim_layout_search;
 /* base: by node id, PIM_MAX_RANK each; NULL: nothing is bound. */
 pim_layout_search *pim_layout_search_new(pim_graph *g, const pim_target *t, int32_t (*base)[PIM_MAX_RANK], pim_arena *a);
+/* The same, and by node id the most slices of its own states, 0 for as many as there are units. */
+pim_layout_search *pim_layout_search_within(pim_graph *g, const pim_target *t, int32_t (*base)[PIM_MAX_RANK], const int64_t *most, pim_arena *a);
 /* The cheapest plan when a byte of constants held by a unit costs `price` cycles more; at most `room`
  * combinations of states are kept between two nodes. */
 pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);
