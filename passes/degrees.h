@@ -9,8 +9,9 @@
 #define PIM_PASSES_DEGREES_H
 
 #include "passes/knapsack.h"
+#include "targets/target.h"
 
-enum { PIM_MAX_DEGREES = 12 };
+enum { PIM_MAX_DEGREES = 16 };
 
 typedef struct pim_block {
 	int64_t branches;
@@ -34,12 +35,18 @@ typedef struct pim_layers {
 	int64_t (*x)[PIM_MAX_DEGREES];
 } pim_layers;
 
+/* ---- branch_latency.c ---- */
+
+/* The problem of a graph that is split; block_of: by set, its block. Nothing is changed. */
+pim_degrees *pim_degrees_of(pim_graph *g, const pim_target *t, int *block_of, pim_arena *a);
+
 /* ---- degrees_cover.c ---- */
 
 /* The least cycles in which all branches of a block are done, and layers that take them: exact.
  * Layers are from `a`; NULL: not asked. */
 double pim_block_cover(const pim_block *b, int units, pim_layers *layers, pim_arena *a);
-/* The least cycles when all layers have the same degree: which one that is (the lowest of equals).
+/* The least cycles when all layers have the same degree: which one that is, the
+ * highest of equals: a branch need not use all units it gets.
  */
 double pim_block_single(const pim_block *b, int units, int *which);
 /* The cycles of layers; -1 when they leave a branch out or need too many units. */

@@ -54,8 +54,8 @@ double pim_block_single(const pim_block *b, int units, int *which)
 	for (int p = 0; p < b->n_degrees; p++) {
 		int64_t each = capacity_of(b, units, p);
 		double cycles = (double)((b->branches + each - 1) / each) * b->cycles[p];
-		if (cycles < least * (1 - 1e-12)) {
-			least = cycles;
+		if (cycles <= least * (1 + 1e-12)) {
+			least = fmin(cycles, least);
 			*which = p;
 		}
 	}

@@ -139,6 +139,24 @@ static pim_layout_plan *choose_forced(
 	return NULL;
 }
 
+/* By node: as many slices as its set has branches, times its degree. Of the branches only those
+ * count that fill the machine: a slice holds the others. */
+static const int64_t *find_most_slices(pim_graph *g, const pim_target *t, pim_arena *a)
+{
+	int64_t *most = PIM_NEW(a, int64_t, g->n_ids + 1);
+	PIM_EACH_NODE(n, g)
+	{
+		int set = n->plan ? n->plan->set : -1;
+		if (set < 0)
+			continue;
+		most[n->id] = 1;
+		for (int k = 0; k < g->sets[set].n_axes && most[n->id] < t->units; k++)
+			most[n->id] *= g->sets[set].axis[k].count;
+		most[n->id] *= g->sets[set].degree;
+	}
+	return most;
+}
+
 static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 {
 	double started = seconds_now();
@@ -159,7 +177,8 @@ static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 	pim_classes *c = pim_classes_new(g, a);
 	int32_t(*base)[PIM_MAX_RANK] =
 		pim_cuts_of_sets(g, c, pim_roles_new(g, c, a), j->target->units, a);
-	return find_best(pim_layout_search_new(g, j->target, base, a), g, j, started);
+	const int64_t *most = find_most_slices(g, j->target, a);
+	return find_best(pim_layout_search_within(g, j->target, base, most, a), g, j, started);
 }
 
 /* ---- writing it down ---- */

@@ -35,6 +35,8 @@ pim_layout_plan *pim_layout_plan_new(const pim_layout_search *s);
  * nodes a constant is. weight_bytes becomes exact: equal boxes on a unit count once. */
 void pim_state_find_shares(
 	const pim_target *t, const pim_node *n, const int *readers, pim_state *s, pim_arena *a);
+/* Cycles to fetch so many bytes in so many messages from the units of a compact group. */
+double pim_share_cycles(const pim_target *t, int64_t messages, int64_t bytes);
 double pim_share_weight(const pim_layout_search *s, const pim_share *share);
 /* The way that costs least when a byte costs `price`; of equal ones the lowest degree. */
 const pim_share *pim_share_choose(

@@ -125,7 +125,7 @@ static int64_t largest_piece(const pim_type *t, const pim_layout *l)
 	return pim_target_constant_bytes(elements * (int64_t)pim_dtype_bytes(t->dtype));
 }
 
-static double find_fetch_cycles(const pim_target *t, int64_t messages, int64_t bytes)
+double pim_share_cycles(const pim_target *t, int64_t messages, int64_t bytes)
 {
 	pim_exchange r = pim_exchange_of(t, messages);
 	double each = (double)(t->memory.latency + t->command_cycles);
@@ -162,7 +162,7 @@ static bool make_share(const demand *m, int degree, int readers, pim_share *s)
 	s->staged = whole;
 	s->moved = total - total / degree;
 	s->mean_bytes = (double)total / degree / m->target->units;
-	s->cycles = find_fetch_cycles(m->target, boxes * (degree - 1), fetched);
+	s->cycles = pim_share_cycles(m->target, boxes * (degree - 1), fetched);
 	return true;
 }
 
