@@ -396,12 +396,12 @@ static bool pad_by_index(onnx_call *k, const int64_t *pads, bool wraps)
 	return onnx_give(k, x);
 }
 
-/* Does the mirror image of one side do? */
+/* Does the mirror image of one side do, and is nothing cut off? */
 static bool is_within_reflection(const pim_type *t, const int64_t *pads)
 {
-	for (int d = 0; d < t->rank; d++)
-		if (pads[d] >= t->dims[d] || pads[t->rank + d] >= t->dims[d])
-			return pads[d] <= 0 && pads[t->rank + d] <= 0;
+	for (int d = 0; d < 2 * t->rank; d++)
+		if (pads[d] < 0 || (pads[d] > 0 && pads[d] >= t->dims[d % t->rank]))
+			return false;
 	return true;
 }
 

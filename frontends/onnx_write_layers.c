@@ -46,10 +46,20 @@ static const char *find_policy(const pim_node *n)
 	return least == scales->fs[0] ? "not_larger" : most == scales->fs[0] ? "not_smaller" : NULL;
 }
 
+static bool is_scale_exact(const pim_node *n)
+{
+	const pim_attr *scales = pim_attr_find(n, "scales");
+	for (uint32_t i = 0; i < scales->n; i++)
+		if ((double)(float)scales->fs[i] != scales->fs[i])
+			return false;
+	return true;
+}
+
 bool onnx_resize_needs_policy(const pim_node *n)
 {
-	return has_entries(pim_attr_find(n, "scales")) && !has_entries(pim_attr_find(n, "roi")) &&
-		   !do_scales_give_sizes(n);
+	if (!has_entries(pim_attr_find(n, "scales")) || has_entries(pim_attr_find(n, "roi")))
+		return false;
+	return !do_scales_give_sizes(n) || (!is_scale_exact(n) && find_policy(n));
 }
 
 static const char *write_roi_places(onnx_writer *w, const pim_node *n)

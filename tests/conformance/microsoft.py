@@ -72,7 +72,7 @@ class Case:
 
 def case(name, op, inputs, outputs, **attributes):
     inputs = [v if v is None else np.ascontiguousarray(v) if np.ndim(v) else np.asarray(v) for v in inputs]
-    outputs = [v if v is None else np.ascontiguousarray(v, dtype=F if v.dtype == np.float64 else v.dtype)
+    outputs = [v if v is None else np.asarray(v, dtype=F if v.dtype == np.float64 else v.dtype, order="C")
                for v in outputs]
     CASES.append(Case(name, op, inputs, outputs, **attributes))
 
@@ -775,19 +775,17 @@ def mistakes():
             [rnd(1, 3, 2, 4), rnd(1, 2, 2, 4), rnd(1, 2, 2, 4)], **main)
 
 
-def make_cases():
-    for make in (open_questions, elementwise, norms, embeddings, products, weights_of_few_bits, quantized,
-                 quantized_products, quantized_layers, attention, many_heads, rotations, grouped_attention,
-                 weights_in_order, mistakes):
-        make()
+FAMILIES = (open_questions, elementwise, norms, embeddings, products, weights_of_few_bits, quantized, quantized_products,
+            quantized_layers, attention, many_heads, rotations, grouped_attention, weights_in_order, mistakes)
 
 
-def main():
+def main(families):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runner", required=True)
     parser.add_argument("--keep")
     o = parser.parse_args()
-    make_cases()
+    for make in families:
+        make()
     with tempfile.TemporaryDirectory() as temporary:
         folder = o.keep or temporary
         for c in CASES:
@@ -807,4 +805,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(FAMILIES))

@@ -62,7 +62,9 @@ def write_page(path, all_verdicts, summary, why_not):
              "", "## Conformance", "",
              "Floats within 1e-3 of the element + 1e-5 (1e-2 + 1e-2 where 16-bit floats are on the way), everything else exactly.",
              "`onnx.backend.test` are the cases that Debian's python3-onnx generates. onnx-reject counts refusals.",
-             "tests/conformance/microsoft.py compares the operators of com.microsoft, form by form, with numpy.",
+             "tests/conformance/microsoft.py compares the operators of com.microsoft, form by form, with numpy;",
+             "tests/conformance/semantics.py does so with corners of ai.onnx: windows, slices, pads, all options of",
+             "recurrent layers, reductions over nothing, negative axes and indices.",
              "*Written back*: `--emit=onnx` of the program, read again, gives the expected values too.", "",
              "| set | passed | failed | not applicable | of those applicable | written back | not applicable because of |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
@@ -76,6 +78,18 @@ def write_page(path, all_verdicts, summary, why_not):
         for case, (verdict, why) in sorted(verdicts.items()):
             if verdict == "failed":
                 lines.append("- %s `%s`: %s" % (name, case, re.sub(r"/[^ ]*/(?=[^/ ]+/)", "", why).replace("|", "/")))
+    lines += ["", "## Where onnxruntime gives something else", "",
+              "Compared with onnxruntime 1.30 on seeded random cases; where it and the specification differ, the specification holds.",
+              "",
+              "- LSTM with `clip`: also what enters h, the last activation, is clipped (\"the input of activations\").",
+              "- RNN, GRU, LSTM: activations without `activation_alpha` have the default of the operator of that name",
+              "  (ThresholdedRelu 1, Affine and ScaledTanh 1); onnxruntime takes 0. It has no `layout` = 1.",
+              "- SAME padding counts dilations, and is ceil(size / stride) large; ConvTranspose with it size * stride.",
+              "- Resize with `align_corners` or `tf_crop_and_resize` and scales divides by the unrounded size, as the tests of ONNX do.",
+              "- Slice to an end beyond the dim with a negative step is empty.",
+              "- The score of a hidden token, where Attention gives scores out, is -inf.",
+              "- DynamicQuantizeLinear of zeros has the scale 0.",
+              "- Pad with negative pads: first cut, then padded with what is left, in both."]
     rows = operator_rows()
     lines += ["", "## Operators of ai.onnx", "",
               "*supported*: one op of the same meaning; *decomposed*: several ops, nothing lost. Element types: bool, 8 to 64 bit",
