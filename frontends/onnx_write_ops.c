@@ -471,6 +471,15 @@ static const struct special {
 
 enum { N_PLAIN = sizeof plain / sizeof *plain, N_SPECIAL = sizeof special / sizeof *special };
 
+/* Blocks and integers of 16 bits came with opset 21, short floats with 19. */
+static int quantizing_needs(const pim_node *n)
+{
+	pim_dtype integer = n->op == PIM_OP_quantize_linear ? n->type->dtype : n->in[0]->type->dtype;
+	if (is_blocked(n) || integer == PIM_DTYPE_i16 || integer == PIM_DTYPE_u16)
+		return 21;
+	return n->in[1]->type->dtype == PIM_DTYPE_f32 ? 0 : 19;
+}
+
 static int attribute_needs(const pim_node *n)
 {
 	const char *reduction = n->op == PIM_OP_scatter_elements || n->op == PIM_OP_scatter_nd
@@ -480,8 +489,10 @@ static int attribute_needs(const pim_node *n)
 		const int64_t *v;
 		return pim_node_ints(n, "dilations", &v) > 0 ? 19 : 0;
 	}
-	if ((n->op == PIM_OP_quantize_linear || n->op == PIM_OP_dequantize_linear) && is_blocked(n))
-		return 21;
+	if (n->op == PIM_OP_quantize_linear || n->op == PIM_OP_dequantize_linear)
+		return quantizing_needs(n);
+	if (n->op == PIM_OP_reduce_max || n->op == PIM_OP_reduce_min)
+		return n->type->dtype == PIM_DTYPE_bool ? 20 : 0;
 	if (n->op == PIM_OP_grid_sample && n->type->rank != 4)
 		return 20;
 	if (n->op == PIM_OP_resize &&
