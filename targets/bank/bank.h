@@ -208,6 +208,7 @@ void pim_micro_join(pim_micro *m, pim_routine routine, int reg);
 void pim_micro_recipe(pim_micro *m); /* recipe.c: writes the steps of m->op */
 /* function.c: in place, f32 */
 void pim_micro_exp(pim_micro *m, int reg);
+void pim_micro_log(pim_micro *m, int reg);
 void pim_micro_sigmoid(pim_micro *m, int reg);
 void pim_micro_tanh(pim_micro *m, int reg);
 void pim_micro_erf(pim_micro *m, int reg);

@@ -51,6 +51,8 @@ static bool is_wanted(int routine, int from, int to)
 	pim_format f = formats[from], g = formats[to];
 	if (routine == PIM_ROUTINE_less || routine == PIM_ROUTINE_equal)
 		return to == 0;
+	if (routine == PIM_ROUTINE_exponent)
+		return f.exponent == 8 && g.bits == 8 && !g.sign;
 	if (routine == PIM_ROUTINE_convert || routine == PIM_ROUTINE_low_bits)
 		return from != to;
 	bool widens = !f.exponent && !g.exponent && f.bits < g.bits;

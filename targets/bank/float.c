@@ -390,6 +390,15 @@ static pim_word add_exponent(pim_bank_rows *r, const pim_word *a, const pim_word
 	return x;
 }
 
+static pim_word find_significand(const pim_word *a, pim_format f)
+{
+	pim_word x = *a, bias = pim_word_constant(((uint64_t)1 << (f.exponent - 1)) - 1, f.exponent);
+	for (int i = 0; i < f.exponent; i++)
+		x.bit[pim_format_fraction(f) + i] = bias.bit[i];
+	x.bit[f.bits - 1] = PIM_ROW_zero;
+	return x;
+}
+
 static pim_word with_sign(const pim_word *a, pim_bit sign)
 {
 	pim_word x = *a;
@@ -424,6 +433,10 @@ static pim_word compute(pim_bank_rows *r, const pim_routine_key *k, const pim_wo
 		return (pim_word){1, {float_is_equal(r, a, b, f)}};
 	case PIM_ROUTINE_scale:
 		return add_exponent(r, a, b, f);
+	case PIM_ROUTINE_exponent:
+		return pim_word_part(a, pim_format_fraction(f), f.exponent);
+	case PIM_ROUTINE_significand:
+		return find_significand(a, f);
 	case PIM_ROUTINE_convert:
 		return f.exponent ? convert_float(r, a, f, k->to) : convert_integer(r, a, f, k->to);
 	default:

@@ -4,8 +4,9 @@
  * exp: x is held in [-87, 88.7]; k = round(x / ln 2) comes from adding 1.5 * 2^23, whose sum has k
  * in its low bits; r = x - k ln 2 in two parts; a Taylor polynomial of degree 6 (r^7/5040
  * < 1.3e-7); k is added to the exponent. Results below 2^-126 are zero. erf: formula 7.1.26 of
- * Abramowitz and Stegun (error below 1.5e-7). tanh: (1 - e) / (1 + e) with e = exp(-2|x|), then the
- * sign. */
+ * Abramowitz and Stegun (error below 1.5e-7). log: x = m 2^k with m in [0.71, 1.42); log m is 2
+ * artanh((m - 1) / (m + 1)) by its series to the ninth power (error below 1e-9), plus k ln 2.
+ * Subnormal numbers count as zero. tanh: (1 - e) / (1 + e) with e = exp(-2|x|), then the sign. */
 #include <math.h>
 
 #include "targets/bank/bank.h"
@@ -150,4 +151,48 @@ void pim_micro_erf(pim_micro *m, int x)
 	pim_micro_set(m, e.c, 1);
 	pim_micro_call(m, PIM_ROUTINE_sub, x, e.c, sum, 0);
 	give_sign(m, x, given, e.c);
+}
+
+/* The series of artanh, of x / (x + 2), twice; y gets it. */
+static void log_near_one(pim_micro *m, int x, int y, int c)
+{
+	static const double series[] = {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2};
+	int square = pim_micro_register(m, f32);
+	pim_micro_call(m, PIM_ROUTINE_copy, square, x, 0, 0);
+	by_value(m, PIM_ROUTINE_add, square, c, 2);
+	by(m, PIM_ROUTINE_div, x, square);
+	pim_micro_call(m, PIM_ROUTINE_mul, square, x, x, 0);
+	polynomial(m, y, square, c, 5, series);
+	by(m, PIM_ROUTINE_mul, y, x);
+}
+
+void pim_micro_log(pim_micro *m, int x)
+{
+	static const pim_format byte = {8, 0, false};
+	int c = pim_micro_register(m, f32), given = pim_micro_register(m, f32);
+	int k = pim_micro_register(m, f32), y = pim_micro_register(m, f32);
+	int field = pim_micro_register(m, byte), s = pim_micro_register(m, bit);
+	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_exponent, field, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_significand, x, x, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_convert, k, field, 0, 0);
+	by_value(m, PIM_ROUTINE_sub, k, c, 127);
+	pim_micro_set(m, c, 1.41421356);
+	pim_micro_call(m, PIM_ROUTINE_less, s, c, x, 0);
+	pim_micro_call(m, PIM_ROUTINE_copy, y, x, 0, 0);
+	by_value(m, PIM_ROUTINE_mul, y, c, 0.5);
+	pim_micro_call(m, PIM_ROUTINE_choose, x, s, y, x);
+	pim_micro_call(m, PIM_ROUTINE_copy, y, k, 0, 0);
+	by_value(m, PIM_ROUTINE_add, y, c, 1);
+	pim_micro_call(m, PIM_ROUTINE_choose, k, s, y, k);
+	by_value(m, PIM_ROUTINE_sub, x, c, 1);
+	log_near_one(m, x, y, c);
+	by_value(m, PIM_ROUTINE_mul, k, c, 0.69314718055994531);
+	pim_micro_call(m, PIM_ROUTINE_add, x, k, y, 0);
+	/* NaN stays, what is infinite or not above zero is set apart */
+	pim_micro_call(m, PIM_ROUTINE_sub, y, given, given, 0);
+	by(m, PIM_ROUTINE_add, x, y);
+	cut_off(m, x, given, c, 3.4028234663852886e38, true, (double)INFINITY);
+	cut_off(m, x, given, c, 1.1754943508222875e-38, false, -(double)INFINITY);
+	cut_off(m, x, given, c, 0, false, (double)NAN);
 }

@@ -26,7 +26,7 @@ static bool indexes_result(const pim_axes *x, int axis)
 
 static bool couples_result(const pim_node *op)
 {
-	return op->op == PIM_OP_softmax || op->op == PIM_OP_layer_norm;
+	return op->op == PIM_OP_softmax || op->op == PIM_OP_log_softmax || op->op == PIM_OP_layer_norm;
 }
 
 static void spread(pim_micro *m, int64_t columns)

@@ -237,6 +237,28 @@ static void write_softmax(pim_micro *m)
 	end_rounds(m);
 }
 
+static void write_log_softmax(pim_micro *m)
+{
+	int raw = new_operand(m, 0), most = new_value(m, f32, -(double)INFINITY);
+	start_rounds(m);
+	by(m, PIM_ROUTINE_max, most, gather_wide(m, raw, 0, -(double)INFINITY));
+	end_rounds(m);
+	pim_micro_join(m, PIM_ROUTINE_max, most);
+	int sum = new_value(m, f32, 0), x = pim_micro_register(m, f32);
+	start_rounds(m);
+	pim_micro_call(m, PIM_ROUTINE_sub, x, gather_wide(m, raw, 0, -(double)INFINITY), most, 0);
+	pim_micro_exp(m, x);
+	by(m, PIM_ROUTINE_add, sum, x);
+	end_rounds(m);
+	pim_micro_join(m, PIM_ROUTINE_add, sum);
+	pim_micro_log(m, sum);
+	start_rounds(m);
+	pim_micro_call(m, PIM_ROUTINE_sub, x, gather_wide(m, raw, 0, 0), most, 0);
+	by(m, PIM_ROUTINE_sub, x, sum);
+	scatter(m, x);
+	end_rounds(m);
+}
+
 /* The difference to the mean; none where there is no element. */
 static int gather_difference(pim_micro *m, int raw, int mean)
 {
@@ -298,6 +320,96 @@ static void write_batch_norm(pim_micro *m)
 static void write_copy(pim_micro *m)
 {
 	scatter(m, gather(m, 0));
+}
+
+/* The integer next to x, halves to even: |x| + 2^fraction has no other bits; larger ones are
+ * integers. */
+static int round_lanes(pim_micro *m, int x)
+{
+	pim_format f = m->format[x];
+	double limit = f.exponent ? ldexp(1, pim_format_fraction(f)) : 0;
+	int size = call(m, PIM_ROUTINE_abs, f, x, 0), far = new_value(m, f, limit);
+	int near = call(m, PIM_ROUTINE_less, bit, size, far),
+		y = call(m, PIM_ROUTINE_add, f, size, far);
+	by(m, PIM_ROUTINE_sub, y, far);
+	pim_micro_set(m, far, 0);
+	int below = call(m, PIM_ROUTINE_less, bit, x, far);
+	pim_micro_call(m, PIM_ROUTINE_neg, far, y, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_choose, y, below, far, y);
+	pim_micro_call(m, PIM_ROUTINE_choose, y, near, y, x);
+	m->refused = m->refused || !f.exponent;
+	return y;
+}
+
+static void write_round(pim_micro *m)
+{
+	scatter(m, round_lanes(m, gather(m, 0)));
+}
+
+/* y, or y + step where y lies on the wrong side of x. */
+static int step_if(pim_micro *m, int x, int y, double step)
+{
+	int wrong = call(m, PIM_ROUTINE_less, bit, step < 0 ? x : y, step < 0 ? y : x);
+	int other = call(m, PIM_ROUTINE_add, m->format[x], y, new_value(m, m->format[x], step));
+	pim_micro_call(m, PIM_ROUTINE_choose, y, wrong, other, y);
+	return y;
+}
+
+static void write_floor(pim_micro *m)
+{
+	int x = gather(m, 0);
+	scatter(m, step_if(m, x, round_lanes(m, x), -1));
+}
+
+static void write_ceil(pim_micro *m)
+{
+	int x = gather(m, 0);
+	scatter(m, step_if(m, x, round_lanes(m, x), 1));
+}
+
+static void write_sign(pim_micro *m)
+{
+	int x = gather(m, 0), zero = new_value(m, m->format[x], 0);
+	int below = call(m, PIM_ROUTINE_less, bit, x, zero);
+	int above = call(m, PIM_ROUTINE_less, bit, zero, x);
+	int one = new_value(m, m->format[x], 1);
+	pim_micro_call(m, PIM_ROUTINE_choose, x, above, one, x);
+	pim_micro_call(m, PIM_ROUTINE_neg, one, one, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_choose, x, below, one, x);
+	scatter(m, x);
+}
+
+static void scatter_unlike_zero(pim_micro *m, int x)
+{
+	int zero = new_value(m, m->format[x], 0), same = call(m, PIM_ROUTINE_equal, bit, x, zero);
+	pim_micro_call(m, PIM_ROUTINE_not, same, same, 0, 0);
+	scatter(m, same);
+}
+
+/* Towards zero; then 1.5 * 2^fraction added brings the integer into the low bits. */
+static void scatter_whole(pim_micro *m, int x, pim_format to)
+{
+	pim_format f = m->format[x];
+	m->refused = m->refused || to.bits + 2 > pim_format_fraction(f);
+	int size = call(m, PIM_ROUTINE_abs, f, x, 0);
+	int whole = step_if(m, size, round_lanes(m, size), -1);
+	int below = call(m, PIM_ROUTINE_less, bit, x, new_value(m, f, 0));
+	pim_micro_call(m, PIM_ROUTINE_neg, size, whole, 0, 0);
+	pim_micro_call(m, PIM_ROUTINE_choose, whole, below, size, whole);
+	by_value(m, PIM_ROUTINE_add, whole, ldexp(1.5, pim_format_fraction(f)));
+	scatter(m, call(m, PIM_ROUTINE_low_bits, to, whole, 0));
+}
+
+static void write_cast(pim_micro *m)
+{
+	int x = gather(m, 0);
+	pim_format to = format_of(m, m->op->type);
+	if (m->op->type->dtype == PIM_DTYPE_bool)
+		scatter_unlike_zero(m, x);
+	else if (m->format[x].exponent && !to.exponent)
+		scatter_whole(m, x, to);
+	else
+		scatter(m, x);
 }
 
 static void write_one(pim_micro *m, pim_routine routine)
@@ -403,6 +515,37 @@ static void write_exp(pim_micro *m)
 {
 	int x = gather_f32(m);
 	pim_micro_exp(m, x);
+	scatter(m, x);
+}
+
+static void write_log(pim_micro *m)
+{
+	int x = gather_f32(m);
+	pim_micro_log(m, x);
+	scatter(m, x);
+}
+
+/* max(x, 0) + log(1 + exp(-|x|)) */
+static void write_softplus(pim_micro *m)
+{
+	int x = gather_f32(m), y = call(m, PIM_ROUTINE_abs, f32, x, 0);
+	pim_micro_call(m, PIM_ROUTINE_neg, y, y, 0, 0);
+	pim_micro_exp(m, y);
+	by_value(m, PIM_ROUTINE_add, y, 1);
+	pim_micro_log(m, y);
+	by_value(m, PIM_ROUTINE_max, x, 0);
+	by(m, PIM_ROUTINE_add, x, y);
+	scatter(m, x);
+}
+
+static void write_elu(pim_micro *m)
+{
+	int x = gather_f32(m), y = call(m, PIM_ROUTINE_copy, f32, x, 0);
+	int below = call(m, PIM_ROUTINE_less, bit, x, new_value(m, f32, 0));
+	pim_micro_exp(m, y);
+	by_value(m, PIM_ROUTINE_sub, y, 1);
+	by_value(m, PIM_ROUTINE_mul, y, pim_node_float(m->op, "alpha"));
+	pim_micro_call(m, PIM_ROUTINE_choose, x, below, y, x);
 	scatter(m, x);
 }
 

@@ -68,10 +68,12 @@ bool pim_routine_exists(const pim_routine_key *k)
 		return true;
 	if (routine == PIM_ROUTINE_convert)
 		return k->to.exponent || !k->from.exponent;
+	if (routine == PIM_ROUTINE_exponent)
+		return k->from.exponent > 0 && k->from.exponent <= k->to.bits && !k->to.exponent;
 	if (by_float)
 		return k->from.exponent > 0;
-	return routine != PIM_ROUTINE_div && routine != PIM_ROUTINE_sqrt &&
-		   routine != PIM_ROUTINE_scale;
+	return routine != PIM_ROUTINE_significand && routine != PIM_ROUTINE_div &&
+		   routine != PIM_ROUTINE_sqrt && routine != PIM_ROUTINE_scale;
 }
 
 /* ---- scratch rows ---- */
