@@ -4,6 +4,7 @@
 #define PIM_DRIVER_DRIVER_H
 
 #include "frontends/frontend.h"
+#include "passes/overlap.h"
 #include "passes/pass.h"
 
 /* Exit codes. */
@@ -43,6 +44,9 @@ typedef struct options {
 	pim_picture picture;
 	const char *around; /* name of a value, without %; NULL: all of the program */
 	int depth;
+	const char *explained; /* name of an op, without %; NULL: none */
+	int64_t explained_tile;
+	pim_explanation explanation;
 	int threads;
 	double rtol, atol;
 	int n_arguments; /* as given, for the reproducer */
@@ -93,7 +97,14 @@ bool session_write(session *s, const pim_module *m, FILE *out);
 /* ---- emit.c, emit_json.c ---- */
 
 bool emit_module(session *s, const pim_module *m, FILE *out);
+/* The value of that name or number; NULL after a diagnostic. */
+const pim_node *find_value(pim_graph *g, const char *name, pim_arena *a);
 bool emit_json(session *s, const pim_module *m, FILE *out);
+
+/* ---- explain.c ---- */
+
+/* --explain-overlap, when it is given: remarks; false after a diagnostic. */
+bool explain_overlap(session *s, const pim_module *m);
 
 /* ---- timeloop.c ---- */
 

@@ -84,8 +84,7 @@ static bool emit_commands(session *s, const pim_module *m, FILE *out)
 	return good;
 }
 
-/* The value of that name or number; NULL after a diagnostic. */
-static const pim_node *find_value(pim_graph *g, const char *name, pim_arena *a)
+const pim_node *find_value(pim_graph *g, const char *name, pim_arena *a)
 {
 	const char **names = PIM_NEW(a, const char *, g->n_ids);
 	int count = 0;

@@ -144,7 +144,7 @@ static bool run_module(session *s)
 	pim_module *m = read_input(s);
 	if (m)
 		reproducer_arm(s->o, s, NULL, 0);
-	bool good = m && session_run(s, m) && write_output(s, m);
+	bool good = m && session_run(s, m) && explain_overlap(s, m) && write_output(s, m);
 	if (good && s->o->value[OPT_eval])
 		good = evaluate_module(s, m, stdout);
 	reproducer_finish();

@@ -219,6 +219,25 @@ static bool choose_around(options *o, pim_arena *a)
 	return true;
 }
 
+static bool choose_explained(options *o, pim_arena *a)
+{
+	const char *v = o->value[OPT_explain_overlap], *colon = v ? strrchr(v, ':') : NULL;
+	if (!v)
+		return true;
+	const char *comma = colon ? strchr(colon, ',') : NULL;
+	const char *tile = colon ? pim_arena_copy(a, colon + 1,
+								   comma ? (size_t)(comma - colon - 1) : strlen(colon + 1))
+							 : "";
+	v += *v == '%';
+	if (!colon || colon == v || !read_count(tile, &o->explained_tile) || o->explained_tile < 0 ||
+		(comma && strcmp(comma, ",chain") != 0))
+		return complain("--explain-overlap takes %VALUE:TILE or %VALUE:TILE,chain, not",
+			o->value[OPT_explain_overlap], "");
+	o->explained = pim_arena_copy(a, v, (size_t)(colon - v));
+	o->explanation = comma ? PIM_EXPLAIN_chain : PIM_EXPLAIN_tile;
+	return true;
+}
+
 static bool choose_threads(options *o)
 {
 	int64_t n = 1;
@@ -297,6 +316,7 @@ bool options_parse(options *o, int argc, char **argv, pim_arena *a)
 	good &= choose_emit(o, a);
 	good &= choose_picture(o, a);
 	good &= choose_around(o, a);
+	good &= choose_explained(o, a);
 	good &= choose_threads(o);
 	good &= choose_tolerance(o);
 	good &= is_one_of(o, OPT_verify_each, "on", "off");

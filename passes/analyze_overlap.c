@@ -5,6 +5,7 @@
  * Idea:  exact ready times of all tiles, stalls carried through the graph (overlap_graph.c).
  * Cost:  tiles of all slices that differ, times inputs. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "passes/overlap.h"
@@ -17,6 +18,18 @@ static void explain(const pim_overlap *s, const pim_node *n)
 		"%lld steps in %lld places, %.0f cycles alone; begins at %.0f, ends at %.0f, longest wait "
 		"%.0f",
 		(long long)r->steps, (long long)r->places, r->cost, r->begin, r->end, r->waits);
+}
+
+/* Does `wanted` name a tile of n, as name:tile? */
+static bool names_tile(const char *wanted, const pim_node *n, int64_t *tile)
+{
+	const char *colon = strrchr(wanted, ':');
+	size_t bytes = colon ? (size_t)(colon - wanted) : 0;
+	if (!colon || !n->name || strlen(n->name) != bytes || strncmp(n->name, wanted, bytes) != 0)
+		return false;
+	char *end;
+	*tile = strtoll(colon + 1, &end, 10);
+	return end > colon + 1 && !*end;
 }
 
 static void count_totals(pim_job *j, const pim_overlap_total *t)
@@ -32,6 +45,7 @@ bool pim_pass_analyze_overlap(pim_graph *g, pim_job *j)
 {
 	const pim_overlap *s = pim_overlap_new(g, j->target, j->arena);
 	const char *wanted = pim_job_string(j, "explain");
+	int64_t tile;
 	bool check = pim_job_int(j, "check") != 0, good = true;
 	PIM_EACH_NODE(n, g)
 	{
@@ -41,6 +55,8 @@ bool pim_pass_analyze_overlap(pim_graph *g, pim_job *j)
 			good = pim_overlap_check(s, n) && good;
 		if (!strcmp(wanted, "all") || (n->name && !strcmp(wanted, n->name)))
 			explain(s, n);
+		if (names_tile(wanted, n, &tile))
+			good = pim_overlap_explain(s, n, tile, PIM_EXPLAIN_tile) && good;
 	}
 	count_totals(j, pim_overlap_totals(s));
 	return good;

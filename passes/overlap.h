@@ -164,6 +164,13 @@ typedef struct pim_overlap_tile {
 bool pim_overlap_tile_at(
 	const pim_overlap *s, const pim_node *n, int64_t tile, pim_overlap_tile *t);
 int64_t pim_overlap_tiles(const pim_overlap *s, const pim_node *n); /* 0: not followed one by one */
+/* The tile that ran on its unit before this one; -1: none. */
+int64_t pim_overlap_tile_before(const pim_overlap *s, const pim_node *n, int64_t tile);
+/* Remarks what a tile waits for: until when, what part of which value, made where and when; chain:
+ * also what that waited for, and so on. False after a diagnostic: there is no such tile. */
+typedef enum pim_explanation { PIM_EXPLAIN_tile, PIM_EXPLAIN_chain } pim_explanation;
+bool pim_overlap_explain(
+	const pim_overlap *s, const pim_node *n, int64_t tile, pim_explanation how);
 /* The earliest start of a slice, alone on a unit, from which none of its tiles has to wait. */
 double pim_overlap_slice_ready(const pim_overlap *s, const pim_node *n, int64_t slice);
 /* Compares the closed form of all edges into n with the exhaustive analysis; false after a

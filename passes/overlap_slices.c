@@ -246,6 +246,17 @@ bool pim_overlap_run_slices(pim_overlap *s, const pim_node *n)
 	return all;
 }
 
+int64_t pim_overlap_tile_before(const pim_overlap *s, const pim_node *n, int64_t tile)
+{
+	const pim_op_run *r = &s->run[n->id];
+	int64_t position = pim_slice_position(n, tile / r->tiles);
+	if (tile % r->tiles)
+		return tile - 1;
+	if (position < r->seen.units)
+		return -1;
+	return (pim_slice_at(n, position - r->seen.units) + 1) * r->tiles - 1;
+}
+
 bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, pim_overlap_tile *t)
 {
 	const pim_op_run *r = &s->run[n->id];
@@ -267,10 +278,8 @@ bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, 
 		t->when = last->when;
 		t->input = last->input;
 	}
-	if (t->step > 0)
-		t->free = r->ends[tile - 1];
-	else if (t->turn > 0)
-		t->free = r->ends[(pim_slice_at(n, position - r->seen.units) + 1) * r->tiles - 1];
+	int64_t before = pim_overlap_tile_before(s, n, tile);
+	t->free = before >= 0 ? r->ends[before] : 0;
 	pim_arena_free(scratch);
 	return true;
 }
