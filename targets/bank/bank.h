@@ -221,6 +221,7 @@ typedef struct pim_bank_operand {
 	const pim_type *type;
 	void *data; /* packed; of the result: written, and read where micro-programs do */
 } pim_bank_operand;
+int64_t pim_bank_operations(const pim_bank *b); /* row operations that have run */
 /* Runs a micro-program that is not refused and not by_columns; operands as the op has them, then
  * the result. */
 void pim_bank_run(pim_bank *b, const pim_micro *m, const pim_bank_operand *operand);

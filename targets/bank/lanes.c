@@ -15,6 +15,7 @@ struct pim_bank {
 	pim_arena *arena;
 	uint64_t *rows; /* of the compute rows: scratch, then registers */
 	uint64_t *turned;
+	int64_t operations; /* row operations that ran */
 };
 
 /* A kernel while it runs. */
@@ -218,6 +219,7 @@ static void move_lanes(run *r, const pim_step *s)
 
 static void set_lanes(run *r, const pim_step *s)
 {
+	r->bank->operations += s->key.to.bits;
 	uint64_t *rows = find_register(r, s->to);
 	for (int b = 0; b < s->key.to.bits; b++)
 		memset(rows + b * r->words, s->value >> b & 1 ? 0xff : 0, (size_t)r->words * 8);
@@ -262,7 +264,9 @@ static void call_routine(run *r, const pim_step *s)
 		[PIM_AREA_b] = find_register(r, s->b),
 		[PIM_AREA_c] = find_register(r, s->c),
 	};
-	pim_routine_run(find_routine(r->bank, &s->key), base, r->words);
+	const pim_bank_rows *rows = find_routine(r->bank, &s->key);
+	r->bank->operations += rows->n;
+	pim_routine_run(rows, base, r->words);
 }
 
 static void run_step(run *r, const pim_step *s)
@@ -296,6 +300,11 @@ static int run_rounds(run *r, int first)
 			run_step(r, &r->m->step[at]);
 	r->round = 0;
 	return at + 1;
+}
+
+int64_t pim_bank_operations(const pim_bank *b)
+{
+	return b->operations;
 }
 
 void pim_bank_run(pim_bank *b, const pim_micro *m, const pim_bank_operand *operand)
