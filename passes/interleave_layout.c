@@ -133,6 +133,7 @@ static pim_layout_plan *choose_forced(
 {
 	pim_layout_plan *p =
 		how == CHOICE_each ? choose_each(s, g, t) : pim_layout_search_uniform(s, kind_of(how));
+	pim_layout_search_fit_shares(s, p);
 	if (fits(g, t, p))
 		return p;
 	report_too_large(g, t, p);

@@ -348,3 +348,18 @@ pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
 	best->optimal = false;
 	return best;
 }
+
+void pim_layout_search_fit_shares(pim_layout_search *s, pim_layout_plan *p)
+{
+	if (fits(s, p))
+		return;
+	pim_layout_search_share(s);
+	s->reserve = s->target->memory.bytes / RESERVE;
+	for (double price = 1e-6; !fits(s, p) && price < 1e6; price *= 4) {
+		pim_layout_plan_share(s, p, price);
+		pim_layout_plan_add_up(s, p);
+	}
+	if (fits(s, p))
+		share_anew(s, p);
+	s->reserve = 0;
+}

@@ -202,6 +202,9 @@ const pim_target *pim_layout_search_target(const pim_layout_search *s);
 /* The cheapest plan found that fits the units' main memories (layout_memory.c); when none was found, one
  * that needs little: ask pim_layout_memory_of. Its bound is that of plans of any size. */
 pim_layout_plan *pim_layout_search_fit(pim_layout_search *s);
+/* A plan whose layouts stay as they are: constants are shared, as little as will do, until it fits; when it
+ * cannot, ask pim_layout_memory_of. */
+void pim_layout_search_fit_shares(pim_layout_search *s, pim_layout_plan *p);
 /* Every node in its state of that kind, or whole on one unit where it has none. */
 pim_layout_plan *pim_layout_search_uniform(pim_layout_search *s, pim_layout_kind kind);
 /* One node after the other, each in the state that takes the fewest cycles from where its inputs are seen,
