@@ -26,6 +26,8 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 		"writes results to DIR/output_0.npy, ... and random inputs to input_0.npy, ...")           \
 	X(seed, "N", "random inputs from this seed (default 0), when none are given")                  \
 	X(timing_only, NULL, "no values and no checks: cycles, traffic and energy only")               \
+	X(network, "message|flit",                                                                     \
+		"messages whole (default), or flit by flit through routers: slower")                       \
 	X(check, "on|off", "races and reads of unwritten bytes (default on; off with --timing-only)")  \
 	X(tolerance, "T", "rtol=R,atol=A instead of the defaults (see the manual page)")               \
 	X(timeline, "FILE", "what ran when, as a Chrome trace (opens in Perfetto)")                    \
@@ -58,7 +60,7 @@ typedef struct settings {
 	int n_inputs;
 	const char **inputs;
 	uint64_t seed;
-	bool timing_only, check, check_given, links, json, diagnostics_json, tolerance_given;
+	bool timing_only, flits, check, check_given, links, json, diagnostics_json, tolerance_given;
 	double rtol, atol;
 	int64_t timeline_limit;
 } settings;
@@ -140,6 +142,8 @@ static bool take_option(settings *s, int code, char *argument)
 	case OPTION_timing_only:
 		s->timing_only = true;
 		return true;
+	case OPTION_network:
+		return read_choice(argument, "flit", "message", &s->flits);
 	case OPTION_check:
 		s->check_given = true;
 		return read_choice(argument, "on", "off", &s->check);
@@ -538,6 +542,7 @@ static int finish(const settings *s, const pim_sim_report *r, const pim_tensor *
 static int simulate(const settings *s, pim_program *p, pim_arena *a)
 {
 	pim_sim_options o = {.path = s->program, .values = !s->timing_only};
+	o.network = s->flits ? PIM_SIM_flits : PIM_SIM_messages;
 	o.check = s->check_given ? s->check : !s->timing_only;
 	if (o.values && !(o.input = read_inputs(s, p, a)))
 		return WRONG;

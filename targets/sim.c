@@ -69,7 +69,7 @@ static inline bool goes_before(const pim_sim *s, uint32_t a, uint32_t b)
 	return x < y || (x == y && a < b);
 }
 
-static void heap_push(pim_sim *s, uint32_t unit)
+void pim_sim_push(pim_sim *s, uint32_t unit)
 {
 	int i = s->n_heap++;
 	for (; i > 0 && goes_before(s, unit, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
@@ -77,7 +77,7 @@ static void heap_push(pim_sim *s, uint32_t unit)
 	s->heap[i] = unit;
 }
 
-static uint32_t heap_pop(pim_sim *s)
+uint32_t pim_sim_pop(pim_sim *s)
 {
 	uint32_t top = s->heap[0], last = s->heap[--s->n_heap];
 	int i = 0;
@@ -127,27 +127,6 @@ static inline void take(pim_sim *s, pim_sim_channel *c)
 	c->head = s->message[m].next;
 	s->message[m].next = s->free_message;
 	s->free_message = m;
-}
-
-/* Takes the links of the tree, in order; s->head says when the head is behind each of them. */
-static void travel(pim_sim *s, const pim_tree *tree, const pim_sim_op *op, int64_t start)
-{
-	for (int i = 0; i < tree->n; i++) {
-		int64_t *free_at = s->link_free + tree->link[i];
-		int64_t head = later(tree->before[i] < 0 ? start : s->head[tree->before[i]], *free_at);
-		*free_at = head + op->link;
-		s->head[i] = head + s->t->network.hop_cycles;
-	}
-}
-
-/* When the last byte is at destination i. */
-static int64_t arrive(
-	const pim_sim *s, const pim_sim_cast *k, uint32_t i, const pim_sim_op *op, int64_t start)
-{
-	int64_t hops = 0, head = k->tree.last[i] < 0 ? start : s->head[k->tree.last[i]];
-	for (int at = k->tree.last[i]; at >= 0; at = k->tree.before[at])
-		hops++;
-	return later(head + op->link, start + op->cycles + s->t->network.hop_cycles * hops);
 }
 
 /* Bytes that wait at a unit are most just before a reception is complete: what is received now
@@ -211,7 +190,7 @@ static void advance(pim_sim *s, pim_sim_unit *u)
 			break;
 		case PIM_SIM_send:
 			u->start = start_time(u, op);
-			heap_push(s, u->number);
+			pim_sim_push(s, u->number);
 			return;
 		case PIM_SIM_repeat:
 			u->round[u->depth] = 0;
@@ -253,20 +232,19 @@ static void wake(pim_sim *s, pim_sim_channel *c)
 
 static void send_next(pim_sim *s)
 {
-	pim_sim_unit *u = s->unit + heap_pop(s);
+	pim_sim_unit *u = s->unit + pim_sim_pop(s);
 	const pim_sim_op *op = u->op + u->pc;
 	const pim_sim_cast *k = s->cast + op->other;
 	pim_sim_message m = {.bytes = op->bytes, .command = u->pc};
-	int64_t start = u->start;
-	travel(s, &k->tree, op, start);
-	complete(s, u, op, start, start, start + op->cycles, &m);
+	complete(s, u, op, u->start, u->start, s->left[s->cast[op->other].sent++], &m);
 	for (uint32_t i = 0; i < k->n; i++) {
+		pim_sim_channel *c = s->channel + k->channel[i];
 		uint32_t at = message_new(s);
-		m.arrival = arrive(s, k, i, op, start);
+		m.arrival = s->arrival[c->sent++];
 		s->message[at] = m;
 		if (i + 1 < k->n)
 			s->message[at].payload = copy_payload(&m);
-		post(s, s->channel + k->channel[i], at);
+		post(s, c, at);
 	}
 	for (uint32_t i = 0; i < k->n; i++)
 		wake(s, s->channel + k->channel[i]);
@@ -309,6 +287,7 @@ static void free_run(pim_sim *s)
 		for (uint32_t m = s->channel[c].head; m; m = s->message[m].next)
 			free(s->message[m].payload);
 	free(s->message);
+	pim_sim_lines_free(s);
 	if (s->scratch)
 		pim_arena_free(s->scratch);
 	pim_arena_free(s->arena);
@@ -342,7 +321,7 @@ pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_
 	s.observed = o->values || o->check || o->watch;
 	s.report = new_report(p, o->values, a);
 	s.task = s.report->task;
-	bool good = pim_sim_prepare(&s) && (!o->values || pim_sim_memory_fill(&s));
+	bool good = pim_sim_prepare(&s) && pim_sim_trips(&s) && (!o->values || pim_sim_memory_fill(&s));
 	if (good) {
 		if (o->check)
 			pim_sim_check_start(&s);

@@ -3,9 +3,10 @@
  *
  * Time. A unit issues its commands in order, one every command_cycles; a command starts when it is
  * issued, its engine is free and the commands in `after` are complete. A send holds the out engine
- * for the slower of link and memory port. The head of its message takes the links of the route one
- * after the other, hop_cycles each; every link is then taken until the tail has passed. A recv is
- * complete when the message has arrived and was written to memory.
+ * for the slower of link and memory port, and until the network has taken the message. The head of
+ * its message takes the links of the route one after the other, hop_cycles each, and the port into
+ * the unit; sim_travel.c says how messages share them. A recv is complete when the message has
+ * arrived and was written to memory.
  *
  * Order. Units run ahead on their own up to their next send, or a recv whose message is not yet
  * posted. Of all units that stand before a send, the one whose send starts first (then the lowest
@@ -37,8 +38,13 @@ typedef struct pim_sim_event {
 } pim_sim_event;
 typedef void pim_sim_watch(void *user, const pim_sim_event *e);
 
+/* How messages cross the network: whole, each link theirs for their length, or flit by flit
+ * (flit.h), which is slower and tells how good the first is. */
+typedef enum pim_sim_network { PIM_SIM_messages, PIM_SIM_flits } pim_sim_network;
+
 typedef struct pim_sim_options {
-	const char *path;		 /* the program's file, for messages; may be NULL */
+	const char *path; /* the program's file, for messages; may be NULL */
+	pim_sim_network network;
 	bool values;			 /* move and compute real bytes */
 	bool check;				 /* races and reads of bytes nobody wrote */
 	const pim_tensor *input; /* with values: one for each input of the program */
@@ -135,6 +141,8 @@ typedef struct pim_sim_channel {
 	uint32_t from, to;
 	uint32_t head, tail; /* messages; 0: none */
 	bool asleep;		 /* `to` waits for its next message */
+	int64_t posted;		 /* total, known before the run */
+	int64_t sent;		 /* index of its next message in sim->arrival */
 } pim_sim_channel;
 
 /* What goes from one unit to one or, as a multicast, several. */
@@ -142,8 +150,9 @@ typedef struct pim_sim_cast {
 	uint32_t from, group; /* group: number + 1, or 0 for one unit, which is `to` */
 	uint32_t to, n;
 	pim_tree tree;
-	uint32_t *channel; /* by destination */
-	int64_t bytes;	   /* total, known before the run */
+	uint32_t *channel;	   /* by destination */
+	int64_t posted, bytes; /* totals, known before the run */
+	int64_t sent;		   /* index of its next message in sim->left */
 } pim_sim_cast;
 
 typedef enum pim_sim_state { PIM_SIM_ready, PIM_SIM_asleep, PIM_SIM_done } pim_sim_state;
@@ -208,9 +217,11 @@ typedef struct pim_sim {
 	uint32_t n_channels, n_casts;
 	pim_sim_unit *unit;
 	pim_sim_channel *channel;
-	pim_sim_cast *cast; /* ascending by from, group, to */
-	int64_t *head;		/* by link of a tree: when the head of a message leaves it */
-	int64_t *link_free;
+	pim_sim_cast *cast;		   /* ascending by from, group, to */
+	struct pim_sim_line *line; /* links, then ports into units */
+	struct pim_sim_head *head; /* by link of a tree: of the message that takes it */
+	int64_t depth;			   /* flits that a buffer of the network holds */
+	int64_t *left, *arrival;   /* of messages, by cast and by channel, in order */
 	pim_sim_task_report *task;
 	uint32_t n_messages, room_messages, free_message;
 	pim_sim_message *message;
@@ -235,6 +246,21 @@ static inline int64_t pim_sim_address(const pim_sim_unit *u, const pim_ref *r)
 		a += r->step[d] * u->round[d];
 	return a;
 }
+
+/* sim.c: the heap of units that stand before a send. */
+void pim_sim_push(pim_sim *s, uint32_t unit);
+uint32_t pim_sim_pop(pim_sim *s);
+
+/* sim_travel.c: what carries messages. most: links of a tree. */
+typedef struct pim_sim_line pim_sim_line;
+void pim_sim_lines_make(pim_sim *s, int most);
+void pim_sim_lines_free(pim_sim *s);
+/* Sends a message; gives when it has left the unit and, by destination, when it is there. */
+int64_t pim_sim_travel(
+	pim_sim *s, const pim_sim_cast *k, const pim_sim_op *op, int64_t start, int64_t *arrival);
+
+/* sim_units.c: finds left and arrival of all messages; false after a diagnostic. */
+bool pim_sim_trips(pim_sim *s);
 
 /* sim_memory.c */
 bool pim_sim_memory_fill(pim_sim *s);

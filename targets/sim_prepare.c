@@ -235,8 +235,7 @@ static void make_casts(pim_sim *s)
 			k->channel[d] = find_channel(s, k->from, (uint32_t)to[d]);
 		most = k->tree.n > most ? k->tree.n : most;
 	}
-	s->head = PIM_NEW(s->arena, int64_t, most);
-	s->link_free = PIM_NEW(s->arena, int64_t, pim_network_links(s->t));
+	pim_sim_lines_make(s, most);
 }
 
 /* ---- streams ---- */
@@ -254,6 +253,9 @@ static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 	op.kind = is_post(c) ? PIM_SIM_send : PIM_SIM_recv;
 	op.bytes = c->n_refs ? s->pattern[c->index].bytes : 0;
 	op.link = cycles_at(op.bytes, s->t->network.link_bytes_per_cycle);
+	op.link += op.link == 0; /* an empty message takes links too */
+	if (op.kind == PIM_SIM_send && op.cycles < op.link)
+		op.cycles = op.link;
 	pim_sim_cast cast = cast_of(unit, c);
 	op.other = is_post(c) ? find_cast(s, &cast) : find_channel(s, c->unit, unit);
 	return op;
@@ -342,6 +344,7 @@ static void account_message(pim_sim *s, const pim_sim_op *op, int64_t runs, pim_
 {
 	pim_sim_cast *c = s->cast + op->other;
 	pim_sim_report *r = s->report;
+	add_times(&c->posted, 1, runs, t);
 	add_times(&c->bytes, op->bytes, runs, t);
 	add_times(&r->messages, 1, runs, t);
 	add_times(&r->message_bytes, op->bytes, runs, t);
@@ -394,6 +397,8 @@ static void account_links(pim_sim *s)
 	pim_sim_report *r = s->report;
 	for (uint32_t i = 0; i < s->n_casts; i++) {
 		const pim_sim_cast *c = s->cast + i;
+		for (uint32_t d = 0; d < c->n; d++)
+			s->channel[c->channel[d]].posted += c->posted;
 		r->byte_hops += c->bytes * c->tree.n;
 		for (int h = 0; h < c->tree.n; h++)
 			r->link_bytes[c->tree.link[h]] += c->bytes;

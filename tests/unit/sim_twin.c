@@ -62,7 +62,9 @@ typedef struct twin {
 	const pim_program *p;
 	int n[UNITS];
 	step *step[UNITS];
-	int64_t link[UNITS * 6], link_bytes[UNITS * 6];
+	int64_t link_bytes[UNITS * 6];
+	int n_taken[UNITS * 7]; /* links, then ports into units */
+	int64_t taken[UNITS * 7][MOST][2];
 	uint8_t memory[UNITS][3][MEMORY + 8];
 } twin;
 
@@ -208,7 +210,7 @@ static int64_t cost(const twin *t, const step *s)
 {
 	const pim_target *m = t->p->target;
 	if (s->c->n_refs == 0)
-		return 0;
+		return s->c->code == PIM_COMMAND_signal;
 	int64_t in_memory = 0;
 	bool memory = false;
 	for (int r = 0; r < s->c->n_refs; r++)
@@ -257,7 +259,8 @@ static bool relax_step(twin *t, int unit, int i)
 		if (s->partner->arrival[unit] > start)
 			s->begin = s->partner->arrival[unit];
 	}
-	s->end = s->begin + cost(t, s);
+	if (!posts(s))
+		s->end = s->begin + cost(t, s);
 	return s->known = true;
 }
 
@@ -271,16 +274,16 @@ static void relax(twin *t)
 	}
 }
 
-/* The send that goes next: all commands before it in its stream are known, and it starts first. */
+/* The send that goes next: all that it waits for is known, and it starts first. */
 static step *next_send(twin *t, int *unit)
 {
 	step *best = NULL;
 	for (int u = 0; u < t->p->n_streams; u++) {
 		int i = 0;
-		while (i < t->n[u] && t->step[u][i].known)
+		while (i < t->n[u] && (t->step[u][i].known || !posts(t->step[u] + i)))
 			i++;
 		step *s = t->step[u] + i;
-		if (i == t->n[u] || !posts(s) || find_start(t, u, i) < 0)
+		if (i == t->n[u] || (s->start = find_start(t, u, i)) < 0)
 			continue;
 		if (!best || s->start < best->start) {
 			best = s;
@@ -300,42 +303,67 @@ static int way(const pim_target *m, int a, int b, int size)
 	return (b > a) - (b < a);
 }
 
-/* Step by step along x, then y. left: by link, when the head of this message left it; -1: never. */
-static void travel_to(twin *t, step *s, int unit, int to, int64_t *left)
+/* The first time from `head` on at which the link is free for so long. */
+static int64_t take_link(twin *t, int link, int64_t head, int64_t cycles)
+{
+	for (int i = 0; i < t->n_taken[link]; i++) {
+		int64_t lo = t->taken[link][i][0], hi = t->taken[link][i][1];
+		if (lo >= head + cycles || hi <= head)
+			continue;
+		head = hi;
+		i = -1;
+	}
+	int n = t->n_taken[link]++;
+	t->taken[link][n][0] = head;
+	t->taken[link][n][1] = head + cycles;
+	return head;
+}
+
+/* Step by step along x, then y, then into the unit. head, waits: by link, of this message, where
+ * its head is behind it; head -1: it does not come there. */
+static void travel_to(twin *t, step *s, int unit, int to, int64_t *heads, int64_t *waited)
 {
 	const pim_target *m = t->p->target;
 	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0;
-	int64_t tail = up((double)bytes / m->network.link_bytes_per_cycle), head = s->start;
-	int at = unit, hops = 0;
-	int width = m->network.size[0], height = m->network.size[1];
-	for (; at != to; hops++) {
+	int64_t tail = up((double)bytes / m->network.link_bytes_per_cycle), hop = m->network.hop_cycles;
+	tail = tail ? tail : 1;
+	int64_t head = s->start + cost(t, s) - tail, waits = 0,
+			depth = hop == 0  ? 8
+					: hop > 7 ? hop + 1
+							  : 8;
+	int at = unit, width = m->network.size[0], height = m->network.size[1];
+	for (int hops = 1, link = 0; link < UNITS * 6; hops++) {
 		int dx = way(m, at % width, to % width, width);
 		int dy = dx ? 0 : way(m, at / width, to / width, height);
-		int link = at * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
+		link = at == to ? UNITS * 6 + to : at * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
 		at = (at / width + dy + height) % height * width + (at % width + dx + width) % width;
-		if (left[link] >= 0) { /* it is on the way to another destination, too */
-			head = left[link];
+		if (heads[link] >= 0) { /* it is on the way to another destination, too */
+			head = heads[link];
+			waits = waited[link];
 			continue;
 		}
-		if (t->link[link] > head)
-			head = t->link[link];
-		t->link[link] = head + tail;
-		t->link_bytes[link] += bytes;
-		left[link] = head += m->network.hop_cycles;
+		int64_t when = take_link(t, link, head, tail);
+		waits += when - head;
+		if (when + waits / 2 + tail - hops * depth > s->end)
+			s->end = when + waits / 2 + tail - hops * depth;
+		if (link < UNITS * 6)
+			t->link_bytes[link] += bytes;
+		heads[link] = head = when + hop;
+		waited[link] = waits;
 	}
-	int64_t source = s->start + cost(t, s) + hops * m->network.hop_cycles;
-	s->arrival[to] = head + tail > source ? head + tail : source;
+	s->arrival[to] = head - hop + waits / 2 + tail;
 	s->sent = true;
 }
 
 static void travel(twin *t, step *s, int unit)
 {
-	int64_t left[UNITS * 6];
-	for (int i = 0; i < UNITS * 6; i++)
-		left[i] = -1;
+	int64_t heads[UNITS * 7], waited[UNITS * 7];
+	for (int i = 0; i < UNITS * 7; i++)
+		heads[i] = -1;
+	s->end = s->start + cost(t, s);
 	for (int to = 0; to < t->p->n_streams; to++)
 		if (goes_to(t, s, to))
-			travel_to(t, s, unit, to, left);
+			travel_to(t, s, unit, to, heads, waited);
 }
 
 static void find_times(twin *t)
@@ -706,6 +734,46 @@ static void compare_event(void *user, const pim_sim_event *e)
 			  s->end == e->end;
 }
 
+static void note_event(void *user, const pim_sim_event *e)
+{
+	seen *x = user;
+	step *s = x->t->step[e->unit] + x->n[e->unit]++;
+	s->start = e->start;
+	s->begin = e->begin;
+	s->end = e->end;
+}
+
+/* Is every message of a send there no earlier than its last byte can be? */
+static bool reaches(const twin *t, const step *s, int unit, int to)
+{
+	int64_t way = pim_network_hops(t->p->target, unit, to) * t->p->target->network.hop_cycles;
+	bool good = true;
+	for (int i = 0; i < t->n[to]; i++)
+		if (takes(t->step[to] + i) && t->step[to][i].partner == s)
+			good = good && t->step[to][i].begin >= s->end + way;
+	return good;
+}
+
+/* Flit by flit: every command starts when what it waits for is done, and works as long as it costs;
+ * a message is not there before its last byte has left and come all the way. */
+static void check_flits(twin *t, pim_sim_options o, pim_arena *a)
+{
+	seen noted = {.t = t};
+	o.network = PIM_SIM_flits;
+	o.watch = note_event;
+	o.user = &noted;
+	CHECK(pim_sim_run(t->p, &o, a) != NULL);
+	for (int u = 0; u < t->p->n_streams; u++)
+		for (int i = 0; i < t->n[u]; i++) {
+			const step *s = t->step[u] + i;
+			CHECK(find_start(t, u, i) == s->start);
+			CHECK(s->begin == s->start || takes(s));
+			CHECK(s->end == s->begin + cost(t, s) || (posts(s) && s->end > s->begin + cost(t, s)));
+			for (int to = 0; to < t->p->n_streams; to++)
+				CHECK(!posts(s) || !goes_to(t, s, to) || reaches(t, s, u, to));
+		}
+}
+
 /* Does a command race with an earlier one, or read what nobody wrote? */
 static bool is_faulty(const twin *t, int unit, int j, int64_t home_lo, int64_t home_hi)
 {
@@ -886,6 +954,8 @@ static void run_one(twin *t, uint64_t seed, bool forget, tally *sum)
 		sum->commands += r->commands;
 		sum->messages += r->messages;
 	}
+	o.check = !forget;
+	check_flits(t, o, a);
 	sum->programs++;
 	sum->faults += faults;
 	sum->faulty += faults > 0;
