@@ -64,13 +64,22 @@ typedef struct pim_sim_task_report {
 	int64_t start, end; /* first begin and last end of its commands; start > end: none ran */
 } pim_sim_task_report;
 
+/* Of machines with banks; cycles are sums over all banks. */
+typedef struct pim_sim_bank_report {
+	double row_operations, activations;
+	double slot_cycles, column_cycles, refresh_cycles; /* of kernels, by cause */
+	/* Inputs and results, which the host brings and takes away: not part of the run. Cycles: of the
+	 * channel with most of it. */
+	double host_in, host_out, host_cycles;
+} pim_sim_bank_report;
+
 typedef struct pim_sim_report {
 	const pim_program *program;
 	int64_t cycles, commands, messages;
 	int64_t message_bytes, byte_hops;
 	int64_t read[PIM_SPACE_buffer + 1], written[PIM_SPACE_buffer + 1]; /* bytes, by memory */
 	double pj[PIM_SIM_ENERGY_COUNT];
-	double row_operations, activations; /* of banks */
+	pim_sim_bank_report bank;
 	int n_units, n_links;
 	pim_sim_unit_report *unit;
 	int64_t *link_bytes;
@@ -276,6 +285,8 @@ bool pim_sim_has_banks(const pim_sim *s);
 bool pim_sim_bank_kernels(pim_sim *s);
 int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
+/* What the host has to bring and take away. */
+void pim_sim_bank_host(pim_sim *s);
 /* A command other than a kernel, from `begin` on, takes its cycles from the row operations. */
 void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin);
 /* Runs a kernel; with adds, on top of what out holds. */

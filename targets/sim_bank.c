@@ -30,6 +30,7 @@ static void read_kernel(pim_sim *s, const pim_node *op, pim_sim_kernel *k)
 bool pim_sim_bank_kernels(pim_sim *s)
 {
 	s->bank = pim_bank_new(s->t, s->arena);
+	pim_sim_bank_host(s);
 	for (int i = 0; i < s->p->n_kernels; i++) {
 		const pim_node *op = s->p->kernel[i].op;
 		read_kernel(s, op, s->kernel + i);
@@ -53,8 +54,34 @@ void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 										(double)w->raised * s->t->bank.extra_row_pj;
 	s->report->pj[PIM_SIM_ENERGY_rows] += times * rows;
 	s->report->pj[PIM_SIM_ENERGY_columns] += times * (double)w->column_bytes * s->t->bank.column_pj;
-	s->report->row_operations += times * (double)w->operations;
-	s->report->activations += times * (double)w->activations;
+	pim_sim_bank_report *b = &s->report->bank;
+	double slots = (double)w->operations * pim_bank_slot_cycles(s->t);
+	double columns = (double)w->column_cycles;
+	b->row_operations += times * (double)w->operations;
+	b->activations += times * (double)w->activations;
+	b->slot_cycles += times * slots;
+	b->column_cycles += times * columns;
+	b->refresh_cycles += times * ((double)pim_bank_cycles(s->t, w) - slots - columns);
+}
+
+void pim_sim_bank_host(pim_sim *s)
+{
+	pim_sim_bank_report *b = &s->report->bank;
+	int banks = s->t->network.size[0], channels = s->t->units / banks;
+	double *bytes = PIM_NEW(s->arena, double, channels), most = 0;
+	for (int64_t i = 0; i < s->p->n_homes; i++) {
+		const pim_home *h = s->p->home + i;
+		if (h->kind == PIM_HOME_constant)
+			continue;
+		const pim_program_tensor *t = h->kind == PIM_HOME_input ? s->p->input : s->p->result;
+		double size = (double)(pim_box_elements(&h->box) *
+							   (int64_t)pim_dtype_bytes(t[h->tensor].type->dtype));
+		*(h->kind == PIM_HOME_input ? &b->host_in : &b->host_out) += size;
+		bytes[(int)h->unit / banks] += size;
+	}
+	for (int i = 0; i < channels; i++)
+		most = bytes[i] > most ? bytes[i] : most;
+	b->host_cycles = most / s->t->network.link_bytes_per_cycle;
 }
 
 void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin)

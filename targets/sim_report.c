@@ -160,10 +160,12 @@ static link_use *sort_links(const pim_sim_report *r, int *n)
 	return use;
 }
 
-static const char *direction_of(int link)
+static const char *direction_of(const pim_sim_report *r, int link)
 {
 	static const char *const names[] = {"+x", "-x", "+y", "-y", "+z", "-z"};
-	return names[link % 6];
+	static const char *const buses[] = {"x bus", "y bus", "z bus"};
+	bool bus = r->program->target->network.topology == PIM_TOPOLOGY_bus;
+	return bus ? buses[link % 6 / 2] : names[link % 6];
 }
 
 static double link_share(const pim_sim_report *r, int64_t bytes)
@@ -194,6 +196,23 @@ static bool has_energy(const pim_sim_report *r, int energy)
 
 /* ---- text ---- */
 
+/* Of banks: what their time with rows went into, and what the host has to bring and take away. */
+static void print_banks(const pim_sim_report *r, pim_text *out)
+{
+	const pim_sim_bank_report *b = &r->bank;
+	double all = b->slot_cycles + b->column_cycles + b->refresh_cycles;
+	char in[32], out_text[32], time[32];
+	pim_text_printf(out, "rows       %.0f row operations, %.0f activations\n", b->row_operations,
+		b->activations);
+	pim_text_printf(out,
+		"bank time  %.1f %% row operations, %.1f %% column accesses, %.1f %% refresh\n",
+		share_of(b->slot_cycles, all), share_of(b->column_cycles, all),
+		share_of(b->refresh_cycles, all));
+	pim_text_printf(out, "host       %s in, %s out, at least %s over the buses of the channels\n",
+		bytes_text(b->host_in, in), bytes_text(b->host_out, out_text),
+		seconds_text(b->host_cycles / r->program->target->clock_hz, time));
+}
+
 static void print_head(const pim_sim_report *r, pim_text *out)
 {
 	const pim_target *t = r->program->target;
@@ -207,8 +226,7 @@ static void print_head(const pim_sim_report *r, pim_text *out)
 	pim_text_printf(out, "commands   %lld on %d units, messages %lld\n", (long long)r->commands,
 		used, (long long)r->messages);
 	if (has_banks(r))
-		pim_text_printf(out, "rows       %.0f row operations, %.0f activations\n",
-			r->row_operations, r->activations);
+		print_banks(r, out);
 }
 
 static void print_share(const pim_sim_report *r, const char *name, range x, pim_text *out)
@@ -251,7 +269,7 @@ static void print_traffic(const pim_sim_report *r, int links, pim_text *out)
 	link_use *use = sort_links(r, &n);
 	for (int i = 0; i < n && i < links; i++)
 		pim_text_printf(out, "  link %s of unit %-6d %11s  %5.1f %% of the run\n",
-			direction_of(use[i].link), use[i].link / 6, bytes_text((double)use[i].bytes, text),
+			direction_of(r, use[i].link), use[i].link / 6, bytes_text((double)use[i].bytes, text),
 			link_share(r, use[i].bytes));
 	free(use);
 }
@@ -334,7 +352,7 @@ static void json_links(const pim_sim_report *r, pim_text *out)
 	link_use *use = sort_links(r, &n);
 	for (int i = 0; i < n; i++)
 		pim_text_printf(out, "%s{\"unit\": %d, \"direction\": \"%s\", \"bytes\": %lld}",
-			i ? ",\n  " : "\n  ", use[i].link / 6, direction_of(use[i].link),
+			i ? ",\n  " : "\n  ", use[i].link / 6, direction_of(r, use[i].link),
 			(long long)use[i].bytes);
 	free(use);
 	pim_text_str(out, "]");
@@ -359,6 +377,18 @@ static void json_tasks(const pim_sim_report *r, pim_text *out)
 	pim_text_str(out, "]");
 }
 
+static void json_banks(const pim_sim_bank_report *b, pim_text *out)
+{
+	pim_text_printf(out, "\"row_operations\": %.0f,\n\"activations\": %.0f,\n", b->row_operations,
+		b->activations);
+	pim_text_printf(out,
+		"\"slot_cycles\": %.0f,\n\"column_cycles\": %.0f,\n\"refresh_cycles\": %.0f,\n",
+		b->slot_cycles, b->column_cycles, b->refresh_cycles);
+	pim_text_printf(out,
+		"\"host_bytes_in\": %.0f,\n\"host_bytes_out\": %.0f,\n\"host_cycles\": %.0f,\n", b->host_in,
+		b->host_out, b->host_cycles);
+}
+
 static void json_totals(const pim_sim_report *r, pim_text *out)
 {
 	const pim_target *t = r->program->target;
@@ -377,8 +407,7 @@ static void json_totals(const pim_sim_report *r, pim_text *out)
 		"\"estimated_cycles\": %lld,\n\"simulated_cycles\": %lld,\n\"difference_percent\": %.6g,\n",
 		(long long)e.estimated, (long long)e.simulated, e.percent);
 	if (has_banks(r))
-		pim_text_printf(out, "\"row_operations\": %.0f,\n\"activations\": %.0f,\n",
-			r->row_operations, r->activations);
+		json_banks(&r->bank, out);
 	pim_text_str(out, "\"energy_pj\": {");
 	const char *between = "";
 	for (int i = 0; i < PIM_SIM_ENERGY_COUNT; i++) {
