@@ -128,6 +128,8 @@ static json_t *make_plan(const pim_plan *p, const pim_graph *g)
 		json_object_set_new(o, "layout", make_layout(p->layout));
 	if (p->nest)
 		json_object_set_new(o, "nest", make_nest(p->nest));
+	if (p->fused)
+		json_object_set_new(o, "fused", json_integer(p->fused->id));
 	if (g->facts & PIM_FACT_scheduled) {
 		json_object_set_new(o, "start", json_integer(p->start));
 		json_object_set_new(o, "cycles", json_integer(p->cycles));

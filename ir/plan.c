@@ -2,11 +2,11 @@
 /* plan - decisions of nodes and graphs: making and forgetting them, and how they print.
  *
  * [set=@b0, parts=1x64x1, sums=2, copies=3, nest=(@m 64, n 6:32, k :96 = 1234),
- * order=(0..56:8*8:1), start=100, cycles=1300, units=64, on=0..63]: what is not decided is left
- * out, sums and copies of 1 too. A rank-0 value has parts=-. nest: @axis count is a spatial loop,
- * `axis count:tile` the innermost temporal loop of its axis with the tile's extent, outer ones have
- * no tile; `axis :tile` states a tile where no temporal loop does and it is not simply the axis
- * divided by its spatial loops. An axis whose name does not tell is #number. */
+ * fused=%2, order=(0..56:8*8:1), start=100, cycles=1300, units=64, on=0..63]: what is not decided
+ * is left out, sums and copies of 1 too. A rank-0 value has parts=-. nest: @axis count is a spatial
+ * loop, `axis count:tile` the innermost temporal loop of its axis with the tile's extent, outer
+ * ones have no tile; `axis :tile` states a tile where no temporal loop does and it is not simply
+ * the axis divided by its spatial loops. An axis whose name does not tell is #number. */
 #include <string.h>
 
 #include "ir/plan.h"
@@ -30,6 +30,8 @@ static bool rides(const pim_node *n, const pim_node *on)
 const pim_node *pim_node_ridden(const pim_node *n)
 {
 	const unsigned may = PIM_OPF_move | PIM_OPF_elementwise;
+	if (n->plan && n->plan->fused)
+		return pim_node_ridden(n->plan->fused) ? pim_node_ridden(n->plan->fused) : n->plan->fused;
 	if (!n->plan || n->plan->cycles <= 0 || !(pim_op_at((pim_op)n->op)->flags & may))
 		return NULL;
 	for (uint32_t i = 0; i < n->n_in; i++)
@@ -53,6 +55,7 @@ void pim_graph_forget(pim_graph *g, unsigned facts)
 		if (facts & PIM_FACT_mapped) {
 			p->nest = NULL;
 			p->order = NULL;
+			p->fused = NULL;
 		}
 		if (facts & PIM_FACT_scheduled)
 			p->start = p->cycles = p->n_units = 0;
@@ -210,6 +213,10 @@ void pim_plan_print(const pim_node *n, pim_text *out)
 	if (p->nest) {
 		pim_text_str(&t, ", ");
 		print_nest(n, &t);
+	}
+	if (p->fused) {
+		pim_text_str(&t, ", fused=");
+		pim_label_print(&t, p->fused);
 	}
 	if (p->order) {
 		pim_text_str(&t, ", ");

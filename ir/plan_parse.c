@@ -286,6 +286,26 @@ static bool parse_order(pim_cursor *c, pim_node *n)
 	return true;
 }
 
+/* The first node of the group, by its name: it stands in front. */
+static bool parse_fused(pim_cursor *c, pim_node *n)
+{
+	pim_cursor_space(c);
+	const char *start = c->p;
+	for (pim_node *p = n->prev; p; p = p->prev) {
+		pim_text label = {0};
+		pim_label_print(&label, p);
+		size_t bytes = label.n;
+		bool is = bytes <= (size_t)(c->end - start) && !memcmp(start, label.s, bytes);
+		pim_text_free(&label);
+		if (!is || (start + bytes < c->end && is_name_char(start[bytes])))
+			continue;
+		c->p = start + bytes;
+		pim_node_plan(n)->fused = p;
+		return true;
+	}
+	return pim_cursor_expected(c, "the name of a node in front of this one");
+}
+
 static bool parse_start(pim_cursor *c, pim_node *n)
 {
 	return pim_cursor_int(c, &pim_node_plan(n)->start);
@@ -339,8 +359,9 @@ static const struct {
 	const char *name;
 	bool (*parse)(pim_cursor *c, pim_node *n);
 } fields[] = {{"set", parse_set}, {"parts", parse_parts}, {"sums", parse_sums},
-	{"copies", parse_copies}, {"nest", parse_nest}, {"order", parse_order}, {"start", parse_start},
-	{"cycles", parse_cycles}, {"units", parse_unit_count}, {"on", parse_on}};
+	{"copies", parse_copies}, {"nest", parse_nest}, {"fused", parse_fused}, {"order", parse_order},
+	{"start", parse_start}, {"cycles", parse_cycles}, {"units", parse_unit_count},
+	{"on", parse_on}};
 #define FIELDS (sizeof fields / sizeof fields[0])
 
 static bool parse_field(pim_cursor *c, pim_node *n, unsigned *seen)

@@ -254,7 +254,7 @@ bool pim_verify_mapped(pim_graph *g)
 			ok = check_nest(n, pim_axes_new(n, scratch)) && check_order(n) && ok;
 		pim_arena_free(scratch);
 	}
-	return ok;
+	return ok && pim_verify_fusions(g);
 }
 
 static bool check_times(const pim_node *n, int most)
@@ -269,6 +269,12 @@ static bool check_times(const pim_node *n, int most)
 			n, "starts at %lld and takes %lld cycles", (long long)p->start, (long long)p->cycles);
 	if (most && p->n_units > most)
 		ok = pim_node_error(n, "needs %d units, the machine has %d", p->n_units, most);
+	const pim_plan *first = pim_fusion_first(n)->plan;
+	if (p->start != first->start || p->cycles != first->cycles || p->n_units != first->n_units)
+		ok = pim_node_error(n,
+			"runs from %lld to %lld on %d units, the first op of its group from %lld to %lld on %d",
+			(long long)p->start, (long long)end, p->n_units, (long long)first->start,
+			(long long)(first->start + first->cycles), first->n_units);
 	for (uint32_t i = 0; i < n->n_in; i++) {
 		const pim_plan *q = n->in[i] && !is_leaf(n->in[i]) ? n->in[i]->plan : NULL;
 		if (q && (p->start < q->start || end < q->start + q->cycles))

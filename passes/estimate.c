@@ -77,7 +77,7 @@ static int64_t unit_of(const crew *c, const pim_node *n, int64_t slice)
 {
 	if (c->crews == PIM_CREWS_placed)
 		return pim_slice_unit(n, slice);
-	return c->on ? c->on[slice] : pim_slice_slot(n, slice, c->units);
+	return c->on ? c->on[pim_slice_position(n, slice)] : pim_slice_slot(n, slice, c->units);
 }
 
 /* Slices that read the same box of an input: those that differ only in dimensions of the result
@@ -131,25 +131,46 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 	a->copy += pieces > 1 || only_moves(n) ? copy : 0;
 }
 
-static arrivals count_arrivals(
-	const pim_target *t, const pim_node *n, const pim_axes *x, int64_t slice, crew c)
+/* Does input i of the member come from outside of its group, from where slices are? */
+static bool comes_in(const pim_member *p, int i)
+{
+	return p->from[i] < 0 && has_layout(p->node->in[i]);
+}
+
+/* The slice of a member that runs with slice s of the last one, and its axis ranges. */
+static int64_t find_ranges(const pim_fusion *f, int m, int64_t s, pim_box *axes)
+{
+	int64_t own = pim_fusion_slice(f, m, s);
+	own = own < 0 ? s : own;
+	pim_slice_axes(f->member[m].node, f->member[m].axes, own, axes);
+	return own;
+}
+
+static arrivals count_arrivals(const pim_target *t, const pim_fusion *f, int64_t slice, crew c)
 {
 	arrivals a = {0};
-	pim_box axes;
-	pim_slice_axes(n, x, slice, &axes);
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (has_layout(n->in[i]))
-			count_input(t, n, x, i, &axes, slice, c, &a);
+	for (int m = 0; m < f->n; m++) {
+		const pim_member *p = &f->member[m];
+		pim_box axes;
+		int64_t own = find_ranges(f, m, slice, &axes);
+		for (int i = 0; i < (int)p->node->n_in; i++)
+			if (comes_in(p, i))
+				count_input(t, p->node, p->axes, i, &axes, own, c, &a);
+	}
 	return a;
 }
 
 /* Units that hold the inputs: those over which what is sent is spread. */
-static int64_t count_senders(const pim_node *n, int units)
+static int64_t count_senders(const pim_fusion *f, int units)
 {
 	int64_t senders = 1;
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (has_layout(n->in[i]))
-			senders = at_least(senders, at_most(units, pim_layout_slices(n->in[i]->plan->layout)));
+	for (int m = 0; m < f->n; m++) {
+		const pim_node *n = f->member[m].node;
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (comes_in(&f->member[m], i))
+				senders =
+					at_least(senders, at_most(units, pim_layout_slices(n->in[i]->plan->layout)));
+	}
 	return senders;
 }
 
@@ -243,41 +264,58 @@ static int find_holder(
 	return 2 * most >= whole ? best : -1;
 }
 
-/* The input of which these slices fetch the most bytes; -1 when they fetch none. */
-static int find_moving_input(
-	const pim_target *t, const pim_node *n, const pim_axes *x, const int64_t sample[3], crew c)
+/* An input of a member. */
+typedef struct intake {
+	int member, input;
+} intake;
+
+static int64_t count_bytes(
+	const pim_target *t, const pim_fusion *f, intake k, const int64_t sample[3], crew c)
 {
-	int best = -1;
-	int64_t most = 0;
-	for (int i = 0; i < (int)n->n_in; i++) {
-		arrivals a = {0};
-		bool computed = has_layout(n->in[i]) && n->in[i]->op != PIM_OP_constant;
-		for (int k = 0; computed && k < 3; k++) {
-			pim_box axes;
-			pim_slice_axes(n, x, sample[k], &axes);
-			count_input(t, n, x, i, &axes, sample[k], c, &a);
-		}
-		if (a.bytes > most) {
-			most = a.bytes;
-			best = i;
-		}
+	const pim_member *p = &f->member[k.member];
+	arrivals a = {0};
+	for (int i = 0; i < 3; i++) {
+		pim_box axes;
+		int64_t own = find_ranges(f, k.member, sample[i], &axes);
+		count_input(t, p->node, p->axes, k.input, &axes, own, c, &a);
 	}
+	return a.bytes;
+}
+
+/* The input of which these slices fetch the most bytes; member -1 when they fetch none. */
+static intake find_moving_input(
+	const pim_target *t, const pim_fusion *f, const int64_t sample[3], crew c)
+{
+	intake best = {-1, -1};
+	int64_t most = 0;
+	for (int m = 0; m < f->n; m++)
+		for (int i = 0; i < (int)f->member[m].node->n_in; i++) {
+			intake k = {m, i};
+			const pim_node *from = f->member[m].node->in[i];
+			bool computed = comes_in(&f->member[m], i) && from->op != PIM_OP_constant;
+			int64_t bytes = computed ? count_bytes(t, f, k, sample, c) : 0;
+			if (bytes > most) {
+				most = bytes;
+				best = k;
+			}
+		}
 	return best;
 }
 
 /* A unit for every slice, by what it reads of one input; NULL when some slice finds none. */
-static const int *bind_slices(const pim_node *n, const pim_axes *x, int input, int64_t slices,
-	int64_t waves, crew c, pim_arena *a)
+static const int *bind_slices(
+	const pim_fusion *f, intake k, int64_t slices, int64_t waves, crew c, pim_arena *a)
 {
-	const pim_node *from = n->in[input];
+	const pim_member *p = &f->member[k.member];
+	const pim_node *from = p->node->in[k.input];
 	int64_t units = at_most(c.from, pim_layout_slices(from->plan->layout));
 	int *on = PIM_NEW(a, int, slices), *room = PIM_NEW(a, int, units);
 	for (int64_t u = 0; u < units; u++)
 		room[u] = (int)waves;
 	for (int64_t s = 0; s < slices; s++) {
 		pim_box axes, need;
-		pim_slice_axes(n, x, s, &axes);
-		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
+		find_ranges(f, k.member, s, &axes);
+		pim_axes_demand(p->axes, p->node, k.input, &axes, &need, NULL, NULL);
 		on[s] = find_holder(from, &need, s, units, room);
 		if (on[s] < 0)
 			return NULL;
@@ -292,13 +330,13 @@ typedef struct supply {
 	double bytes;
 } supply;
 
-static supply find_supply(const pim_target *t, const pim_node *n, const pim_axes *x,
-	const int64_t sample[3], int64_t slices, crew c)
+static supply find_supply(
+	const pim_target *t, const pim_fusion *f, const int64_t sample[3], int64_t slices, crew c)
 {
 	supply r = {0};
-	int64_t senders = count_senders(n, c.from);
+	int64_t senders = count_senders(f, c.from);
 	for (int i = 0; i < 3; i++) {
-		arrivals a = count_arrivals(t, n, x, sample[i], c);
+		arrivals a = count_arrivals(t, f, sample[i], c);
 		r.copied = at_least(r.copied, a.copy);
 		r.waits = at_least(r.waits, wait_for(t, &a, c.units, senders));
 		r.bytes += (double)a.bytes * (double)slices / 3;
@@ -317,17 +355,19 @@ static int64_t middle_slice(const pim_layout *l)
 
 /* With slices where they are numbered, or beside what they read if that is sooner; a task on half
  * of the units or fewer runs beside others and cannot choose where its producers were. */
-static supply find_best_supply(const pim_target *t, const pim_node *n, const pim_axes *x,
-	const pim_estimate *e, crew c, pim_arena *scratch)
+static supply find_best_supply(
+	const pim_target *t, const pim_fusion *f, const pim_estimate *e, crew c, pim_arena *scratch)
 {
-	int64_t sample[3] = {0, middle_slice(n->plan->layout), e->slices - 1};
-	supply plain = find_supply(t, n, x, sample, e->slices, c);
-	int input =
-		plain.waits > 0 && 2 * c.from > t->units ? find_moving_input(t, n, x, sample, c) : -1;
-	if (input < 0 || n->plan->order || c.crews == PIM_CREWS_placed)
+	const pim_layout *layout = f->member[f->n - 1].node->plan->layout;
+	int64_t sample[3] = {0, middle_slice(layout), e->slices - 1};
+	supply plain = find_supply(t, f, sample, e->slices, c);
+	intake k = {-1, -1};
+	if (plain.waits > 0 && 2 * c.from > t->units)
+		k = find_moving_input(t, f, sample, c);
+	if (k.member < 0 || f->member[f->n - 1].node->plan->order || c.crews == PIM_CREWS_placed)
 		return plain;
-	c.on = bind_slices(n, x, input, e->slices, e->waves, c, scratch);
-	supply bound = c.on ? find_supply(t, n, x, sample, e->slices, c) : plain;
+	c.on = bind_slices(f, k, e->slices, e->waves, c, scratch);
+	supply bound = c.on ? find_supply(t, f, sample, e->slices, c) : plain;
 	return bound.waits + bound.copied < plain.waits + plain.copied ? bound : plain;
 }
 
@@ -343,8 +383,8 @@ pim_estimate pim_node_estimate(
 	if (n->graph->facts & PIM_FACT_placed)
 		c.crews = PIM_CREWS_placed;
 	e.waves = divide_up(e.slices, c.units);
-	const pim_axes *x = pim_axes_new(n, scratch);
-	supply s = find_best_supply(t, n, x, &e, c, scratch);
+	const pim_fusion *f = pim_fusion_of((pim_node *)n, NULL, scratch);
+	supply s = find_best_supply(t, f, &e, c, scratch);
 	e.bytes = s.bytes;
 	int64_t kernels = n->plan->nest && !only_moves(n) ? n->plan->nest->cycles : 0,
 			compute = kernels + s.copied;

@@ -3,7 +3,8 @@
  *
  * Needs: laid_out. Gives: mapped.
  * Idea: the spatial loops are the layout; the temporal ones are searched by nest_search.c, once for
- * all nodes of the same op, types and layout. Cost: some hundred nests for each unlike op. Source:
+ * all nodes of the same op, types and layout. Then ops that read each other's tiles are fused where
+ * that is faster (fusion_groups.c). Cost: some hundred nests for each unlike op. Source:
  * loop nests as in Timeloop; the greedy search is ours. */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static void map_node(mapping *m, pim_node *n)
 		pim_map_put(m->known, m->key.s, m->key.n, nest);
 	}
 	n->plan->nest = nest;
-	count_tiles(m, n);
+	n->plan->fused = NULL;
 }
 
 bool pim_pass_map(pim_graph *g, pim_job *j)
@@ -65,6 +66,16 @@ bool pim_pass_map(pim_graph *g, pim_job *j)
 			map_node(&m, n);
 	}
 	free(m.key.s);
+	int groups = 0, kept = 0;
+	if (pim_job_int(j, "fuse"))
+		pim_fusion_grow(g, j->target, m.method, pim_job_arena(j), &m.evaluated, &groups, &kept);
+	PIM_EACH_NODE(n, g)
+	{
+		if (!(pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf))
+			count_tiles(&m, n);
+	}
+	pim_job_count(j, "groups", groups);
+	pim_job_count(j, "kept", kept);
 	pim_job_count(j, "tiles", m.tiles);
 	pim_job_count(j, "evaluated", (double)m.evaluated);
 	return true;

@@ -256,6 +256,12 @@ typedef enum pim_nest_method { PIM_NEST_greedy, PIM_NEST_exhaustive } pim_nest_m
 /* The temporal loops and tiles of one slice of n, which has a layout, and the cycles they take; the
  * spatial loops of its layout in front. Memory of the nest is from `a`. Adds the nests looked at to *evaluated.
  * exhaustive falls back to greedy for ops with more than a million nests. */
+/* Nests of the members of a group (fusion_nest.c), whose plans have their nests alone; the group's cycles for one
+ * slice stand in the first one. False when no tiles fit the buffer. */
+bool pim_fusion_choose(const pim_target *t, const pim_fusion *f, pim_nest_method method, pim_nest **nest, pim_arena *a, int64_t *evaluated);
+/* Makes groups in a graph whose nodes have nests (fusion_groups.c), and moves their members together. The number
+ * of groups and of values that stay in the buffer are added to *groups and *kept. */
+void pim_fusion_grow(pim_graph *g, const pim_target *t, pim_nest_method method, pim_arena *a, int64_t *evaluated, int *groups, int *kept);
 pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method, pim_arena *a, int64_t *evaluated);
 
 /* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each; those over summed
@@ -291,7 +297,8 @@ typedef struct pim_exchange {
 	double hops, load; /* mean hops between two; what the busiest link carries, in what one unit receives */
 } pim_exchange;
 pim_exchange pim_exchange_of(const pim_target *t, int64_t partners);
-/* For n on `units` units and each producer of its inputs on at most `from_units`. */
+/* For n, with those it is the first of a group of, on `units` units and each producer of its inputs on at most
+ * `from_units`. */
 pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
 /* What one input of n brings: compute are copies within units, incoming the messages. apart: the producer is
  * on units of its own, so all of it crosses. */

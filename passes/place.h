@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* passes/place.h - the placement problem, between the pass `place` and its methods.
  *
- * A tenant is a node that needs units for a time; its slot i is the i-th of them. A flow is all
+ * A tenant is a node that needs units for a time, with those that share its walk; its slot i is the
+ * i-th of them. A flow is all
  * that one tenant reads of another, as messages between slots. The cost of a placement is the sum
  * of bytes times hops. Bytes are kept as double: sums stay exact below 2^53. */
 #ifndef PIM_PASSES_PLACE_H

@@ -2,7 +2,8 @@
 /* place_problem - reads the placement problem off a scheduled graph.
  *
  * The slice at position i of a node's order is on its slot i mod n_units, so the traffic between
- * slices of an edge adds up to a matrix between slots. Cost: the messages of all edges, once. */
+ * slices of an edge adds up to a matrix between slots. Ops that share a walk are one tenant. Cost:
+ * the messages of all edges, once. */
 #include "passes/place.h"
 
 #include <stdlib.h>

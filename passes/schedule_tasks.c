@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schedule_tasks - cuts a graph into tasks and these into regions that can be scheduled apart.
  *
- * Inputs and constants are there before time 0 and are no tasks. A node joins the chain of the
- * node before when each is the other's only neighbour on that side. A task is a bottleneck when all
+ * Inputs and constants are there before time 0 and are no tasks. A group of ops that share a walk
+ * is one op here, its first node. A node joins the chain of the node before when each is the
+ * other's only neighbour on that side. A task is a bottleneck when all
  * tasks before it lead to it and all behind it come from it: then it is a region of its own, and
  * what lies between two of them is another. Found in two sweeps: after a bottleneck the prefix has
  * one end, before it the suffix has one beginning. A task on fewer units brings each of them the
@@ -15,8 +16,8 @@ enum { MOST_MODES = 5 };
 typedef struct links {
 	int n;					   /* tasks */
 	int *task_of;			   /* by node id, -1 for none */
-	int *in_count, *out_count; /* by node id: distinct neighbours that are no leaves */
-	pim_node **only_in;		   /* by node id: one of them */
+	int *in_count, *out_count; /* by id of a first node: distinct neighbours that are no leaves */
+	pim_node ***from;		   /* by id of a first node: those that it reads */
 } links;
 
 static bool is_leaf(const pim_node *n)
@@ -24,17 +25,41 @@ static bool is_leaf(const pim_node *n)
 	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
 }
 
-static bool seen_before(const pim_node *n, int input)
+/* The first node of the group that makes an input; NULL when that is a leaf or n's own group. */
+static pim_node *find_maker(const pim_node *n, int input)
 {
-	for (int i = 0; i < input; i++)
-		if (n->in[i] == n->in[input])
-			return true;
-	return false;
+	pim_node *in = n->in[input];
+	if (!in || is_leaf(in) || pim_fusion_first(in) == pim_fusion_first(n))
+		return NULL;
+	return pim_fusion_first(in);
 }
 
-static bool is_edge(const pim_node *n, int input)
+/* The distinct makers of what a group reads; `from` has room for all of its inputs. */
+static int list_makers(const pim_node *first, uint32_t *seen, pim_node **from)
 {
-	return n->in[input] && !is_leaf(n->in[input]) && !seen_before(n, input);
+	int count = 0;
+	for (const pim_node *n = first; n; n = pim_fusion_next(n))
+		for (int i = 0; i < (int)n->n_in; i++) {
+			pim_node *maker = find_maker(n, i);
+			if (!maker || seen[maker->id] == first->id + 1)
+				continue;
+			seen[maker->id] = first->id + 1;
+			from[count++] = maker;
+		}
+	return count;
+}
+
+static int count_inputs(const pim_node *first)
+{
+	int count = 0;
+	for (const pim_node *n = first; n; n = pim_fusion_next(n))
+		count += (int)n->n_in;
+	return count;
+}
+
+static bool is_first(const pim_node *n)
+{
+	return !is_leaf(n) && pim_fusion_first(n) == n;
 }
 
 static links link_nodes(pim_graph *g, pim_arena *a)
@@ -42,14 +67,15 @@ static links link_nodes(pim_graph *g, pim_arena *a)
 	links l = {.task_of = PIM_NEW(a, int, g->n_ids),
 		.in_count = PIM_NEW(a, int, g->n_ids),
 		.out_count = PIM_NEW(a, int, g->n_ids),
-		.only_in = PIM_NEW(a, pim_node *, g->n_ids)};
+		.from = PIM_NEW(a, pim_node **, g->n_ids)};
+	uint32_t *seen = PIM_NEW(a, uint32_t, g->n_ids);
 	PIM_EACH_NODE(n, g)
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (is_edge(n, i)) {
-			l.in_count[n->id]++;
-			l.out_count[n->in[i]->id]++;
-			l.only_in[n->id] = n->in[i];
-		}
+	if (is_first(n)) {
+		l.from[n->id] = PIM_NEW(a, pim_node *, count_inputs(n));
+		l.in_count[n->id] = list_makers(n, seen, l.from[n->id]);
+		for (int i = 0; i < l.in_count[n->id]; i++)
+			l.out_count[l.from[n->id][i]->id]++;
+	}
 	return l;
 }
 
@@ -58,12 +84,15 @@ static void number_tasks(pim_graph *g, links *l)
 {
 	PIM_EACH_NODE(n, g)
 	{
-		pim_node *p = l->only_in[n->id];
 		l->task_of[n->id] = -1;
 		if (is_leaf(n))
 			continue;
-		bool joins = l->in_count[n->id] == 1 && l->out_count[p->id] == 1;
-		l->task_of[n->id] = joins ? l->task_of[p->id] : l->n++;
+		const pim_node *p = l->in_count[n->id] ? l->from[n->id][0] : NULL;
+		bool joins = p && l->in_count[n->id] == 1 && l->out_count[p->id] == 1;
+		if (!is_first(n))
+			l->task_of[n->id] = l->task_of[pim_fusion_first(n)->id];
+		else
+			l->task_of[n->id] = joins ? l->task_of[p->id] : l->n++;
 	}
 }
 
@@ -85,9 +114,8 @@ static pim_task *collect_tasks(pim_graph *g, const links *l, pim_arena *a)
 	for (int i = 0; i < l->n; i++) {
 		pim_node *n = task[i].node[0];
 		task[i].before = PIM_NEW(a, int, l->in_count[n->id]);
-		for (int k = 0; k < (int)n->n_in; k++)
-			if (is_edge(n, k))
-				task[i].before[task[i].n_before++] = l->task_of[n->in[k]->id];
+		for (int k = 0; k < l->in_count[n->id]; k++)
+			task[i].before[task[i].n_before++] = l->task_of[l->from[n->id][k]->id];
 	}
 	return task;
 }
@@ -131,20 +159,29 @@ static int64_t slices_of(const pim_node *n)
 	return n->plan && n->plan->layout ? pim_layout_slices(n->plan->layout) : 1;
 }
 
+/* A group runs as one: all of its nodes from its start to its end. */
+static void write_times(pim_node *first, int units, int64_t start, int64_t cycles)
+{
+	for (pim_node *n = first; n; n = pim_fusion_next(n)) {
+		pim_plan *p = pim_node_plan(n);
+		p->n_units = (int)(slices_of(n) < units ? slices_of(n) : units);
+		p->start = start;
+		p->cycles = cycles;
+	}
+}
+
 int64_t pim_chain_cycles(const pim_task *t, const pim_target *target, const pim_mode *m,
 	pim_chain_use use, int64_t start)
 {
 	int64_t cycles = 0;
 	pim_arena *scratch = pim_arena_new();
 	for (int i = 0; i < t->n_nodes; i++) {
+		if (!is_first(t->node[i]))
+			continue;
 		int from_units = i ? m->units : m->from_units;
 		int64_t one = pim_node_estimate(target, t->node[i], m->units, from_units, scratch).cycles;
-		if (use == PIM_CHAIN_write) {
-			pim_plan *p = pim_node_plan(t->node[i]);
-			p->n_units = (int)(slices_of(t->node[i]) < m->units ? slices_of(t->node[i]) : m->units);
-			p->start = start + cycles;
-			p->cycles = one;
-		}
+		if (use == PIM_CHAIN_write)
+			write_times(t->node[i], m->units, start + cycles, one);
 		cycles += one;
 	}
 	pim_arena_free(scratch);

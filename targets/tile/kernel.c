@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernel.c - one slice of an op that computes: its tiles, from memory through the buffer and back.
+/* kernel.c - slices of ops that compute: their tiles, from memory through the buffer and back.
  *
- * Every operand has one slot of the buffer, or two when there are several tiles; a tile whose
- * operand box is the one already there does not load it again. The result stays in its slot while
- * tiles add to it and is stored when the next tile makes another box. */
+ * An op alone and a group of ops that share a walk are lowered alike: in each tile of the last op,
+ * every op before it whose box is another one than before runs, its own summed axes tile by tile,
+ * and leaves its result in the buffer. An operand has one slot there or two; a tile whose operand
+ * box is the one already there does not load it again. A result stays in its slot while tiles add
+ * to it and is stored when the next tile makes another box; in a group, which has more to do until
+ * a result is there, one tile later, so that loads do not wait for it. */
 #include <assert.h>
 #include <string.h>
 
@@ -18,19 +21,25 @@ typedef struct operand {
 	const pim_type *type; /* of the whole value; NULL: absent */
 	pim_held held;		  /* where its box for the slice lies */
 	uint8_t space;
-	bool from_memory; /* the kernel reads or writes it in place */
-	int64_t slot[2];  /* buffer addresses */
-	int at;			  /* slot in use */
-	pim_box box;	  /* what is there; n < 0: nothing */
+	bool from_memory;			/* the kernel reads or writes it in place */
+	const struct operand *made; /* the result of another op of the group that this is */
+	bool stored;				/* a result that main memory has too */
+	int64_t slot[2];			/* buffer addresses */
+	int at;						/* slot in use */
+	pim_box box[2];				/* what is there; n < 0: nothing */
+	bool waits[2];				/* a result that is not stored yet */
 } operand;
 
+/* One op with its slice. */
 typedef struct work {
 	pim_lowering *l;
 	const pim_node *n;
 	const pim_axes *x;
 	int unit;
+	bool alone;		/* in no group */
 	bool first_sum; /* this slice holds the first of the partial sums */
 	pim_box slice;	/* axis ranges of the slice */
+	pim_box range;	/* of these, what it is at; n < 0: nothing yet */
 	int n_operands; /* the result is the last */
 	operand operand[MOST_OPERANDS];
 } work;
@@ -57,39 +66,16 @@ static void fetch_operands(work *w)
 		pim_box need;
 		o->type = w->n->in[i]->type;
 		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
-		if (pim_box_empty(&need) || (o->from_memory && pim_is_given(w->n->in[i])))
+		if (o->made || pim_box_empty(&need) || (o->from_memory && pim_is_given(w->n->in[i])))
 			continue;
 		pim_fetch(w->l, w->n->in[i], w->unit, &need, false, &o->held, &o->space);
 	}
 }
 
-/* Slots one behind the other; slices alternate between the halves of the buffer where they fit. */
-static void lay_out_buffer(work *w, bool several)
-{
-	int64_t bytes = 0, half = w->l->target->buffer.bytes / 2;
-	for (int i = 0; i < w->n_operands; i++) {
-		operand *o = &w->operand[i];
-		o->box.n = -1;
-		o->at = 1;
-		if (!o->type || o->from_memory)
-			continue;
-		int64_t slot = pim_nest_slot_bytes(w->n, w->x, i, w->n->plan->nest->tile);
-		o->slot[0] = bytes;
-		o->slot[1] = bytes += several ? slot : 0;
-		bytes += slot;
-	}
-	pim_unit *u = &w->l->unit[w->unit];
-	if (bytes > half)
-		return;
-	u->half = !u->half;
-	for (int i = 0; i < w->n_operands && u->half; i++)
-		for (int k = 0; k < 2; k++)
-			w->operand[i].slot[k] += half / PIM_SLOT_ALIGN * PIM_SLOT_ALIGN;
-}
-
 static pim_touch buffer_touch(const operand *o, const pim_box *box)
 {
-	return (pim_touch){PIM_SPACE_buffer, o->slot[o->at], 0, box_bytes(o, box)};
+	const operand *p = o->made ? o->made : o;
+	return (pim_touch){PIM_SPACE_buffer, p->slot[p->at], 0, box_bytes(o, box)};
 }
 
 /* Do the bytes of a box lie together where the operand is held? Then also where they start. */
@@ -122,7 +108,7 @@ static pim_touch touch_in_memory(
 static void transfer(work *w, operand *o, bool load)
 {
 	int64_t from, to;
-	const pim_box *outer = &o->held.box, *inner = &o->box;
+	const pim_box *outer = &o->held.box, *inner = &o->box[o->at];
 	pim_pattern p =
 		pim_box_pattern(o->type, inner, load ? outer : inner, load ? inner : outer, &from, &to);
 	pim_touch memory = {.space = o->space, .address = o->held.address + (load ? from : to)};
@@ -135,28 +121,56 @@ static void transfer(work *w, operand *o, bool load)
 		pim_emit_transfer(w->l, &p, w->unit, buffer, w->unit, memory);
 }
 
+static void next_slot(operand *o)
+{
+	o->at = o->slot[0] == o->slot[1] ? 0 : !o->at;
+}
+
 static void want(work *w, operand *o, const pim_box *box)
 {
-	if (o->from_memory || same_box(&o->box, box))
+	assert(!o->made || same_box(&o->made->box[o->made->at], box));
+	if (o->made || o->from_memory || same_box(&o->box[o->at], box))
 		return;
-	o->at = !o->at;
-	o->box = *box;
+	next_slot(o);
+	o->box[o->at] = *box;
 	transfer(w, o, true);
 }
 
-/* Makes room for a result box: stores the one that was there; gets back the sums that it adds to.
- */
+static void store_result(work *w, operand *o)
+{
+	if (o->waits[o->at] && o->stored)
+		transfer(w, o, false);
+	o->waits[o->at] = false;
+}
+
+/* Makes room for a result box: stores the one before, or the one in its slot; gets back the sums
+ * that it adds to, unless they are still there. */
 static void want_result(work *w, const pim_box *box, bool adds)
 {
 	operand *o = &w->operand[w->n_operands - 1];
-	if (o->from_memory || same_box(&o->box, box))
+	if (same_box(&o->box[o->at], box))
 		return;
-	if (o->box.n >= 0)
-		transfer(w, o, false);
-	o->at = !o->at;
-	o->box = *box;
-	if (adds)
+	if (w->alone)
+		store_result(w, o);
+	next_slot(o);
+	bool there = adds && same_box(&o->box[o->at], box);
+	if (!there) {
+		store_result(w, o);
+		o->box[o->at] = *box;
+	}
+	o->waits[o->at] = true;
+	if (adds && !there)
 		transfer(w, o, true);
+}
+
+/* The results that are still in the buffer, the older one first. */
+static void store_results(work *w)
+{
+	operand *o = &w->operand[w->n_operands - 1];
+	for (int k = 0; k < 2 && !o->from_memory; k++) {
+		next_slot(o);
+		store_result(w, o);
+	}
 }
 
 static const pim_type *tile_type(const work *w, const operand *o, const pim_box *box)
@@ -170,7 +184,7 @@ static const pim_type *tile_type(const work *w, const operand *o, const pim_box 
 static bool adds_to(const work *w, const pim_box *tile)
 {
 	for (int a = 0; a < w->x->n_axes; a++)
-		if (w->x->axis[a].kind == PIM_AXIS_summed && tile->lo[a] > w->slice.lo[a])
+		if (w->x->axis[a].kind == PIM_AXIS_summed && tile->lo[a] > w->range.lo[a])
 			return true;
 	return false;
 }
@@ -326,7 +340,7 @@ static bool run_tile(work *w, const pim_box *tile)
 
 static pim_box first_tile(const work *w)
 {
-	pim_box tile = w->slice;
+	pim_box tile = w->range;
 	for (int a = 0; a < w->x->n_axes; a++)
 		if (tile.lo[a] + w->n->plan->nest->tile[a] < tile.hi[a])
 			tile.hi[a] = tile.lo[a] + w->n->plan->nest->tile[a];
@@ -341,61 +355,184 @@ static bool next_tile(const work *w, pim_box *tile)
 		int a = nest->loop[i].axis;
 		if (nest->loop[i].spatial)
 			continue;
-		bool wraps = tile->hi[a] >= w->slice.hi[a];
-		tile->lo[a] = wraps ? w->slice.lo[a] : tile->hi[a];
+		bool wraps = tile->hi[a] >= w->range.hi[a];
+		tile->lo[a] = wraps ? w->range.lo[a] : tile->hi[a];
 		tile->hi[a] = tile->lo[a] + nest->tile[a];
-		if (tile->hi[a] > w->slice.hi[a])
-			tile->hi[a] = w->slice.hi[a];
+		if (tile->hi[a] > w->range.hi[a])
+			tile->hi[a] = w->range.hi[a];
 		if (!wraps)
 			return true;
 	}
 	return false;
 }
 
-static work start_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+/* ---- the ops of a group ---- */
+
+typedef struct walk {
+	const pim_fusion *f;
+	work *work; /* by member */
+	int64_t (*slot)[2];
+} walk;
+
+/* Slots one behind the other; an operand of an op alone has two when there are several tiles. */
+static int64_t lay_out_alone(work *w)
 {
-	work w = {
-		.l = l, .n = n, .x = x, .unit = pim_slice_unit(n, slice), .n_operands = (int)n->n_in + 1};
-	const pim_layout *layout = n->plan->layout;
-	int64_t per_copy = pim_layout_slices(layout) / layout->copies;
-	w.first_sum = slice % per_copy < per_copy / layout->sums;
-	pim_slice_axes(n, x, slice, &w.slice);
 	bool from_memory[MOST_OPERANDS] = {0};
-	pim_nest_buffer_bytes(n, x, n->plan->nest->tile, &l->graph->limits, from_memory);
-	for (int i = 0; i < w.n_operands; i++)
-		w.operand[i].from_memory = from_memory[i];
-	operand *result = &w.operand[n->n_in];
-	result->type = n->type;
-	result->held = l->home[n->id][slice];
+	int64_t bytes = 0;
+	pim_box tile = first_tile(w);
+	bool several = !same_box(&tile, &w->slice);
+	const int64_t *extent = w->n->plan->nest->tile;
+	pim_nest_buffer_bytes(w->n, w->x, extent, &w->l->graph->limits, from_memory);
+	for (int i = 0; i < w->n_operands; i++) {
+		operand *o = &w->operand[i];
+		o->from_memory = from_memory[i];
+		int64_t slot = pim_nest_slot_bytes(w->n, w->x, i, extent);
+		if (o->from_memory || (i < w->n_operands - 1 && !w->n->in[i]))
+			continue;
+		o->slot[0] = o->slot[1] = bytes;
+		if (several)
+			o->slot[1] = bytes += slot;
+		bytes += slot;
+	}
+	return bytes;
+}
+
+static int64_t lay_out_group(walk *k)
+{
+	int64_t bytes = pim_fusion_buffer_bytes(k->f, k->slot);
+	for (int m = 0; m < k->f->n; m++)
+		for (int i = 0; i < k->work[m].n_operands; i++)
+			memcpy(
+				k->work[m].operand[i].slot, k->slot[k->f->member[m].operand + i], sizeof *k->slot);
+	return bytes;
+}
+
+/* Slices alternate between the halves of the buffer where they fit. */
+static void lay_out_buffer(walk *k)
+{
+	const pim_lowering *l = k->work->l;
+	pim_unit *u = &l->unit[k->work->unit];
+	int64_t half = l->target->buffer.bytes / 2;
+	if ((k->f->n > 1 ? lay_out_group(k) : lay_out_alone(k->work)) > half)
+		return;
+	u->half = !u->half;
+	for (int m = 0; m < k->f->n && u->half; m++)
+		for (int i = 0; i < k->work[m].n_operands; i++)
+			for (int s = 0; s < 2; s++)
+				k->work[m].operand[i].slot[s] += half / PIM_SLOT_ALIGN * PIM_SLOT_ALIGN;
+}
+
+static void start_operands(walk *k, const pim_member *p, work *w)
+{
+	for (int i = 0; i < w->n_operands; i++) {
+		operand *o = &w->operand[i];
+		o->at = 1;
+		o->box[0].n = o->box[1].n = -1;
+		int from = i < w->n_operands - 1 ? p->from[i] : -1;
+		if (from >= 0)
+			o->made = &k->work[from].operand[k->work[from].n_operands - 1];
+	}
+}
+
+/* Slice `slice` of member m, at nothing yet. */
+static void start_work(walk *k, int m, pim_lowering *l, int64_t slice)
+{
+	const pim_member *p = &k->f->member[m];
+	const pim_layout *layout = p->node->plan->layout;
+	int64_t per_copy = pim_layout_slices(layout) / layout->copies;
+	work *w = &k->work[m];
+	memset(w, 0, sizeof *w);
+	w->l = l;
+	w->n = p->node;
+	w->x = p->axes;
+	w->unit = pim_slice_unit(p->node, slice);
+	w->alone = k->f->n == 1;
+	w->first_sum = slice % per_copy < per_copy / layout->sums;
+	w->n_operands = (int)p->node->n_in + 1;
+	pim_slice_axes(p->node, p->axes, slice, &w->slice);
+	w->range = w->slice;
+	start_operands(k, p, w);
+	operand *result = &w->operand[w->n_operands - 1];
+	result->type = p->node->type;
+	result->stored = p->stored;
 	result->space = PIM_SPACE_memory;
-	fetch_operands(&w);
-	return w;
+	if (p->stored)
+		result->held = l->home[p->node->id][slice];
 }
 
-bool pim_fetch_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+/* All of a member's box in a tile of the walk. */
+static bool run_member(work *w, const pim_box *range)
 {
-	if ((int)n->n_in >= MOST_OPERANDS)
-		return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d", pim_node_op(n),
-			(int)n->n_in, MOST_OPERANDS - 1);
-	const char *why = pim_target_refusal(l->target, n, x, n->plan->nest->tile);
-	if (why)
-		return pim_node_error(n, "%s cannot run on %s: %s; the pass decompose may help",
-			pim_node_op(n), l->target->name, why);
-	start_slice(l, n, x, slice);
-	return true;
-}
-
-bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
-{
-	work w = start_slice(l, n, x, slice);
-	operand *result = &w.operand[n->n_in];
-	pim_box tile = first_tile(&w);
-	lay_out_buffer(&w, !same_box(&tile, &w.slice));
+	if (same_box(&w->range, range))
+		return true;
+	w->range = *range;
+	pim_box tile = first_tile(w);
 	do {
-		if (!run_tile(&w, &tile))
+		if (!run_tile(w, &tile))
 			return false;
-	} while (next_tile(&w, &tile));
-	if (!result->from_memory)
-		transfer(&w, result, false);
+	} while (next_tile(w, &tile));
 	return true;
+}
+
+static bool run_walk(walk *k)
+{
+	work *last = &k->work[k->f->n - 1];
+	pim_box tile = first_tile(last), range;
+	for (int m = 0; m < k->f->n - 1; m++)
+		k->work[m].range.n = -1;
+	do {
+		for (int m = 0; m < k->f->n - 1; m++) {
+			pim_fusion_tile(k->f, m, &k->work[m].slice, &tile, &range);
+			if (!run_member(&k->work[m], &range))
+				return false;
+		}
+		if (!run_tile(last, &tile))
+			return false;
+	} while (next_tile(last, &tile));
+	for (int m = 0; m < k->f->n; m++)
+		store_results(&k->work[m]);
+	return true;
+}
+
+/* The slices of all members that go with slice `slice` of the last one. */
+static walk start_walk(pim_lowering *l, const pim_fusion *f, int64_t slice, pim_arena *scratch)
+{
+	walk k = {.f = f,
+		.work = PIM_NEW(scratch, work, f->n),
+		.slot = pim_arena_alloc(scratch, sizeof *k.slot * (size_t)f->n_operands)};
+	for (int m = 0; m < f->n; m++)
+		start_work(&k, m, l, pim_fusion_slice(f, m, slice));
+	lay_out_buffer(&k);
+	for (int m = 0; m < f->n; m++)
+		fetch_operands(&k.work[m]);
+	return k;
+}
+
+bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
+{
+	for (int m = 0; m < f->n; m++) {
+		const pim_node *n = f->member[m].node;
+		if (n->n_in >= MOST_OPERANDS)
+			return pim_node_error(n, "%s has %d inputs, but a kernel reads at most %d",
+				pim_node_op(n), (int)n->n_in, MOST_OPERANDS - 1);
+		const char *why = pim_target_refusal(l->target, n, f->member[m].axes, n->plan->nest->tile);
+		if (why)
+			return pim_node_error(n, "%s cannot run on %s: %s; the pass decompose may help",
+				pim_node_op(n), l->target->name, why);
+	}
+	pim_arena *scratch = pim_arena_new();
+	int half = l->unit[pim_slice_unit(f->member[f->n - 1].node, slice)].half;
+	start_walk(l, f, slice, scratch);
+	l->unit[pim_slice_unit(f->member[f->n - 1].node, slice)].half = half;
+	pim_arena_free(scratch);
+	return true;
+}
+
+bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
+{
+	pim_arena *scratch = pim_arena_new();
+	walk k = start_walk(l, f, slice, scratch);
+	bool good = run_walk(&k);
+	pim_arena_free(scratch);
+	return good;
 }

@@ -16,7 +16,7 @@ static int64_t home_bytes(const pim_node *n, const pim_held *h)
 
 static void take_homes(pim_lowering *l, const pim_node *n)
 {
-	int64_t slices = pim_layout_slices(n->plan->layout);
+	int64_t slices = l->stored[n->id] ? pim_layout_slices(n->plan->layout) : 0;
 	l->home[n->id] = PIM_NEW(l->arena, pim_held, slices);
 	for (int64_t s = 0; s < slices; s++) {
 		pim_held *h = &l->home[n->id][s];
@@ -39,7 +39,7 @@ static void give_pieces(pim_lowering *l, const pim_node *n)
 
 static void give_homes(pim_lowering *l, const pim_node *n)
 {
-	int64_t slices = pim_layout_slices(n->plan->layout);
+	int64_t slices = l->stored[n->id] ? pim_layout_slices(n->plan->layout) : 0;
 	for (int64_t s = 0; s < slices; s++) {
 		const pim_held *h = &l->home[n->id][s];
 		pim_stream_join(l, n, pim_slice_unit(n, s), h);
@@ -47,7 +47,7 @@ static void give_homes(pim_lowering *l, const pim_node *n)
 	}
 }
 
-/* A node that runs, and where it stands in the graph. */
+/* A node that runs, with those that share its tiles, and where it stands in the graph. */
 typedef struct turn {
 	pim_node *node;
 	int position;
@@ -70,7 +70,7 @@ static turn *order_nodes(const pim_lowering *l, int *count)
 	*count = 0;
 	PIM_EACH_NODE(n, l->graph)
 	{
-		if (n->op != PIM_OP_input && n->op != PIM_OP_constant) {
+		if (n->op != PIM_OP_input && n->op != PIM_OP_constant && pim_fusion_first(n) == n) {
 			order[*count] = (turn){n, *count};
 			++*count;
 		}
@@ -122,63 +122,83 @@ static bool adds_sums(const pim_node *n)
 	return from && from->plan && from->plan->layout && from->plan->layout->sums > 1;
 }
 
-static bool fetch_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t position)
+static bool fetch_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 {
+	const pim_node *n = f->member[f->n - 1].node;
 	int64_t slice = pim_slice_at(n, position);
 	l->turn = position / n->plan->n_units;
-	if (only_moves(n, x) && !adds_sums(n))
-		return pim_fetch_move(l, n, x, slice);
+	if (only_moves(n, f->member[f->n - 1].axes) && !adds_sums(n))
+		return pim_fetch_move(l, n, f->member[f->n - 1].axes, slice);
 	if (!adds_sums(n))
-		return pim_fetch_kernel(l, n, x, slice);
+		return pim_fetch_kernels(l, f, slice);
 	pim_fetch_sums(l, n, slice);
 	return true;
 }
 
-static bool lower_slice(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+static bool lower_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 {
+	const pim_node *n = f->member[f->n - 1].node;
+	int64_t slice = pim_slice_at(n, position);
 	if (adds_sums(n))
 		pim_lower_sums(l, n, slice);
-	else if (!only_moves(n, x))
-		return pim_lower_kernel(l, n, x, slice);
+	else if (!only_moves(n, f->member[f->n - 1].axes))
+		return pim_lower_kernels(l, f, slice);
 	return true;
 }
 
 /* When the input that is complete last was begun: what is ready before that waits for nothing. */
-static int64_t critical_start(const pim_node *n)
+static int64_t critical_start(const pim_fusion *f)
 {
 	int64_t start = 0, latest = -1;
-	for (uint32_t i = 0; i < n->n_in; i++) {
-		const pim_plan *p = n->in[i] ? n->in[i]->plan : NULL;
-		if (!p || !p->layout || p->start + p->cycles <= latest)
-			continue;
-		start = p->start;
-		latest = p->start + p->cycles;
-	}
+	for (int m = 0; m < f->n; m++)
+		for (uint32_t i = 0; i < f->member[m].node->n_in; i++) {
+			const pim_node *in = f->member[m].node->in[i];
+			const pim_plan *p = in && f->member[m].from[i] < 0 ? in->plan : NULL;
+			if (!p || !p->layout || p->start + p->cycles <= latest)
+				continue;
+			start = p->start;
+			latest = p->start + p->cycles;
+		}
 	return start;
 }
 
-static bool lower_node(pim_lowering *l, const pim_node *n)
+/* An op, with those that share its tiles. */
+static bool lower_node(pim_lowering *l, pim_node *n)
 {
-	const pim_axes *x = pim_axes_new(n, l->arena);
-	int64_t slices = pim_layout_slices(n->plan->layout);
-	bool ok = true;
 	if (n->type->n_parts)
 		return pim_node_error(
 			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
+	const pim_fusion *f = pim_fusion_of(n, l->stored, l->arena);
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	bool ok = true;
 	name_task(l, n);
-	if (!adds_sums(n) && !only_moves(n, x))
-		l->stream[n->id] = pim_stream_find(l, n, x);
-	take_homes(l, n);
+	for (int m = 0; m < f->n; m++) {
+		const pim_node *node = f->member[m].node;
+		if (f->member[m].stored && !adds_sums(node) && !only_moves(node, f->member[m].axes))
+			l->stream[node->id] = pim_stream_find(l, node, f->member[m].axes);
+		take_homes(l, node);
+	}
 	l->start = n->plan->start;
-	l->since = critical_start(n);
+	l->since = critical_start(f);
 	l->addend = PIM_NEW(l->arena, pim_held *, adds_sums(n) ? slices : 0);
 	for (int64_t i = 0; ok && i < slices; i++)
-		ok = fetch_slice(l, n, x, i);
+		ok = fetch_slice(l, f, i);
 	pim_transfers_emit(l);
 	for (int64_t i = 0; ok && i < slices; i++)
-		ok = lower_slice(l, n, x, pim_slice_at(n, i));
+		ok = lower_slice(l, f, i);
 	pim_fetch_end(l);
 	return ok;
+}
+
+/* Homes of which the last reader was lowered are given back. */
+static void give_inputs(pim_lowering *l, pim_node *first, int *readers)
+{
+	for (const pim_node *n = first; n; n = pim_fusion_next(n))
+		for (uint32_t k = 0; k < n->n_in; k++) {
+			const pim_node *in = n->in[k];
+			if (in && --readers[in->id] == 0 && in->op != PIM_OP_constant && in->op != PIM_OP_input)
+				give_homes(l, in);
+		}
 }
 
 static bool wants_barrier(pim_barriers barriers, const pim_node *n, const pim_node *next)
@@ -205,6 +225,7 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);
 	for (uint32_t i = 0; i < l->graph->n_ids; i++)
 		l->stream[i].dim = -1;
+	l->stored = pim_graph_stored(l->graph, l->arena);
 	for (int i = 0; i < l->graph->n_inputs; i++)
 		take_homes(l, l->graph->inputs[i]);
 	PIM_EACH_NODE(n, l->graph)
@@ -213,14 +234,10 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 			give_pieces(l, n);
 	}
 	for (int i = 0; i < count; i++) {
-		const pim_node *n = order[i].node;
+		pim_node *n = order[i].node;
 		if (!lower_node(l, n))
 			return false;
-		for (uint32_t k = 0; k < n->n_in; k++) {
-			const pim_node *in = n->in[k];
-			if (in && --readers[in->id] == 0 && in->op != PIM_OP_constant && in->op != PIM_OP_input)
-				give_homes(l, in);
-		}
+		give_inputs(l, n, readers);
 		if (wants_barrier(barriers, n, i + 1 < count ? order[i + 1].node : NULL))
 			lower_barrier(l, order[i + 1].node);
 	}

@@ -115,7 +115,9 @@ typedef struct pim_lowering {
 	pim_program *program;
 	pim_arena *arena;
 	pim_unit *unit;
-	pim_held **home; /* by node id: one per slice; NULL for constants without a layout */
+	pim_held **home; /* by node id: one per slice; NULL for constants without a layout, and for what
+					  * only its own group reads */
+	bool *stored;	 /* by node id: does it have homes? */
 	uint32_t task;	 /* of the node being lowered */
 	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
 	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
@@ -199,9 +201,10 @@ void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
 int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit);
 
 /* ---- kernel.c, move.c ---- */
-/* Asks for what a slice reads; then the slice may be lowered. */
-bool pim_fetch_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
-bool pim_lower_kernel(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
+/* Asks for what slice `slice` of the last op of a group (or of an op alone) reads, with those of
+ * the others that go with it; then they may be lowered. */
+bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
+bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
 /* Asks for the copies that make a slice. */
 bool pim_fetch_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
 

@@ -3,7 +3,6 @@
  * be the evaluator's, whatever the layouts, tiles, orders, units and waves. Nothing here comes from
  * a pass, so what a decision means is tested apart from who makes it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "targets/sim.h"
 #include "tests/unit/random_decisions.h"
