@@ -383,6 +383,10 @@ pim_estimate pim_node_estimate(
 	if (n->graph->facts & PIM_FACT_placed)
 		c.crews = PIM_CREWS_placed;
 	e.waves = divide_up(e.slices, c.units);
+	if (pim_fusion_first(n) != n) {
+		e.cycles = 0;
+		return e;
+	}
 	const pim_fusion *f = pim_fusion_of((pim_node *)n, NULL, scratch);
 	supply s = find_best_supply(t, f, &e, c, scratch);
 	e.bytes = s.bytes;

@@ -321,6 +321,7 @@ static void write_member(work *w, pim_node *n)
 	const pim_mapper_choice *c = w->best->choice[i];
 	write_layout(n, &c->layout);
 	write_times(n, c->units, w->best->begin[i], w->best->end[i]);
+	n->plan->fused = NULL;
 	if (m->group[i].leader == n) {
 		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
 		*nest = *c->nest;
@@ -358,6 +359,7 @@ static void write_move(work *w, pim_node *n)
 			n, last->plan->n_units, begin, (double)(last->plan->start + last->plan->cycles));
 	else
 		write_times(n, 1, 0, 0);
+	n->plan->fused = NULL;
 	n->plan->nest =
 		pim_nest_choose(w->m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
 }

@@ -298,7 +298,7 @@ typedef struct pim_exchange {
 } pim_exchange;
 pim_exchange pim_exchange_of(const pim_target *t, int64_t partners);
 /* For n, with those it is the first of a group of, on `units` units and each producer of its inputs on at most
- * `from_units`. */
+ * `from_units`. What the others of a group cost is in the figures of the first: nothing for themselves. */
 pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch);
 /* What one input of n brings: compute are copies within units, incoming the messages. apart: the producer is
  * on units of its own, so all of it crosses. */

@@ -208,8 +208,11 @@ static void keep_node(work *w, const pim_node *n)
 	pim_arena_free(scratch);
 }
 
+/* Ops that share a walk keep their orders, which go together. */
 static bool takes_turns(const work *w, const pim_node *n)
 {
+	if (pim_fusion_first(n) != n || pim_fusion_next(n))
+		return false;
 	return pim_overlap_tiles(w->overlap, n) > 0 &&
 		   pim_layout_slices(n->plan->layout) > pim_overlap_at(w->overlap, n)->units;
 }
