@@ -239,7 +239,9 @@ static int64_t wait_for(const pim_target *t, const arrivals *a, int64_t wide, in
 	int64_t first = a->send / a->messages + (int64_t)(r.hops * (double)t->network.hop_cycles);
 	int64_t carried = (int64_t)((double)a->carried * r.load / t->network.link_bytes_per_cycle);
 	int64_t sent = (int64_t)(a->shared * (double)wide / (double)senders);
-	return first + at_least(carried, at_least(a->receive, sent - a->send / a->messages));
+	int64_t entered = (int64_t)((double)a->bytes / t->network.link_bytes_per_cycle);
+	return first +
+		   at_least(at_least(carried, entered), at_least(a->receive, sent - a->send / a->messages));
 }
 
 /* ---- slices beside what they read ---- */

@@ -77,7 +77,7 @@ static double find_cycles(const pim_target *t, const exchange *x, int64_t owners
 	double tree = fmin(readers * hops, hops + readers - 1);
 	double carried = links > 0 ? (double)x->bytes / readers * tree / (links * rate) : 0;
 	double first = each + hops * (double)t->network.hop_cycles;
-	return first + fmax(carried, fmax(fmax(reader, (double)x->reader_bytes / (2 * rate)), owner));
+	return first + fmax(carried, fmax(fmax(reader, (double)x->reader_bytes / rate), owner));
 }
 
 /* Does every unit hold all of it? */
