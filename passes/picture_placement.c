@@ -38,7 +38,7 @@ static void count_node(map *m, const pim_node *n)
 	if (!p || !p->unit)
 		return;
 	for (int i = 0; i < p->n_units; i++) {
-		m->busy[p->unit[i]] += (double)p->cycles;
+		m->busy[p->unit[i]] += p->fused ? 0 : (double)p->cycles;
 		m->ops[p->unit[i]] += n->op != PIM_OP_input;
 	}
 	for (uint32_t i = 0; i < n->n_in; i++) {

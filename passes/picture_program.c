@@ -61,7 +61,10 @@ static void add_decisions(pim_text *t, const pim_node *n)
 		if (p->layout->copies > 1)
 			pim_text_printf(t, ", %d copies", p->layout->copies);
 	}
-	if (p->cycles > 0)
+	if (p->fused) {
+		pim_text_str(t, "\nin the tiles of ");
+		pim_label_print(t, p->fused);
+	} else if (p->cycles > 0)
 		pim_text_printf(t, "\n@%lld + %lld cycles on %d units", (long long)p->start,
 			(long long)p->cycles, p->n_units);
 }

@@ -53,9 +53,13 @@ static void draw_bar(chart *c, const bar *b)
 		.font = 8,
 		.at = {left + width / 2, (top + bottom) / 2},
 		.size = {width, top - bottom - 0.4}};
-	look.tooltip = pim_arena_printf(c->arena, "%s %s, cycles %lld to %lld, units %d to %d", name,
-		pim_op_at(n->op)->name, (long long)p->start, (long long)(p->start + p->cycles), b->first,
-		b->first + b->count - 1);
+	int others = 0;
+	for (const pim_node *m = n; (m = pim_fusion_next(m));)
+		others++;
+	const char *more = others ? pim_arena_printf(c->arena, " and %d ops with it", others) : "";
+	look.tooltip = pim_arena_printf(c->arena, "%s %s%s, cycles %lld to %lld, units %d to %d", name,
+		pim_op_at(n->op)->name, more, (long long)p->start, (long long)(p->start + p->cycles),
+		b->first, b->first + b->count - 1);
 	pim_drawing_shape(c->drawing, NULL, &look);
 }
 
@@ -294,7 +298,7 @@ static void draw_chart(chart *c)
 	int count = 0;
 	PIM_EACH_NODE(n, c->graph)
 	{
-		if (n->plan && n->plan->cycles > 0 && n->plan->n_units > 0)
+		if (n->plan && !n->plan->fused && n->plan->cycles > 0 && n->plan->n_units > 0)
 			node[count++] = n;
 	}
 	qsort(node, (size_t)count, sizeof *node, by_start);
