@@ -127,9 +127,10 @@ static double transfer_cycles(const problem *p, int member, int i)
 	return (double)(pim_target_memory_cycles(p->target, bytes) + p->target->command_cycles);
 }
 
-/* Cycles of the engines in all, and of dma before the first kernel and behind the last. */
+/* Cycles of the engines in all, and when every member runs once; of dma before the first kernel and
+ * behind the last. */
 typedef struct work {
-	double busy[ENGINES], first, last, steps;
+	double busy[ENGINES], once[ENGINES], first, last, steps;
 } work;
 
 static void add_member(const problem *p, const tiling *t, int member, work *w)
@@ -150,7 +151,9 @@ static void add_member(const problem *p, const tiling *t, int member, work *w)
 	}
 	int64_t kernel = pim_target_kernel_cycles(p->target, m->node, m->axes, p->nest[member].tile) +
 					 p->target->command_cycles;
-	w->busy[engine_of(m)] += (double)kernel * count_runs(p, t, m) * count_own(p, member);
+	double once = (double)kernel * count_own(p, member);
+	w->busy[engine_of(m)] += once * count_runs(p, t, m);
+	w->once[engine_of(m)] += once;
 }
 
 static double find_cycles(const problem *p, const tiling *t)
@@ -167,8 +170,8 @@ static double find_cycles(const problem *p, const tiling *t)
 	if (one && w.steps == 1)
 		return dma + matrix + vector;
 	double compute = p->turns ? matrix + vector : fmax(matrix, vector);
-	double less = p->turns ? 0 : fmin(matrix, vector);
-	double others = dma > compute ? (matrix + vector) / w.steps : w.first + less / w.steps;
+	double less = p->turns ? 0 : w.once[matrix < vector ? ENGINE_matrix : ENGINE_vector];
+	double others = dma > compute ? w.once[ENGINE_matrix] + w.once[ENGINE_vector] : w.first + less;
 	return fmax(dma, compute) + others + w.last;
 }
 
