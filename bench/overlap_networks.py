@@ -5,7 +5,9 @@
 For each network the variants that OverlaPIM and Fast-OverlaPIM compare (their names, recalled), as the named pipelines
 of pimopt. Two references, both searched with the same number of mappings per op, both with messages that overlap the op's
 own work: every op on its own share of the banks, one op after the other (best-original), and every op on all banks, one
-after the other (best-original-all). Latencies are the passes' estimates by exact propagation, not measurements.
+after the other (best-original-all). Latencies are the pass's estimates by exact propagation; with --simulate what gives
+every op all banks, or banks in turns, is lowered too and run by pimsim (timing only), for comparison.
+--small: reduced-size copies, all variants lowered, values compared with the evaluator's.
 Networks are made by examples/models with zero weights. Needs python3-onnx in the Python of --python.
 """
 import argparse
@@ -23,9 +25,13 @@ VARIANTS = ["best-original", "best-original-all", "best-original-overlap", "best
 PUBLISHED = "2.10x to 4.11x (OverlaPIM), 4.6x to 18.1x (Fast-OverlaPIM); which network has which is not known"
 
 
+SIMULATED = ["best-original-all", "best-overlap-turns"]
+
+
 def make(args, name, folder):
     script, *options = NETWORKS[name]
-    subprocess.run([args.python, ROOT / "examples" / "models" / script, *options, "--weights=zeros", "--out", folder],
+    size = ["--small"] if args.small else ["--weights=zeros"]
+    subprocess.run([args.python, ROOT / "examples" / "models" / script, *options, *size, "--out", folder],
                    check=True, stdout=subprocess.DEVNULL)
     return next(p for p in Path(folder).glob("*.onnx") if p.stem == name)
 
@@ -41,11 +47,53 @@ def run(args, model, pipeline):
     return {**found["statistics"], "seconds": time.monotonic() - begin, "bound": found["outcome"]["bound"]}
 
 
+def passes_of(args, pipeline):
+    """The passes of a named pipeline, as pimopt lists them."""
+    lines = subprocess.run([args.bin / "pimopt", "--list=pipelines"], capture_output=True, text=True, check=True).stdout
+    lines = lines.splitlines()
+    return next(lines[i + 1].strip() for i, line in enumerate(lines) if line.split(" ")[0] == pipeline)
+
+
+def lower(args, model, pipeline, folder):
+    code = Path(folder) / "lowered.pimc"
+    passes = passes_of(args, pipeline) + ",place{method=greedy},lower"
+    subprocess.run([args.bin / "pimopt", model, f"--target={args.target}", f"--pass-pipeline={passes}",
+                    f"--threads={args.threads}", "-o", code], check=True)
+    return code
+
+
+def simulate(args, code, *options):
+    done = subprocess.run([args.bin / "pimsim", code, "--json", *options], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["cycles"]
+
+
+def compare_small(args, name, model, folder):
+    """Every variant of a reduced-size copy: pimsim fails where a result is not the evaluator's."""
+    data = Path(folder) / "data"
+    data.mkdir(exist_ok=True)
+    for old in data.iterdir():
+        old.unlink()
+    first = lower(args, model, VARIANTS[0], folder)
+    subprocess.run([args.bin / "pimsim", first, "--seed=1", f"--outputs-dir={data}"], check=True,
+                   stdout=subprocess.DEVNULL)
+    for old in data.glob("output_*"):
+        old.unlink()
+    subprocess.run([args.bin / "pimopt", model, "--eval", f"--data={data}", f"--save-outputs={data}"], check=True,
+                   stdout=subprocess.DEVNULL)
+    assert list(data.glob("output_*")), "the evaluator wrote no results"
+    rows = []
+    for v in VARIANTS:
+        estimated = run(args, model, v)["latency"]
+        cycles = simulate(args, lower(args, model, v, folder), f"--data={data}")
+        rows.append([name, v, f"{estimated:,.0f}", f"{cycles:,}", f"{(cycles / estimated - 1) * 100:+.1f} %", "equal"])
+    return rows
+
+
 def clock(args):
     return {"hbm2-pim": 1e9, "stack3d": 5e8}.get(args.target, 1e9)
 
 
-def compare(args, name, model):
+def compare(args, name, model, folder):
     results = {v: run(args, model, v) for v in VARIANTS}
     own, all_units = results["best-original"]["latency"], results["best-original-all"]["latency"]
     rows = []
@@ -53,8 +101,12 @@ def compare(args, name, model):
         rows.append([v, f"{r['latency'] / clock(args) * 1e3:,.2f}", f"{own / r['latency']:.2f} x",
                      f"{all_units / r['latency']:.2f} x", f"{r['energy'] * 1e-9:,.1f}", f"{int(r['nests']):,}",
                      f"{int(r['evaluated']):,}", f"{r['seconds']:.1f}"])
+        if args.simulate:
+            cycles = simulate(args, lower(args, model, v, folder), "--timing-only") if v in SIMULATED else None
+            rows[-1].append(f"{cycles / clock(args) * 1e3:,.2f} ({(cycles / r['latency'] - 1) * 100:+.2f} %)" if cycles else "")
     print_table(f"{name} on {args.target}, {int(results['best-original']['groups'])} groups",
-                ["variant", "ms", "best-original / this", "best-original-all / this", "mJ", "nests", "runs", "s"], rows)
+                ["variant", "ms", "best-original / this", "best-original-all / this", "mJ", "nests", "runs", "s"] +
+                (["simulated, ms"] if args.simulate else []), rows)
     return [name, *(f"{own / results[v]['latency']:.2f} x" for v in VARIANTS[2:]),
             f"{all_units / results['best-overlap-turns']['latency']:.3f} x", f"{own / all_units:.2f} x",
             f"{max(r['seconds'] for r in results.values()):.1f}"]
@@ -67,12 +119,19 @@ def main():
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default=",".join(NETWORKS), help="networks, by comma")
+    parser.add_argument("--simulate", action="store_true")
+    parser.add_argument("--small", action="store_true")
     args = parser.parse_args()
     print_header("overlap_networks.py")
     rows = []
     with tempfile.TemporaryDirectory(prefix="pim-bench-") as folder:
         for name in args.only.split(","):
-            rows.append(compare(args, name, make(args, name, folder)))
+            model = make(args, name, folder)
+            rows += compare_small(args, name, model, folder) if args.small else [compare(args, name, model, folder)]
+    if args.small:
+        print_table(f"reduced-size copies on {args.target}", ["network", "variant", "estimated cycles", "simulated",
+                                                              "difference", "values"], rows)
+        return
     print_table("all, against best-original", ["network", *VARIANTS[2:], "turns against all banks", "all banks alone",
                                                "longest search, s"], rows)
     print(f"\nPublished spans against a reference of the first kind: {PUBLISHED}.")

@@ -284,7 +284,9 @@ static void search_all(work *w)
 	}
 	int equal = m->units / m->n;
 	for (int i = 0; i < m->n; i++)
-		units[i] = w->ask.all ? m->units : equal < 1 ? 1 : equal;
+		units[i] = w->ask.all						 ? m->units
+				   : equal < m->group[i].least_units ? m->group[i].least_units
+													 : equal;
 	if (!w->ask.all && w->ask.shares != SHARES_equal)
 		pim_mapper_fill_shares(m, 0, m->n, units);
 	offer(w, units);
@@ -310,7 +312,7 @@ static void write_times(pim_node *n, int units, double begin, double end)
 {
 	pim_plan *p = pim_node_plan(n);
 	p->n_units = units;
-	p->start = (int64_t)floor(begin);
+	p->start = (int64_t)ceil(begin);
 	p->cycles = (int64_t)ceil(end) - p->start;
 }
 

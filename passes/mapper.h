@@ -38,8 +38,9 @@ typedef struct pim_mapper_group {
 	const pim_axes **follower_axes;
 	int n_edges;
 	pim_mapper_edge *edge;
-	int n_users; /* edges that read this group */
-	double work; /* cycles of everything on one unit, estimated */
+	int n_users;	 /* edges that read this group */
+	double work;	 /* cycles of everything on one unit, estimated */
+	int least_units; /* as many hold its constants in three quarters of their memory */
 	int n_choices;
 	const pim_mapper_choice *choice;
 	double least_cycles, least_step,
@@ -212,11 +213,11 @@ void pim_mapper_greedy(
 
 /* ---- mapper_shares.c: how many units each group has ---- */
 
-/* shares[i] >= 1, their sum at most the units where there are as many as groups: the largest work /
- * share is least. Groups first..last only. */
+/* Each share is the least that holds the group's constants, or more; their sum is the units where
+ * those least are no more; the largest work / share is least. Groups first..last only. */
 void pim_mapper_fill_shares(const pim_mapper *m, int first, int last, int *shares);
-/* Shares in proportion to weights, at least 1 each, by largest remainder; their sum is the units
- * where there are as many as groups. */
+/* Shares in proportion to weights, the least or more each, by largest remainder; their sum is the
+ * units where the least are no more. */
 void pim_mapper_round_shares(const pim_mapper *m, const double *weight, int *shares);
 /* Shares for less waiting than p has with the given ones: when what a group keeps its readers
  * waiting for is a share of its own time, the sum over groups is least with shares as the roots of

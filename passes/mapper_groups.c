@@ -228,6 +228,19 @@ static void find_edges(pim_mapper *m, int group)
 	g->n_edges = w.n;
 }
 
+static int find_least_units(const pim_mapper *m, const pim_mapper_group *g)
+{
+	double bytes = 0, room = 0.75 * (double)m->target->memory.bytes;
+	for (int k = -1; k < g->n_followers; k++) {
+		const pim_node *n = k < 0 ? g->leader : g->follower[k];
+		for (uint32_t i = 0; i < n->n_in; i++)
+			if (n->in[i] && n->in[i]->op == PIM_OP_constant)
+				bytes += (double)pim_type_bytes(n->in[i]->type);
+	}
+	double units = room > 0 ? bytes / room : 0;
+	return units >= m->units ? m->units : (int)units + 1;
+}
+
 pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a)
 {
 	pim_mapper *m = PIM_NEW(a, pim_mapper, 1);
@@ -247,8 +260,10 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 		else
 			m->group[m->n++] = (pim_mapper_group){.leader = n, .axes = pim_axes_new(n, a)};
 	}
-	for (int i = 0; i < m->n; i++)
+	for (int i = 0; i < m->n; i++) {
 		find_edges(m, i);
+		m->group[i].least_units = find_least_units(m, &m->group[i]);
+	}
 	return m;
 }
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mapper_shares.c - units of groups that run at the same time: water is filled in where it is
- * lowest, so the group that takes longest for its share gets the next unit. That is least for the
- * largest work / share, by exchange: a unit given elsewhere leaves the longest group as long. */
+ * lowest, so the group that takes longest for its share gets the next unit, beyond the units that
+ * its constants need. That is least for the largest work / share, by exchange: a unit given
+ * elsewhere leaves the longest group as long. */
 #include "passes/mapper.h"
 
 #include <math.h>
 
 void pim_mapper_fill_shares(const pim_mapper *m, int first, int last, int *shares)
 {
+	int left = m->units;
 	for (int i = first; i < last; i++)
-		shares[i] = 1;
-	for (int left = m->units - (last - first); left > 0; left--) {
+		left -= shares[i] = m->group[i].least_units;
+	for (; left > 0; left--) {
 		int longest = first;
 		for (int i = first + 1; i < last; i++)
 			if (m->group[i].work * shares[longest] > m->group[longest].work * shares[i])
@@ -44,7 +46,7 @@ void pim_mapper_round_shares(const pim_mapper *m, const double *weight, int *sha
 		sum += weight[i];
 	for (int i = 0; i < m->n; i++) {
 		shares[i] = (int)(weight[i] / sum * m->units);
-		shares[i] = shares[i] < 1 ? 1 : shares[i];
+		shares[i] = shares[i] < m->group[i].least_units ? m->group[i].least_units : shares[i];
 		left -= shares[i];
 	}
 	while (left != 0) {
@@ -52,7 +54,7 @@ void pim_mapper_round_shares(const pim_mapper *m, const double *weight, int *sha
 		double most = -INFINITY;
 		for (int i = 0; i < m->n; i++) {
 			double lacks = way * (weight[i] / sum * m->units - shares[i]);
-			if (lacks > most && (way > 0 || shares[i] > 1)) {
+			if (lacks > most && (way > 0 || shares[i] > m->group[i].least_units)) {
 				most = lacks;
 				best = i;
 			}
