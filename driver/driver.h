@@ -26,6 +26,7 @@ typedef enum emit_kind {
 	EMIT_svg,
 	EMIT_json,
 	EMIT_onnx,
+	EMIT_csv,
 	EMIT_none,
 	EMIT_COUNT
 } emit_kind;

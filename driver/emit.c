@@ -119,6 +119,19 @@ static bool emit_onnx(session *s, const pim_module *m, FILE *out)
 	return pim_onnx_write(m->graphs[0], out);
 }
 
+/* The points of all passes, a line each. */
+static bool emit_csv(session *s, FILE *out)
+{
+	fprintf(out, "pass,graph,cycles,picojoules,how\n");
+	for (int i = 0; i < s->report.n; i++) {
+		const pim_pass_record *r = &s->report.record[i];
+		for (int k = 0; k < r->n_points; k++)
+			fprintf(out, "%s,%s,%.17g,%.17g,\"%s\"\n", r->pass->name, r->graph->name,
+				r->point[k].cycles, r->point[k].pj, r->point[k].how);
+	}
+	return !ferror(out);
+}
+
 bool emit_module(session *s, const pim_module *m, FILE *out)
 {
 	switch (s->o->emit) {
@@ -135,6 +148,8 @@ bool emit_module(session *s, const pim_module *m, FILE *out)
 		return emit_json(s, m, out);
 	case EMIT_onnx:
 		return emit_onnx(s, m, out);
+	case EMIT_csv:
+		return emit_csv(s, out);
 	default:
 		return true;
 	}

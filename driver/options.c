@@ -22,7 +22,7 @@ static const option_row rows[OPT_COUNT] = {
 };
 
 static const char *const emit_names[EMIT_COUNT] = {
-	"pim", "commands", "binary", "dot", "svg", "json", "onnx", "none"};
+	"pim", "commands", "binary", "dot", "svg", "json", "onnx", "csv", "none"};
 
 /* ---- help ---- */
 
@@ -175,7 +175,8 @@ static bool choose_emit(options *o, pim_arena *a)
 			return true;
 		}
 	if (v)
-		return complain("--emit takes pim, commands, binary, dot, svg, json, onnx or none, not", v,
+		return complain(
+			"--emit takes pim, commands, binary, dot, svg, json, onnx, csv or none, not", v,
 			hint_nearest(v, EMIT_COUNT, emit_names, a));
 	if (!out)
 		return true;
@@ -189,6 +190,8 @@ static bool choose_emit(options *o, pim_arena *a)
 		o->emit = EMIT_json;
 	else if (ends_in(out, ".onnx"))
 		o->emit = EMIT_onnx;
+	else if (ends_in(out, ".csv"))
+		o->emit = EMIT_csv;
 	return true;
 }
 

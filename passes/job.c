@@ -54,3 +54,14 @@ void pim_job_report(pim_job *j, const pim_outcome *o)
 	j->record->outcome = *o;
 	j->record->has_outcome = true;
 }
+
+void pim_job_points(pim_job *j, int n, const pim_point *point)
+{
+	pim_point *copy = PIM_NEW(j->graph->module->arena, pim_point, n + 1);
+	for (int i = 0; i < n; i++) {
+		copy[i] = point[i];
+		copy[i].how = pim_arena_copy(j->graph->module->arena, point[i].how, strlen(point[i].how));
+	}
+	j->record->n_points = n;
+	j->record->point = copy;
+}

@@ -12,6 +12,7 @@
  * of OverlaPIM and Fast-OverlaPIM (arXiv 2407.00604), as recalled; the beam, its bounds and the
  * shares are ours. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,7 +22,7 @@ typedef enum shares { SHARES_equal, SHARES_macs, SHARES_moved, SHARES_search, SH
 static const char *const shares_name[] = {"equal", "macs", "moved", "search"};
 enum { ROUNDS = 6 }; /* of shares that are moved */
 static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
-static const char *const objective_name[] = {"latency", "energy", "edp"};
+static const char *const objective_name[] = {"latency", "energy", "edp", "pareto"};
 static const char *const mode_name[] = {"original", "overlap"};
 static const char *const followers_name[] = {"share", "own"};
 
@@ -41,6 +42,8 @@ typedef struct work {
 	pim_mapper_plan *best;
 	int *kind;		  /* by group: the first that is equal */
 	pim_map *offered; /* groups with their choices, by kind and units */
+	int n_front, room_front;
+	pim_point *front; /* plans that no other found is better than in both respects */
 	int64_t evaluated, nests;
 	double bound;
 	bool complete;
@@ -74,7 +77,7 @@ static bool read_request(work *w)
 {
 	request *r = &w->ask;
 	bool good = find_name(w, "strategy", 4, strategy_name, &r->strategy);
-	good &= find_name(w, "objective", 3, objective_name, &r->objective);
+	good &= find_name(w, "objective", 4, objective_name, &r->objective);
 	good &= find_name(w, "metric", 2, mode_name, &r->metric);
 	good &= find_name(w, "run", 2, mode_name, &r->run);
 	good &= find_name(w, "shares", SHARES_COUNT, shares_name, &r->shares);
@@ -147,6 +150,27 @@ static void number_kinds(work *w)
 
 /* ---- search ---- */
 
+/* Keeps the plan beside those found so far, and drops what it is better than. */
+static void note_plan(work *w, const pim_mapper_plan *p, const char *how)
+{
+	int kept = 0;
+	for (int i = 0; i < w->n_front; i++)
+		if (w->front[i].cycles <= p->latency && w->front[i].pj <= p->pj)
+			return;
+	for (int i = 0; i < w->n_front; i++)
+		if (w->front[i].cycles < p->latency || w->front[i].pj < p->pj)
+			w->front[kept++] = w->front[i];
+	w->n_front = kept;
+	if (w->n_front == w->room_front) {
+		w->room_front = 2 * w->room_front + 16;
+		pim_point *more = PIM_NEW(w->m->arena, pim_point, w->room_front);
+		if (kept)
+			memcpy(more, w->front, sizeof *more * (size_t)kept);
+		w->front = more;
+	}
+	w->front[w->n_front++] = (pim_point){p->latency, p->pj, how};
+}
+
 static double value_of(const work *w, const pim_mapper_plan *p)
 {
 	return pim_mapper_value((pim_mapper_objective)w->ask.objective, p->latency, p->pj);
@@ -167,10 +191,17 @@ static void search(work *w, int width)
 	if (beam)
 		pim_mapper_beam(w->m, &s, w->best);
 	w->evaluated += s.evaluated;
+	note_plan(w, w->best, objective_name[w->ask.objective]);
 	double bound = pim_mapper_bound(w->m, &s);
 	double value = value_of(w, w->best);
 	w->complete = beam && s.complete;
 	w->bound = w->complete ? value : bound;
+}
+
+/* Is more than this part of the time over? */
+static bool is_late(const work *w, double part)
+{
+	return seconds_now() > w->ask.begin + part * w->ask.limit;
 }
 
 /* From shares by work to ones for less waiting, again and again; each is searched from nothing, and
@@ -182,7 +213,7 @@ static void move_shares(work *w)
 	pim_mapper_plan *best = w->best;
 	double least = INFINITY;
 	pim_mapper_fill_shares(m, 0, m->n, units);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < ROUNDS && (!round || !is_late(w, 1.0 / 3)); round++) {
 		w->best = pim_mapper_plan_new(m, m->arena);
 		offer(w, units);
 		search(w, w->ask.width);
@@ -217,6 +248,7 @@ static double try_turns(work *w, const turns *t, int *units)
 	offer_turns(w, t, units);
 	pim_mapper_greedy(w->m, &s, PIM_STRATEGY_forward, p);
 	w->evaluated += s.evaluated;
+	note_plan(w, p, objective_name[w->ask.objective]);
 	if (value_of(w, p) < value_of(w, best))
 		w->best = p;
 	return value_of(w, p);
@@ -227,7 +259,7 @@ static void join_turns(work *w, turns *t, int *units)
 {
 	double least = try_turns(w, t, units);
 	int *before = PIM_NEW(w->m->arena, int, w->m->n + 2);
-	for (int k = 1; k < t->n && seconds_now() < w->ask.begin + w->ask.limit / 2; k++) {
+	for (int k = 1; k < t->n && !is_late(w, 2.0 / 3); k++) {
 		memcpy(before, t->first, sizeof *before * (size_t)(t->n + 1));
 		memmove(t->first + k, t->first + k + 1, sizeof *before * (size_t)(t->n - k));
 		t->n--;
@@ -252,7 +284,7 @@ static void search_shares(work *w)
 	if (m->n <= m->units)
 		move_shares(w);
 	double least = m->n <= m->units ? w->bound : INFINITY;
-	for (t.n = 2; t.n < m->n; t.n *= 2) {
+	for (t.n = 2; t.n < m->n && !is_late(w, 1.0 / 2); t.n *= 2) {
 		pim_mapper_segment(m, t.n, t.first);
 		offer_turns(w, &t, units);
 		search(w, w->ask.width);
@@ -291,6 +323,26 @@ static void search_all(work *w)
 		pim_mapper_fill_shares(m, 0, m->n, units);
 	offer(w, units);
 	search(w, w->ask.width);
+}
+
+/* A third of the time for each objective; the plan of least latency stays. */
+static void search_front(work *w)
+{
+	static const pim_mapper_objective each[] = {
+		PIM_OBJECTIVE_energy, PIM_OBJECTIVE_edp, PIM_OBJECTIVE_latency};
+	double limit = w->ask.limit;
+	for (int k = 0; k < 3; k++) {
+		w->ask.objective = (int)each[k];
+		w->ask.limit = limit * (k + 1) / 3;
+		w->best = pim_mapper_plan_new(w->m, w->m->arena);
+		search_all(w);
+	}
+}
+
+static int by_cycles(const void *a, const void *b)
+{
+	const pim_point *x = a, *y = b;
+	return x->cycles < y->cycles ? -1 : x->cycles > y->cycles;
 }
 
 /* ---- decisions ---- */
@@ -419,6 +471,8 @@ static void report(work *w, double value)
 		.seconds = seconds_now() - w->ask.begin};
 	o.status = w->complete ? "optimal" : o.seconds >= w->ask.limit ? "limit" : "feasible";
 	pim_job_report(w->job, &o);
+	qsort(w->front, (size_t)w->n_front, sizeof *w->front, by_cycles);
+	pim_job_points(w->job, w->n_front, w->front);
 	pim_job_count(w->job, "groups", w->m->n);
 	pim_job_count(w->job, "nests", (double)w->nests);
 	pim_job_count(w->job, "evaluated", (double)w->evaluated);
@@ -436,7 +490,7 @@ bool pim_pass_map_network(pim_graph *g, pim_job *j)
 	w.m = pim_mapper_new(g, j->target, (pim_mapper_followers)w.ask.followers, j->arena);
 	w.best = pim_mapper_plan_new(w.m, j->arena);
 	if (w.m->n > 0)
-		search_all(&w);
+		(w.ask.objective == PIM_OBJECTIVE_COUNT ? search_front : search_all)(&w);
 	double value =
 		pim_mapper_value((pim_mapper_objective)w.ask.objective, w.best->latency, w.best->pj);
 	if (w.ask.run != w.ask.metric)

@@ -35,6 +35,14 @@ typedef struct pim_outcome {
 } pim_outcome;
 void pim_job_report(pim_job *j, const pim_outcome *o);
 
+/* One of several answers that a pass has found, none better than another in all respects: --emit=csv. */
+typedef struct pim_point {
+	double cycles, pj;
+	const char *how; /* of the answer, in a few words */
+} pim_point;
+/* Copies n points to the record. */
+void pim_job_points(pim_job *j, int n, const pim_point *point);
+
 typedef struct pim_pipeline_step {
 	const pim_pass *pass;
 	const char **option; /* one per field of the row, defaults filled in */
@@ -84,6 +92,8 @@ typedef struct pim_pass_record {
 	const double *statistic; /* per field */
 	bool has_outcome;
 	pim_outcome outcome;
+	int n_points;
+	const pim_point *point; /* in the module's arena */
 } pim_pass_record;
 typedef struct pim_run_report {
 	int n, room;
