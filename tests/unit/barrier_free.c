@@ -219,7 +219,7 @@ static watching run(pim_barriers barriers)
 	pim_run_options o = {.seed = 1};
 	pim_run_report report = {0};
 	CHECK(pim_pipeline_run(
-		m, pim_pipeline_parse(c, "map,schedule", m->arena), t, &o, &report, m->arena));
+		m, pim_pipeline_parse(c, "map{fuse=0},schedule", m->arena), t, &o, &report, m->arena));
 	place(g);
 	CHECK(pim_target_lower(t, g, barriers, m->arena));
 	watching w = {.program = g->code};
