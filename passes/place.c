@@ -2,7 +2,8 @@
 /* place - decides which units each op runs on.
  *
  * Needs: SCHEDULED.  Gives: PLACED.
- * Idea:  least sum of bytes times hops over all messages, tenants of one time on different units.
+ * Idea:  least sum of bytes times hops over all messages, each counted by itself (an upper bound of
+ *        what a multicast takes), tenants of one time on different units.
  * Three methods, each from the answer of the one before: an order of the units that fits the
  * network, then each op on its best units in turn, then again and again (place_group.c).
  * Cost:  assignment problems of at most so many slots as there are units; the search is limited in
@@ -43,6 +44,23 @@ static void write_units(const pim_placement *p, pim_graph *g)
 		n->plan->unit = pim_node_ridden(n)->plan->unit;
 }
 
+/* Bytes times links of all messages, several readers of the same along a tree, and the bytes over
+ * the busiest link. */
+static double count_links(pim_graph *g, const pim_target *t, double *busiest, pim_arena *a)
+{
+	double *load = PIM_NEW(a, double, pim_network_links(t)), sum = 0;
+	PIM_EACH_NODE(n, g)
+	for (int i = 0; i < (int)n->n_in && n->plan && n->plan->n_units > 0; i++) {
+		const pim_node *from = n->in[i];
+		if (from && from->plan && from->plan->layout && from->plan->n_units > 0)
+			sum += pim_traffic_links(t, n, i, load);
+	}
+	*busiest = 0;
+	for (int i = 0; i < pim_network_links(t); i++)
+		*busiest = load[i] > *busiest ? load[i] : *busiest;
+	return sum;
+}
+
 bool pim_pass_place(pim_graph *g, pim_job *j)
 {
 	double begin = clock_seconds();
@@ -65,8 +83,9 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = clock_seconds() - begin;
-	pim_job_count(j, "byte_hops", o.value);
-	pim_job_count(j, "busiest", pim_placement_busiest(p, j->arena));
+	double busiest;
+	pim_job_count(j, "byte_hops", count_links(g, j->target, &busiest, j->arena));
+	pim_job_count(j, "busiest", busiest);
 	pim_job_report(j, &o);
 	return true;
 }

@@ -126,7 +126,8 @@ pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, p
 	int *route = PIM_NEW(scratch, int, pim_network_diameter(t) + 1), most = 0;
 	for (int i = 0; i < n; i++)
 		most += pim_network_hops(t, from, to[i]);
-	most = most < t->units ? most : t->units - 1;
+	int all = t->network.topology == PIM_TOPOLOGY_bus ? 3 * t->units : t->units - 1;
+	most = most < all ? most : all;
 	pim_tree tree = {
 		.last = PIM_NEW(a, int, n), .link = PIM_NEW(a, int, most), .before = PIM_NEW(a, int, most)};
 	for (int i = 0; i < n; i++)

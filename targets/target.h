@@ -113,6 +113,22 @@ double pim_network_mean_hops(const pim_target *t);
 typedef void pim_traffic_visit(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes);
 void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user);
 
+/* Where a unit takes a box of a placed value from: of equal copies the nearest, of a constant the copy of its
+ * own group. Each slice with the part it gives. */
+typedef struct pim_sources {
+	const pim_target *target;
+	pim_pieces pieces;
+	int unit;
+	bool fixed; /* no other copy will do */
+} pim_sources;
+/* Among the copies of a slice, the one on this unit or with the fewest hops to it. */
+int64_t pim_nearest_copy(const pim_target *t, const pim_node *value, int64_t slice, int unit);
+pim_sources pim_sources_of(const pim_target *t, const pim_node *value, const pim_box *need, int unit);
+bool pim_sources_next(pim_sources *s, int64_t *slice, pim_box *part);
+/* Bytes times links of all that n, placed, is sent of input i: what several units read goes to them along a
+ * tree. Of ops that mix elements (reshapes) the boxes count, not the elements. load, by link: what it carries is added. */
+double pim_traffic_links(const pim_target *t, const pim_node *n, int input, double *load);
+
 /* ---- lowering ---- */
 
 /* Where all units wait for each other: nowhere (data alone decides who waits), after every op, or

@@ -3,6 +3,8 @@
  *
  * Both layouts are grids of boxes, so the slices that hold a needed box are a sub-grid: the cost is
  * the number of pairs that really exchange something, never slices times slices. */
+#include <stdlib.h>
+
 #include "targets/target.h"
 
 void pim_traffic_each(
@@ -22,4 +24,153 @@ void pim_traffic_each(
 		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
 			f(user, slice, to, pim_box_elements(&part) * bytes);
 	}
+}
+
+/* ---- what placed slices read, and from where ---- */
+
+int64_t pim_nearest_copy(const pim_target *t, const pim_node *value, int64_t slice, int unit)
+{
+	int64_t copies = value->plan->layout->copies,
+			each = pim_layout_slices(value->plan->layout) / copies;
+	int64_t best = slice;
+	int best_hops = -1;
+	for (int64_t c = 0; c < copies; c++) {
+		int64_t candidate = slice % each + c * each;
+		int hops = pim_network_hops(t, pim_slice_unit(value, candidate), unit);
+		if (best_hops >= 0 && hops >= best_hops)
+			continue;
+		best = candidate;
+		best_hops = hops;
+		if (hops == 0)
+			break;
+	}
+	return best;
+}
+
+/* The copy that a unit holds a piece of itself, as far as it reads it: its group's. -1 for none. */
+static int64_t find_own_copy(const pim_node *value, int unit, const pim_box *need)
+{
+	int64_t each = pim_layout_slices(value->plan->layout) / value->plan->layout->copies;
+	for (int64_t c = 0; c < value->plan->layout->copies; c++) {
+		pim_pieces p = pim_pieces_of(value, need, c);
+		pim_box part;
+		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
+			if (pim_slice_unit(value, slice) == unit)
+				return slice / each;
+	}
+	return -1;
+}
+
+pim_sources pim_sources_of(
+	const pim_target *t, const pim_node *value, const pim_box *need, int unit)
+{
+	int64_t own = value->op == PIM_OP_constant ? find_own_copy(value, unit, need) : -1;
+	return (pim_sources){t, pim_pieces_of(value, need, own < 0 ? 0 : own), unit,
+		own >= 0 || value->plan->layout->copies == 1};
+}
+
+bool pim_sources_next(pim_sources *s, int64_t *slice, pim_box *part)
+{
+	if (!pim_pieces_next(&s->pieces, slice, part))
+		return false;
+	if (!s->fixed)
+		*slice = pim_nearest_copy(s->target, s->pieces.value, *slice, s->unit);
+	return true;
+}
+
+/* ---- trees ---- */
+
+/* A part of a slice that a unit reads. */
+typedef struct errand {
+	int64_t slice;
+	pim_box part;
+	int unit;
+} errand;
+
+typedef struct errands {
+	int64_t n, room;
+	errand *list;
+} errands;
+
+static void add_errand(errands *e, int64_t slice, const pim_box *part, int unit)
+{
+	if (e->n == e->room) {
+		e->room = e->room ? 2 * e->room : 256;
+		e->list = realloc(e->list, (size_t)e->room * sizeof *e->list);
+		if (!e->list)
+			abort();
+	}
+	e->list[e->n++] = (errand){slice, *part, unit};
+}
+
+static int compare_parts(const errand *a, const errand *b)
+{
+	if (a->slice != b->slice)
+		return a->slice < b->slice ? -1 : 1;
+	for (int d = 0; d < a->part.n; d++) {
+		if (a->part.lo[d] != b->part.lo[d])
+			return a->part.lo[d] < b->part.lo[d] ? -1 : 1;
+		if (a->part.hi[d] != b->part.hi[d])
+			return a->part.hi[d] < b->part.hi[d] ? -1 : 1;
+	}
+	return 0;
+}
+
+static int compare_errands(const void *a, const void *b)
+{
+	const errand *x = a, *y = b;
+	int parts = compare_parts(x, y);
+	return parts ? parts : (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+/* All that the slices of n read of its input; of partial sums each slice reads all. */
+static void list_errands(const pim_target *t, const pim_node *n, int input, errands *e)
+{
+	pim_arena *scratch = pim_arena_new();
+	const pim_node *from = n->in[input];
+	const pim_axes *x = pim_axes_new(n, scratch);
+	int64_t slices = pim_layout_slices(n->plan->layout), copies = from->plan->layout->copies;
+	for (int64_t to = 0; to < slices; to++) {
+		pim_box axes, need, part;
+		int unit = pim_slice_unit(n, to);
+		pim_slice_axes(n, x, to, &axes);
+		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
+		pim_sources s = pim_sources_of(t, from, &need, unit);
+		if (from->plan->layout->sums > 1)
+			s = (pim_sources){t, pim_pieces_of(from, &need, to % copies), unit, true};
+		for (int64_t slice; pim_sources_next(&s, &slice, &part);)
+			add_errand(e, slice, &part, unit);
+	}
+	pim_arena_free(scratch);
+}
+
+double pim_traffic_links(const pim_target *t, const pim_node *n, int input, double *load)
+{
+	errands e = {0};
+	const pim_node *from = n->in[input];
+	double sum = 0, width = (double)pim_dtype_bytes(from->type->dtype);
+	list_errands(t, n, input, &e);
+	if (e.n)
+		qsort(e.list, (size_t)e.n, sizeof *e.list, compare_errands);
+	int64_t *used = calloc((size_t)pim_network_links(t) + 1, sizeof *used);
+	int *route = malloc(((size_t)pim_network_diameter(t) + 1) * sizeof *route);
+	if (!used || !route)
+		abort();
+	for (int64_t i = 0, first = 0; i < e.n; i++) {
+		const errand *x = &e.list[i];
+		first = compare_parts(x, &e.list[first]) ? i : first;
+		int hops = pim_network_route(t, pim_slice_unit(from, x->slice), x->unit, route);
+		double bytes = (double)pim_box_elements(&x->part) * width;
+		for (int h = 0; h < hops; h++) {
+			if (used[route[h]] == first + 1)
+				continue;
+			used[route[h]] = first + 1;
+			load[route[h]] += bytes;
+			sum += bytes;
+		}
+	}
+	free(used);
+	free(route);
+	free(e.list);
+	return sum;
 }

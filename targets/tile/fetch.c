@@ -53,25 +53,6 @@ uint8_t pim_home_space(const pim_node *value)
 	return value->op == PIM_OP_constant ? PIM_SPACE_constant : PIM_SPACE_memory;
 }
 
-int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit)
-{
-	int64_t copies = value->plan->layout->copies,
-			each = pim_layout_slices(value->plan->layout) / copies;
-	int64_t best = slice;
-	int best_hops = -1;
-	for (int64_t c = 0; c < copies; c++) {
-		int64_t candidate = slice % each + c * each;
-		int hops = pim_network_hops(l->target, pim_slice_unit(value, candidate), unit);
-		if (best_hops >= 0 && hops >= best_hops)
-			continue;
-		best = candidate;
-		best_hops = hops;
-		if (hops == 0)
-			break;
-	}
-	return best;
-}
-
 static bool find_home(const pim_lowering *l, const pim_node *value, int unit, const pim_box *need,
 	bool exact, pim_held *held)
 {
@@ -80,7 +61,7 @@ static bool find_home(const pim_lowering *l, const pim_node *value, int unit, co
 	pim_box part;
 	if (!pim_pieces_next(&p, &slice, &part))
 		return false;
-	slice = pim_nearest_copy(l, value, slice, unit);
+	slice = pim_nearest_copy(l->target, value, slice, unit);
 	*held = l->home[value->id][slice];
 	return pim_slice_unit(value, slice) == unit && holds(&held->box, need, exact);
 }
@@ -94,20 +75,6 @@ static bool find_staged(
 			return true;
 		}
 	return false;
-}
-
-/* The copy that a unit holds a piece of itself, as far as it reads it: its group's. -1 for none. */
-static int64_t find_own_copy(const pim_node *value, int unit, const pim_box *need)
-{
-	int64_t each = pim_layout_slices(value->plan->layout) / value->plan->layout->copies;
-	for (int64_t c = 0; c < value->plan->layout->copies; c++) {
-		pim_pieces p = pim_pieces_of(value, need, c);
-		pim_box part;
-		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
-			if (pim_slice_unit(value, slice) == unit)
-				return slice / each;
-	}
-	return -1;
 }
 
 /* Asks for a piece that a slice holds, in one part or several. */
@@ -142,13 +109,10 @@ static void stage(
 	s->next = u->staged;
 	u->staged = s;
 	*held = s->held;
-	int64_t own = value->op == PIM_OP_constant ? find_own_copy(value, unit, need) : -1;
-	pim_pieces p = pim_pieces_of(value, need, own < 0 ? 0 : own);
+	pim_sources p = pim_sources_of(l->target, value, need, unit);
 	pim_box part;
-	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
-		slice = own < 0 ? pim_nearest_copy(l, value, slice, unit) : slice;
+	for (int64_t slice; pim_sources_next(&p, &slice, &part);)
 		ask_for(l, value, slice, &part, unit, held);
-	}
 }
 
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,

@@ -200,9 +200,8 @@ static void move_input(move *m, const pim_box *axes)
 		return;
 	}
 	m->from_space = pim_home_space(value);
-	pim_pieces p = pim_pieces_of(value, &need, 0);
-	for (int64_t slice; pim_pieces_next(&p, &slice, &part);) {
-		slice = pim_nearest_copy(m->l, value, slice, m->to_unit);
+	pim_sources p = pim_sources_of(m->l->target, value, &need, m->to_unit);
+	for (int64_t slice; pim_sources_next(&p, &slice, &part);) {
 		held = m->l->home[value->id][slice];
 		m->from_unit = pim_slice_unit(value, slice);
 		m->ready = pim_slice_ready(value, slice);

@@ -197,8 +197,6 @@ uint8_t pim_home_space(const pim_node *value);
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
 	pim_held *held, uint8_t *space);
 void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
-/* Among the copies of a slice, the one on this unit or with the fewest hops to it. */
-int64_t pim_nearest_copy(const pim_lowering *l, const pim_node *value, int64_t slice, int unit);
 
 /* ---- kernel.c, move.c ---- */
 /* Asks for what slice `slice` of the last op of a group (or of an op alone) reads, with those of

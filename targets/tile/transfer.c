@@ -21,7 +21,7 @@
 
 /* Transfers with one source that leave together: n of them, from `first` on. */
 typedef struct bundle {
-	const pim_transfer *first;
+	const pim_transfer *const *first;
 	int n, distance;
 	int64_t turn;
 } bundle;
@@ -108,7 +108,7 @@ static int compare_sources(const pim_transfer *a, const pim_transfer *b)
 /* What may become one multicast lies together; what stays within a unit, behind it. */
 static int by_source(const void *a, const void *b)
 {
-	const pim_transfer *x = a, *y = b;
+	const pim_transfer *x = *(const pim_transfer *const *)a, *y = *(const pim_transfer *const *)b;
 	bool local = x->from_unit == x->to_unit, other = y->from_unit == y->to_unit;
 	if (local != other)
 		return local - other;
@@ -130,17 +130,16 @@ static int find_distance(const pim_lowering *l, const pim_transfer *t)
 	return distance < 0 ? distance + l->target->units : distance;
 }
 
-static int64_t make_bundles(const pim_lowering *l, bundle *b)
+static int64_t make_bundles(const pim_lowering *l, const pim_transfer *const *t, bundle *b)
 {
 	int64_t n = 0;
 	for (int64_t i = 0; i < l->n_transfers; i++) {
-		const pim_transfer *t = &l->transfer[i];
-		int distance = find_distance(l, t);
-		if (i == 0 || !may_join(t - 1, t))
-			b[n++] = (bundle){t, 0, distance, t->turn};
+		int distance = find_distance(l, t[i]);
+		if (i == 0 || !may_join(t[i - 1], t[i]))
+			b[n++] = (bundle){&t[i], 0, distance, t[i]->turn};
 		bundle *last = &b[n - 1];
 		last->n++;
-		last->turn = t->turn < last->turn ? t->turn : last->turn;
+		last->turn = t[i]->turn < last->turn ? t[i]->turn : last->turn;
 		last->distance = distance < last->distance ? distance : last->distance;
 	}
 	return n;
@@ -149,25 +148,28 @@ static int64_t make_bundles(const pim_lowering *l, bundle *b)
 static int by_time(const void *a, const void *b)
 {
 	const bundle *x = a, *y = b;
-	if (x->first->ready != y->first->ready)
-		return compare(x->first->ready, y->first->ready);
+	const pim_transfer *s = *x->first, *t = *y->first;
+	if (s->ready != t->ready)
+		return compare(s->ready, t->ready);
 	if (x->turn != y->turn)
 		return compare(x->turn, y->turn);
 	if (x->distance != y->distance)
 		return compare(x->distance, y->distance);
-	return compare(x->first->order, y->first->order);
+	return compare(s->order, t->order);
 }
 
 static void emit_multicast(pim_lowering *l, const bundle *b, int *unit)
 {
-	const pim_transfer *t = b->first;
+	const pim_transfer *source = b->first[0];
 	for (int i = 0; i < b->n; i++)
-		unit[i] = t[i].to_unit;
-	pim_emit(l, t->from_unit, PIM_COMMAND_multicast, pim_program_pattern(l->program, &t->sent),
-		pim_program_group(l->program, b->n, unit), false, 1, &t->from);
+		unit[i] = b->first[i]->to_unit;
+	pim_emit(l, source->from_unit, PIM_COMMAND_multicast,
+		pim_program_pattern(l->program, &source->sent), pim_program_group(l->program, b->n, unit),
+		false, 1, &source->from);
 	for (int i = 0; i < b->n; i++)
-		pim_emit(l, t[i].to_unit, PIM_COMMAND_recv, pim_program_pattern(l->program, &t[i].pattern),
-			(uint32_t)t->from_unit, false, 1, &t[i].to);
+		pim_emit(l, unit[i], PIM_COMMAND_recv,
+			pim_program_pattern(l->program, &b->first[i]->pattern), (uint32_t)source->from_unit,
+			false, 1, &b->first[i]->to);
 }
 
 void pim_transfers_emit(pim_lowering *l)
@@ -175,13 +177,16 @@ void pim_transfers_emit(pim_lowering *l)
 	if (!l->n_transfers)
 		return;
 	pim_arena *scratch = pim_arena_new();
+	const pim_transfer **sorted = PIM_NEW(scratch, const pim_transfer *, l->n_transfers);
 	bundle *b = PIM_NEW(scratch, bundle, l->n_transfers);
 	int *unit = PIM_NEW(scratch, int, l->target->units);
-	qsort(l->transfer, (size_t)l->n_transfers, sizeof *l->transfer, by_source);
-	int64_t n = make_bundles(l, b);
+	for (int64_t i = 0; i < l->n_transfers; i++)
+		sorted[i] = &l->transfer[i];
+	qsort(sorted, (size_t)l->n_transfers, sizeof *sorted, by_source);
+	int64_t n = make_bundles(l, sorted, b);
 	qsort(b, (size_t)n, sizeof *b, by_time);
 	for (int64_t i = 0; i < n; i++) {
-		const pim_transfer *t = b[i].first;
+		const pim_transfer *t = b[i].first[0];
 		if (b[i].n > 1)
 			emit_multicast(l, &b[i], unit);
 		else
