@@ -53,8 +53,6 @@ static inline void complete(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op, i
 	if (s->observed)
 		observe(s, u, start, begin, end, m);
 	u->free[op->engine] = end;
-	if (s->bank)
-		pim_sim_bank_share(u, op, begin);
 	u->ring[u->n & u->mask] = end;
 	u->n++;
 	u->issue += s->t->command_cycles;

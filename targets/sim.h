@@ -287,8 +287,9 @@ int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
 /* What the host has to bring and take away. */
 void pim_sim_bank_host(pim_sim *s);
-/* A command other than a kernel, from `begin` on, takes its cycles from the row operations. */
-void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin);
+/* Commands other than kernels take their cycles from the kernel behind them; to be called for each
+ * of a stream in order, with the cycles that are still to be taken. */
+void pim_sim_bank_share(pim_sim_op *op, int64_t *taken);
 /* Runs a kernel; with adds, on top of what out holds. */
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
 	const pim_tensor *out, int adds);

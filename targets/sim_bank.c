@@ -4,8 +4,8 @@
  * Every row operation is run bit by bit on the bytes of the bank's memories; only ops that merely
  * move elements over the column path are left to the evaluator. Time and energy are those of the
  * micro-program's steps. A bank does one thing at a time: every row operation is complete by
- * itself, so column accesses of loads, stores and messages come between them, and whatever the bank
- * computes ends so much later. */
+ * itself, so column accesses of loads, stores and messages come between them; the next kernel
+ * behind them in the stream takes so much longer. */
 #include <string.h>
 
 #include "targets/bank/bank.h"
@@ -84,11 +84,14 @@ void pim_sim_bank_host(pim_sim *s)
 	b->host_cycles = most / s->t->network.link_bytes_per_cycle;
 }
 
-void pim_sim_bank_share(pim_sim_unit *u, const pim_sim_op *op, int64_t begin)
+void pim_sim_bank_share(pim_sim_op *op, int64_t *taken)
 {
-	int64_t *rows = &u->free[PIM_ENGINE_rows];
-	if (op->engine != PIM_ENGINE_rows && *rows > begin)
-		*rows += op->cycles;
+	if (op->engine != PIM_ENGINE_rows) {
+		*taken += op->cycles;
+		return;
+	}
+	op->cycles += *taken;
+	*taken = 0;
 }
 
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,

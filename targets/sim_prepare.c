@@ -279,7 +279,7 @@ static void decode_stream(pim_sim *s, uint32_t unit)
 {
 	const pim_stream *stream = s->p->stream + unit;
 	pim_sim_op *op = pim_arena_raw(s->arena, sizeof *op * (size_t)(stream->n_commands + 1));
-	int64_t open[PIM_MAX_REPEAT];
+	int64_t open[PIM_MAX_REPEAT], taken = 0;
 	int depth = 0;
 	for (int64_t i = 0; i < stream->n_commands; i++) {
 		const pim_command *c = stream->command + i;
@@ -293,6 +293,8 @@ static void decode_stream(pim_sim *s, uint32_t unit)
 			op[first].other = (uint32_t)i;
 		} else {
 			op[i] = decode(s, unit, c);
+			if (s->bank)
+				pim_sim_bank_share(op + i, &taken);
 		}
 	}
 	op[stream->n_commands] = (pim_sim_op){.kind = PIM_SIM_stop};
