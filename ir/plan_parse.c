@@ -286,24 +286,35 @@ static bool parse_order(pim_cursor *c, pim_node *n)
 	return true;
 }
 
-/* The first node of the group, by its name: it stands in front. */
+/* The first node of the group that the node in front is in: the only one that n can be fused with,
+ * since groups stand together. */
+static pim_node *find_group(const pim_node *n)
+{
+	const pim_node *p = n->prev;
+	while (p && pim_op_at((pim_op)p->op)->flags & PIM_OPF_leaf)
+		p = p->prev;
+	return p ? pim_fusion_first(p) : NULL;
+}
+
 static bool parse_fused(pim_cursor *c, pim_node *n)
 {
+	pim_node *first = find_group(n);
+	if (!first)
+		return pim_cursor_error(c, "there is no node in front of this one to be fused with");
+	pim_arena *scratch = pim_arena_new();
+	const char *label = pim_node_label(first, scratch);
 	pim_cursor_space(c);
-	const char *start = c->p;
-	for (pim_node *p = n->prev; p; p = p->prev) {
-		pim_text label = {0};
-		pim_label_print(&label, p);
-		size_t bytes = label.n;
-		bool is = bytes <= (size_t)(c->end - start) && !memcmp(start, label.s, bytes);
-		pim_text_free(&label);
-		if (!is || (start + bytes < c->end && is_name_char(start[bytes])))
-			continue;
-		c->p = start + bytes;
-		pim_node_plan(n)->fused = p;
-		return true;
+	const char *end = c->p + strlen(label);
+	bool is = end <= c->end && !strncmp(c->p, label, strlen(label)) &&
+			  (end == c->end || !is_name_char(*end));
+	if (is) {
+		c->p = end;
+		pim_node_plan(n)->fused = first;
+	} else {
+		pim_cursor_error(c, "expected %s, the group of the node in front", label);
 	}
-	return pim_cursor_expected(c, "the name of a node in front of this one");
+	pim_arena_free(scratch);
+	return is;
 }
 
 static bool parse_start(pim_cursor *c, pim_node *n)
