@@ -108,6 +108,8 @@ static bool emit_picture(session *s, const pim_module *m, const char *format, FI
 	if (!s->o->around)
 		return pim_picture_write(g, s->o->picture, s->target, format, out);
 	const pim_node *n = find_value(g, s->o->around, s->arena);
+	if (n && s->o->picture == PIM_PICTURE_overlap)
+		return pim_picture_write_fronts(n, s->target, format, out);
 	return n && pim_picture_write_around(n, s->o->depth, format, out);
 }
 

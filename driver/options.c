@@ -300,8 +300,9 @@ static bool check_together(const options *o)
 	bool draws = o->emit == EMIT_dot || o->emit == EMIT_svg;
 	if ((o->value[OPT_picture] || o->around) && !draws)
 		good = complain("--picture and --around need", "--emit=svg", " or dot");
-	if (o->around && o->picture != PIM_PICTURE_program)
-		good = complain("--around shows a part of the picture", "program", "");
+	if (o->around && o->picture != PIM_PICTURE_program && o->picture != PIM_PICTURE_overlap)
+		good = complain("--around shows a part of the pictures program and overlap, not of",
+			o->value[OPT_picture], "");
 	bool splits = o->value[OPT_split_input_file] || o->value[OPT_verify_diagnostics];
 	if (splits && o->value[OPT_eval])
 		good = complain("parts of a file cannot be evaluated: leave out", "--eval", "");

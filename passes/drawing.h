@@ -60,5 +60,7 @@ pim_drawing *pim_picture_around(const pim_node *middle, int depth);
 pim_drawing *pim_picture_of_schedule(pim_graph *g, const struct pim_target *t);
 pim_drawing *pim_picture_of_placement(pim_graph *g, const struct pim_target *t);
 pim_drawing *pim_picture_of_overlap(pim_graph *g, const struct pim_target *t);
+/* One op and the one it waits for: tiles complete and ready by time. */
+pim_drawing *pim_picture_of_fronts(const pim_node *n, const struct pim_target *t);
 
 #endif

@@ -25,6 +25,11 @@ bool pim_picture_write_around(const pim_node *middle, int depth, const char *for
 	return write_and_free(pim_picture_around(middle, depth), format, out);
 }
 
+bool pim_picture_write_fronts(const pim_node *n, const pim_target *t, const char *format, FILE *out)
+{
+	return write_and_free(pim_picture_of_fronts(n, t), format, out);
+}
+
 int pim_picture_find(const char *name)
 {
 	int n = sizeof names / sizeof *names;

@@ -321,6 +321,8 @@ typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTUR
 bool pim_picture_write(pim_graph *g, pim_picture what, const pim_target *t, const char *format, FILE *out);
 /* The program within `depth` steps of a node. */
 bool pim_picture_write_around(const pim_node *middle, int depth, const char *format, FILE *out);
+/* The overlap of n with the op it waits for: tiles complete and ready by time. */
+bool pim_picture_write_fronts(const pim_node *n, const pim_target *t, const char *format, FILE *out);
 /* -1 when no picture is called so. */
 int pim_picture_find(const char *name);
 
