@@ -15,7 +15,7 @@
 
 #include "passes/pass.h"
 
-enum { MAX_CANDIDATES = 64 };
+enum { MAX_CANDIDATES = 160 };
 
 typedef struct candidates {
 	const pim_node *node;
@@ -317,7 +317,8 @@ static void fill_candidates(candidates *c, const pim_states *like, const int32_t
 	add_single_cuts(c);
 	add_like(c, like);
 	add_double_cuts(c, (int64_t)sqrt((double)c->room));
-	add_double_cuts(c, c->room / 2);
+	for (int64_t first = c->room / 2; first > 1; first /= 2)
+		add_double_cuts(c, first);
 	add_sums(c);
 }
 

@@ -161,7 +161,7 @@ typedef struct pim_state {
 	pim_sharing *sharing;
 } pim_state;
 
-#define PIM_MAX_STATES 12
+#define PIM_MAX_STATES 28
 typedef struct pim_states {
 	const pim_type *type;
 	int n;
