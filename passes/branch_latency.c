@@ -17,7 +17,7 @@
 #include "passes/degrees.h"
 #include "passes/layout_search.h"
 
-enum { COMBINATIONS = 20000, MOST_SLICES = 512, MOST_LAYERS = 6 };
+enum { COMBINATIONS = 20000, MOST_SLICES = 256, MOST_LAYERS = 4 };
 
 typedef struct taking {
 	pim_graph *graph;
