@@ -90,26 +90,48 @@ static inline float tanh_float(float x)
 	return s < 0.4F ? low : with_sign_of(x, high);
 }
 
-PIM_WIDE void pim_exp_floats(const float *x, float shift, int64_t n, float *y)
+/* Each is compiled for several processors. The function that chooses among them is visible to all
+ * who link the library unless it is static, so what others call stands apart. */
+PIM_WIDE static void exp_all(const float *x, float shift, int64_t n, float *y)
 {
 	for (int64_t i = 0; i < n; i++)
 		y[i] = exp_float(x[i] - shift);
 }
 
-PIM_WIDE void pim_erf_floats(const float *x, int64_t n, float *y)
+PIM_WIDE static void erf_all(const float *x, int64_t n, float *y)
 {
 	for (int64_t i = 0; i < n; i++)
 		y[i] = erf_float(x[i]);
 }
 
-PIM_WIDE void pim_tanh_floats(const float *x, int64_t n, float *y)
+PIM_WIDE static void tanh_all(const float *x, int64_t n, float *y)
 {
 	for (int64_t i = 0; i < n; i++)
 		y[i] = tanh_float(x[i]);
 }
 
-PIM_WIDE void pim_sigmoid_floats(const float *x, int64_t n, float *y)
+PIM_WIDE static void sigmoid_all(const float *x, int64_t n, float *y)
 {
 	for (int64_t i = 0; i < n; i++)
 		y[i] = 1 / (1 + exp_float(-x[i]));
+}
+
+void pim_exp_floats(const float *x, float shift, int64_t n, float *y)
+{
+	exp_all(x, shift, n, y);
+}
+
+void pim_erf_floats(const float *x, int64_t n, float *y)
+{
+	erf_all(x, n, y);
+}
+
+void pim_tanh_floats(const float *x, int64_t n, float *y)
+{
+	tanh_all(x, n, y);
+}
+
+void pim_sigmoid_floats(const float *x, int64_t n, float *y)
+{
+	sigmoid_all(x, n, y);
 }
