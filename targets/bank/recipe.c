@@ -418,26 +418,6 @@ static void write_one(pim_micro *m, pim_routine routine)
 	scatter(m, call(m, routine, m->format[x], x, 0));
 }
 
-static void write_neg(pim_micro *m)
-{
-	write_one(m, PIM_ROUTINE_neg);
-}
-
-static void write_abs(pim_micro *m)
-{
-	write_one(m, PIM_ROUTINE_abs);
-}
-
-static void write_sqrt(pim_micro *m)
-{
-	write_one(m, PIM_ROUTINE_sqrt);
-}
-
-static void write_bitwise_not(pim_micro *m)
-{
-	write_one(m, PIM_ROUTINE_not);
-}
-
 static void write_not(pim_micro *m)
 {
 	int x = gather(m, 0);
@@ -627,6 +607,11 @@ static void write_comparison(pim_micro *m, comparison c)
 	scatter(m, holds);
 }
 
+#define ONE(name, routine)                                                                         \
+	static void write_##name(pim_micro *m)                                                         \
+	{                                                                                              \
+		write_one(m, PIM_ROUTINE_##routine);                                                       \
+	}
 #define TWO(name, routine)                                                                         \
 	static void write_##name(pim_micro *m)                                                         \
 	{                                                                                              \
