@@ -199,10 +199,10 @@ static bool find_dependents(const candidate *c, bool *depends)
  * front, each in its order. */
 static void gather(growth *w, const candidate *c)
 {
-	pim_node *first = c->node[0], *end = c->node[c->n - 1]->next, *next;
+	pim_node *first = c->node[0], *last = c->node[c->n - 1], *end = last->next, *next;
 	int position = w->position[first->id];
 	pim_node *before = first->prev;
-	for (pim_node *n = first; n != end; n = next) {
+	for (pim_node *n = first; n != last; n = next) {
 		next = n->next;
 		if (is_in(c, n))
 			continue;
