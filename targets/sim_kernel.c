@@ -53,13 +53,38 @@ static void add_f32(uint8_t *to, const uint8_t *by, int64_t n)
 	}
 }
 
+/* Integers wrap, as sums of a whole kernel do: tiles of a sum give what the whole gives. */
+static void add_integers(pim_dtype t, void *to, const void *by, int64_t n)
+{
+	size_t bytes = pim_dtype_bytes(t);
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t a = 0, b = 0; /* little-endian, as everywhere here */
+		memcpy(&a, (uint8_t *)to + (size_t)i * bytes, bytes);
+		memcpy(&b, (const uint8_t *)by + (size_t)i * bytes, bytes);
+		a += b;
+		memcpy((uint8_t *)to + (size_t)i * bytes, &a, bytes);
+	}
+}
+
 static void add_elements(pim_dtype t, void *to, const void *by, int64_t n)
 {
-	if (t == PIM_DTYPE_i64 || t == PIM_DTYPE_u64)
+	switch (t) {
+	case PIM_DTYPE_i64:
+	case PIM_DTYPE_u64:
 		add_i64(to, by, n);
-	else
+		break;
+	case PIM_DTYPE_i8:
+	case PIM_DTYPE_u8:
+	case PIM_DTYPE_i16:
+	case PIM_DTYPE_u16:
+	case PIM_DTYPE_i32:
+	case PIM_DTYPE_u32:
+		add_integers(t, to, by, n);
+		break;
+	default:
 		for (int64_t i = 0; i < n; i++)
 			pim_element_set(t, to, i, pim_element_get(t, to, i) + pim_element_get(t, by, i));
+	}
 }
 
 static void accumulate(pim_sim *s, const pim_type *t, uint8_t *to, const void *by)
