@@ -128,8 +128,11 @@ def ablate(args, name, model, machine, cycles, folder):
     cells, text = [name, machine, f"{cycles:,}"], passes_of(args, PIPELINES[-1])
     for what, instead in ABLATIONS.values():
         passes = take_away(text, what, instead)
-        r = measure_pipeline(args, model, machine, f"--pass-pipeline={passes}", folder)
-        cells.append(f"{r['cycles'] / cycles:.2f}")
+        try:
+            r = measure_pipeline(args, model, machine, f"--pass-pipeline={passes}", folder)
+            cells.append(f"{r['cycles'] / cycles:.2f}")
+        except RuntimeError:  # it does not fit the machine
+            cells.append("-")
     return cells
 
 

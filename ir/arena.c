@@ -101,7 +101,7 @@ void *pim_arena_raw(pim_arena *a, size_t bytes)
 	if (bytes > SIZE_MAX - ALIGNMENT)
 		give_up(bytes);
 	bytes = (bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
-	if (bytes > (size_t)(a->end - a->at))
+	if (!a->at || bytes > (size_t)(a->end - a->at))
 		return alloc_slowly(a, bytes);
 	char *p = a->at;
 	a->at += bytes;
