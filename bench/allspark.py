@@ -31,7 +31,7 @@ ABLATIONS = {
     "placement": ("place", "place{method=structured}"),
 }
 FAMILIES = {"vit": "vit", "deit": "vit", "swin": "swin", "twins": "twins", "pcpvt": "twins", "cswin": "cswin",
-            "bert": "bert", "gpt2": "gpt2", "resnet": "resnet"}
+            "bert": "bert", "gpt": "gpt2", "resnet": "resnet"}
 NETWORKS = ("vit_base", "deit_tiny", "deit_small", "swin_tiny", "swin_small", "swin_base", "swin_large",
             "twins_svt_small", "twins_svt_base", "twins_svt_large", "pcpvt_small", "cswin_tiny", "cswin_small",
             "cswin_base", "cswin_large", "bert_base", "gpt2", "resnet50")
@@ -47,7 +47,8 @@ def run(*command):
 
 
 def make_network(python, name, folder):
-    script = ROOT / "examples" / "models" / f"{FAMILIES[name.split('_')[0]]}.py"
+    family = re.match("[a-z]+", name).group()
+    script = ROOT / "examples" / "models" / f"{FAMILIES[family]}.py"
     run(python, script, f"--variant={name}", "--out", folder)
     return folder / f"{name}.onnx"
 
