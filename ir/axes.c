@@ -115,6 +115,15 @@ static void cover_digits(const pim_index *i, int64_t lo, int64_t hi, pim_box *ax
 	}
 }
 
+bool pim_axes_indexes_result(const pim_axes *x, int axis)
+{
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
+			if (x->map[x->n_inputs][d].term[t].axis == axis)
+				return true;
+	return false;
+}
+
 void pim_axes_cover(const pim_axes *x, const pim_box *result, pim_box *axes)
 {
 	bool empty = pim_box_empty(result);

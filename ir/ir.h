@@ -312,6 +312,8 @@ bool pim_box_empty(const pim_box *b);
 int64_t pim_box_elements(const pim_box *b);
 bool pim_box_meet(const pim_box *a, const pim_box *b, pim_box *out); /* false when they do not meet */
 pim_box pim_box_of(const pim_type *t);                               /* the whole tensor */
+/* Does the axis stand in an index of the result? */
+bool pim_axes_indexes_result(const pim_axes *x, int axis);
 /* Axis ranges that make a result box (the smallest axis box that covers it); summed, coupled and
  * kernel axes get their full range. */
 void pim_axes_cover(const pim_axes *x, const pim_box *result, pim_box *axes);

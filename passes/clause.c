@@ -9,20 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *pim_clause_grow(void *old, int n, int *room, size_t size)
-{
-	if (n < *room)
-		return old;
-	*room = *room ? 2 * *room : 16;
-	void *new = realloc(old, (size_t)*room * size);
-	if (!new)
-		abort();
-	return new;
-}
-
 void pim_clause_list_add(pim_clause_list *l, int32_t v)
 {
-	l->at = pim_clause_grow(l->at, l->n, &l->room, sizeof *l->at);
+	l->at = pim_array_grow(l->at, l->n, &l->room, sizeof *l->at);
 	l->at[l->n++] = v;
 }
 
@@ -71,7 +60,7 @@ static void begin_bound(pim_clause_bound *b, int32_t from, int32_t to)
 int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi)
 {
 	if (s->n_bounds + 2 > s->room_bounds) {
-		s->bound = pim_clause_grow(s->bound, s->room_bounds, &s->room_bounds, sizeof *s->bound);
+		s->bound = pim_array_grow(s->bound, s->room_bounds, &s->room_bounds, sizeof *s->bound);
 		size_t vars = (size_t)s->room_bounds / 2;
 		s->phase = realloc(s->phase, vars * sizeof *s->phase);
 		s->is_switch = realloc(s->is_switch, vars * sizeof *s->is_switch);
@@ -92,7 +81,7 @@ int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi)
 static void add_half_edge(
 	pim_clause_solver *s, int from, int to, int32_t delay, pim_clause_literal condition)
 {
-	s->edge = pim_clause_grow(s->edge, s->n_edges, &s->room_edges, sizeof *s->edge);
+	s->edge = pim_array_grow(s->edge, s->n_edges, &s->room_edges, sizeof *s->edge);
 	s->edge[s->n_edges] = (pim_clause_edge_row){from, to, delay, condition};
 	pim_clause_list_add(&s->bound[from].edges, s->n_edges);
 	if (condition.bound >= 0)
@@ -124,7 +113,7 @@ static void queue_worker(pim_clause_solver *s, int32_t w)
 int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self, bool slow)
 {
 	int room = s->room_workers;
-	s->worker = pim_clause_grow(s->worker, s->n_workers, &s->room_workers, sizeof *s->worker);
+	s->worker = pim_array_grow(s->worker, s->n_workers, &s->room_workers, sizeof *s->worker);
 	for (int k = 0; k < 2 && room != s->room_workers; k++) {
 		size_t bytes = (size_t)s->room_workers * sizeof *s->queue[k].of;
 		s->queue[k].of = realloc(s->queue[k].of, bytes);
@@ -145,7 +134,7 @@ void pim_clause_wake(pim_clause_solver *s, int propagator, int bound)
 
 static void note_contradiction(pim_clause_solver *s, pim_clause_literal l)
 {
-	s->contradiction = pim_clause_grow(
+	s->contradiction = pim_array_grow(
 		s->contradiction, s->n_contradiction, &s->room_contradiction, sizeof *s->contradiction);
 	s->contradiction[s->n_contradiction++] = l;
 }
@@ -183,7 +172,7 @@ bool pim_clause_set(pim_clause_solver *s, int bound, int32_t at, pim_clause_reas
 		note_contradiction(s, (pim_clause_literal){bound ^ 1, 1 - at});
 		return false;
 	}
-	s->step = pim_clause_grow(s->step, s->n_steps, &s->room_steps, sizeof *s->step);
+	s->step = pim_array_grow(s->step, s->n_steps, &s->room_steps, sizeof *s->step);
 	s->step[s->n_steps] = (pim_clause_step){bound, at, b->value, b->last, s->level, why};
 	b->value = at;
 	b->last = s->n_steps++;
@@ -250,7 +239,7 @@ void pim_clause_backtrack(pim_clause_solver *s, int level)
 
 void pim_clause_because(pim_clause_solver *s, int bound, int32_t at)
 {
-	s->written = pim_clause_grow(s->written, s->n_written, &s->room_written, sizeof *s->written);
+	s->written = pim_array_grow(s->written, s->n_written, &s->room_written, sizeof *s->written);
 	s->written[s->n_written++] = (pim_clause_literal){bound, at};
 }
 
@@ -333,7 +322,7 @@ static void watch_literal(
 {
 	pim_clause_bound *b = &s->bound[l.bound ^ 1];
 	pim_clause_bucket *k = &b->bucket[find_bucket(b, 1 - l.at)];
-	k->watch = pim_clause_grow(k->watch, k->n, &k->room, sizeof *k->watch);
+	k->watch = pim_array_grow(k->watch, k->n, &k->room, sizeof *k->watch);
 	k->watch[k->n++] = (pim_clause_watch){clause, 1 - l.at, blocker};
 }
 
@@ -341,14 +330,14 @@ int pim_clause_store(
 	pim_clause_solver *s, int n, const pim_clause_literal *l, bool learned, int lbd)
 {
 	int room = s->room_clauses;
-	s->clause = pim_clause_grow(s->clause, s->n_clauses, &room, sizeof *s->clause);
+	s->clause = pim_array_grow(s->clause, s->n_clauses, &room, sizeof *s->clause);
 	s->clause_from =
-		pim_clause_grow(s->clause_from, s->n_clauses, &s->room_clauses, sizeof *s->clause_from);
+		pim_array_grow(s->clause_from, s->n_clauses, &s->room_clauses, sizeof *s->clause_from);
 	s->clause[s->n_clauses] =
 		(pim_clause_head){.n = n, .lbd = lbd, .learned = learned, .activity = s->clause_bump};
 	s->clause_from[s->n_clauses] = s->n_store;
 	for (int i = 0; i < n; i++) {
-		s->store = pim_clause_grow(s->store, s->n_store, &s->room_store, sizeof *s->store);
+		s->store = pim_array_grow(s->store, s->n_store, &s->room_store, sizeof *s->store);
 		s->store[s->n_store++] = l[i];
 	}
 	watch_literal(s, l[0], s->n_clauses, l[1]);

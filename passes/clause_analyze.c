@@ -115,7 +115,7 @@ static bool is_implied(pim_clause_solver *s, int i, int depth)
 static void learn_literal(pim_clause_solver *s, pim_clause_literal l)
 {
 	s->learned =
-		pim_clause_grow(s->learned, s->n_learned_literals, &s->room_learned, sizeof *s->learned);
+		pim_array_grow(s->learned, s->n_learned_literals, &s->room_learned, sizeof *s->learned);
 	s->learned[s->n_learned_literals++] = l;
 }
 
@@ -191,7 +191,7 @@ bool pim_clause_analyze(pim_clause_solver *s)
 	pim_clause_backtrack(s, t.level);
 	int old = s->room_need;
 	while (s->room_need < s->n_steps)
-		s->need = pim_clause_grow(s->need, s->room_need, &s->room_need, sizeof *s->need);
+		s->need = pim_array_grow(s->need, s->room_need, &s->room_need, sizeof *s->need);
 	for (int i = old; i < s->room_need; i++)
 		s->need[i] = PIM_CLAUSE_NO_NEED;
 	s->touched.n = 0;

@@ -100,8 +100,8 @@ static int32_t find_atom(pim_clause_solver *s, int32_t var, int32_t at, bool mak
 	if (!make)
 		return -1;
 	int room = s->room_atoms;
-	s->atom = pim_clause_grow(s->atom, s->n_atoms, &room, sizeof *s->atom);
-	s->heap = pim_clause_grow(s->heap, s->n_atoms, &s->room_atoms, sizeof *s->heap);
+	s->atom = pim_array_grow(s->atom, s->n_atoms, &room, sizeof *s->atom);
+	s->heap = pim_array_grow(s->heap, s->n_atoms, &s->room_atoms, sizeof *s->heap);
 	s->atom[s->n_atoms] = (pim_clause_atom){var, at, -1, s->bucket[b], 0};
 	s->bucket[b] = s->n_atoms++;
 	push_atom(s, s->n_atoms - 1);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "passes/array.h"
 #include "passes/clause.h"
 
 /* Why a bound was raised. DECISION: no reason. CLAUSE: a is the clause. EDGE: a is the edge.
@@ -131,8 +132,6 @@ static inline bool pim_clause_fails(const pim_clause_solver *s, pim_clause_liter
 	return s->bound[l.bound ^ 1].value >= 1 - l.at;
 }
 
-/* Room for one more element; doubles. */
-void *pim_clause_grow(void *old, int n, int *room, size_t size);
 void pim_clause_list_add(pim_clause_list *l, int32_t v);
 
 bool pim_clause_propagate_all(pim_clause_solver *s);

@@ -377,7 +377,7 @@ static double count_nests(const problem *p)
 {
 	double nests = 1;
 	for (int c = 0; c < p->n_cuts; c++)
-		nests *= fmin((double)p->cut[c].most, 2 * sqrt((double)p->cut[c].extent));
+		nests *= pim_nest_counts(p->cut[c].most, p->cut[c].extent);
 	return nests;
 }
 

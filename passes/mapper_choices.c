@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "passes/array.h"
 #include "passes/mapper.h"
 
 enum { MOST_CUTS = 12, MOST_LISTED = 2048, MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64 };
@@ -249,12 +250,7 @@ static void note(work *w, const pim_nest_result *r)
 			*other = now;
 		return;
 	}
-	if (w->n == w->room) {
-		w->room = 2 * w->room + 64;
-		w->looked = realloc(w->looked, sizeof *w->looked * (size_t)w->room);
-		if (!w->looked)
-			PIM_BUG("no memory for %d mappings", w->room);
-	}
+	w->looked = pim_array_grow(w->looked, w->n, &w->room, sizeof *w->looked);
 	now.choice.cut = w->cut_number;
 	w->looked[w->n++] = now;
 }
@@ -320,15 +316,6 @@ static void try_counts(
 	}
 }
 
-static bool indexes_result(const pim_axes *x, int axis)
-{
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
-			if (x->map[x->n_inputs][d].term[t].axis == axis)
-				return true;
-	return false;
-}
-
 static void look_at_cut(work *w, int number)
 {
 	int all[PIM_MAX_AXES], n = 0, axis[MOST_LOOPS] = {0};
@@ -342,7 +329,7 @@ static void look_at_cut(work *w, int number)
 		if (is_summed(w, a) && (w->sum < 0 || w->extent[a] > w->extent[w->sum]))
 			w->sum = a;
 	for (int a = 0; a < w->g->axes->n_axes && n < MOST_LOOPS; a++)
-		if (indexes_result(w->g->axes, a) && !is_summed(w, a) &&
+		if (pim_axes_indexes_result(w->g->axes, a) && !is_summed(w, a) &&
 			pim_nest_trial_extent(w->trial, a, &most) > 1 && most > 1)
 			all[n++] = a;
 	try_counts(w, all, n, 0, 0, axis, count, 1);

@@ -21,7 +21,7 @@ enum { MOST_POSITIONS = 1 << 15 };
 typedef struct part {
 	uint32_t axes, dims;
 	int n;
-	int digit[2 * PIM_MAX_AXES];
+	int digit[2 * PIM_MAX_AXES];	/* outer to inner */
 	int64_t coef[2 * PIM_MAX_AXES]; /* temporal: of the position; spatial: of the place */
 	int64_t times, places;
 	int32_t *table; /* by temporal position; -1: nothing is needed */
@@ -67,12 +67,14 @@ static int find_parts(const reading *r, part *p)
 static bool number_positions(const pim_spaces *s, part *p)
 {
 	p->times = p->places = 1;
-	for (int i = s->n - 1; i >= 0; i--) {
+	for (int i = 0; i < s->n; i++)
+		p->n += s->digit[i].count > 1 && p->axes >> s->digit[i].axis & 1;
+	for (int i = s->n - 1, k = p->n; i >= 0; i--) {
 		if (s->digit[i].count == 1 || !(p->axes >> s->digit[i].axis & 1))
 			continue;
 		int64_t *all = s->digit[i].spatial ? &p->places : &p->times;
-		p->digit[p->n] = i;
-		p->coef[p->n++] = *all;
+		p->digit[--k] = i;
+		p->coef[k] = *all;
 		*all *= s->digit[i].count;
 		if (p->times * p->places > MOST_POSITIONS)
 			return false;
@@ -83,26 +85,12 @@ static bool number_positions(const pim_spaces *s, part *p)
 /* The reader's axes at a position; axes without digits there in full. False when empty. */
 static bool box_at(const pim_spaces *s, const part *p, int64_t time, int64_t place, pim_box *axes)
 {
-	int64_t end[PIM_MAX_AXES];
-	axes->n = s->n_axes;
-	for (int a = 0; a < s->n_axes; a++) {
-		axes->lo[a] = 0;
-		axes->hi[a] = end[a] = s->size[a];
-	}
-	for (int k = p->n - 1; k >= 0; k--) { /* outer to inner: pieces first */
+	int64_t value[2 * PIM_MAX_AXES];
+	for (int k = 0; k < p->n; k++) {
 		const pim_digit *d = &s->digit[p->digit[k]];
-		int64_t value = (d->spatial ? place : time) / p->coef[k] % d->count;
-		int64_t start = d->piece ? value * s->size[d->axis] / d->count : value * d->inner;
-		end[d->axis] = d->piece ? (value + 1) * s->size[d->axis] / d->count : end[d->axis];
-		axes->lo[d->axis] += start;
-		axes->hi[d->axis] = axes->lo[d->axis] + s->tile[d->axis];
+		value[k] = (d->spatial ? place : time) / p->coef[k] % d->count;
 	}
-	bool any = true;
-	for (int a = 0; a < s->n_axes; a++) {
-		axes->hi[a] = axes->hi[a] < end[a] ? axes->hi[a] : end[a];
-		any = any && axes->lo[a] < axes->hi[a];
-	}
-	return any;
+	return pim_spaces_part(s, p->n, p->digit, value, axes);
 }
 
 static const pim_axes *axes_of_reader(const pim_mapper_group *g, const pim_node *reader)

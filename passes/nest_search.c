@@ -334,11 +334,16 @@ static void try_counts(problem *p, tiling *t, int axis, tiling *best)
 	t->count[axis] = 1;
 }
 
+double pim_nest_counts(int64_t most, int64_t extent)
+{
+	return fmin((double)most, 2 * sqrt((double)extent));
+}
+
 static double count_nests(const problem *p)
 {
 	double nests = 1;
 	for (int a = 0; a < p->axes->n_axes; a++)
-		nests *= fmin((double)p->most[a], 2 * sqrt((double)p->extent[a]));
+		nests *= pim_nest_counts(p->most[a], p->extent[a]);
 	return nests;
 }
 

@@ -140,6 +140,30 @@ bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *a
 	return any;
 }
 
+bool pim_spaces_part(
+	const pim_spaces *s, int n, const int *digit, const int64_t *value, pim_box *axes)
+{
+	int64_t end[PIM_MAX_AXES];
+	axes->n = s->n_axes;
+	for (int a = 0; a < s->n_axes; a++) {
+		axes->lo[a] = 0;
+		axes->hi[a] = end[a] = s->size[a];
+	}
+	for (int k = 0; k < n; k++) {
+		const pim_digit *d = &s->digit[digit[k]];
+		int64_t start = d->piece ? piece_start(s, d->axis, value[k]) : value[k] * d->inner;
+		end[d->axis] = d->piece ? piece_start(s, d->axis, value[k] + 1) : end[d->axis];
+		axes->lo[d->axis] += start;
+		axes->hi[d->axis] = axes->lo[d->axis] + s->tile[d->axis];
+	}
+	bool any = true;
+	for (int a = 0; a < s->n_axes; a++) {
+		axes->hi[a] = axes->hi[a] < end[a] ? axes->hi[a] : end[a];
+		any = any && axes->lo[a] < axes->hi[a];
+	}
+	return any;
+}
+
 static int64_t larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b;

@@ -36,28 +36,14 @@ static int64_t number_positions(const pim_pair *e, int dim, int64_t *coef)
 /* The axis box at one position: axes without digits there in full. */
 static bool box_at(const pim_spaces *s, const int64_t *coef, int64_t position, pim_box *axes)
 {
-	int64_t end[PIM_MAX_AXES];
-	axes->n = s->n_axes;
-	for (int a = 0; a < s->n_axes; a++) {
-		axes->lo[a] = 0;
-		axes->hi[a] = end[a] = s->size[a];
-	}
-	for (int i = 0; i < s->n; i++) {
-		const pim_digit *d = &s->digit[i];
-		if (!coef[i])
-			continue;
-		int64_t value = position / coef[i] % d->count;
-		int64_t start = d->piece ? value * s->size[d->axis] / d->count : value * d->inner;
-		end[d->axis] = d->piece ? (value + 1) * s->size[d->axis] / d->count : end[d->axis];
-		axes->lo[d->axis] += start;
-		axes->hi[d->axis] = axes->lo[d->axis] + s->tile[d->axis];
-	}
-	bool any = true;
-	for (int a = 0; a < s->n_axes; a++) {
-		axes->hi[a] = axes->hi[a] < end[a] ? axes->hi[a] : end[a];
-		any = any && axes->lo[a] < axes->hi[a];
-	}
-	return any;
+	int n = 0, digit[PIM_MAX_DIGITS];
+	int64_t value[PIM_MAX_DIGITS];
+	for (int i = 0; i < s->n; i++)
+		if (coef[i]) {
+			digit[n] = i;
+			value[n++] = position / coef[i] % s->digit[i].count;
+		}
+	return pim_spaces_part(s, n, digit, value, axes);
 }
 
 static void fill_table(

@@ -263,6 +263,8 @@ int pim_branch_forks(pim_graph *g, int *path, int **forks, pim_arena *a);
 /* ---- nests (nest_search.c) ---- */
 
 typedef enum pim_nest_method { PIM_NEST_greedy, PIM_NEST_exhaustive } pim_nest_method;
+/* How many different numbers of equal tiles an axis may be cut into, at most `most`; no fewer than there are. */
+double pim_nest_counts(int64_t most, int64_t extent);
 /* The temporal loops and tiles of one slice of n, which has a layout, and the cycles they take; the
  * spatial loops of its layout in front. Memory of the nest is from `a`. Adds the nests looked at to *evaluated.
  * exhaustive falls back to greedy for ops with more than a million nests. */

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scheduling_problem - the problem, its longest paths, and the check of a schedule. */
+#include "passes/array.h"
 #include "passes/scheduling_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void *more_room(void *old, int n, int *room, size_t size)
-{
-	if (n < *room)
-		return old;
-	*room = *room ? 2 * *room : 16;
-	void *new = realloc(old, (size_t)*room * size);
-	if (!new)
-		abort();
-	return new;
-}
 
 pim_scheduling *pim_scheduling_new(void)
 {
@@ -45,14 +35,15 @@ void pim_scheduling_free(pim_scheduling *p)
 
 int pim_scheduling_add_resource(pim_scheduling *p, int64_t capacity)
 {
-	p->capacity = more_room(p->capacity, p->n_resources, &p->room_resources, sizeof *p->capacity);
+	p->capacity =
+		pim_array_grow(p->capacity, p->n_resources, &p->room_resources, sizeof *p->capacity);
 	p->capacity[p->n_resources] = capacity;
 	return p->n_resources++;
 }
 
 int pim_scheduling_add_task(pim_scheduling *p, int64_t release)
 {
-	p->task = more_room(p->task, p->n_tasks, &p->room_tasks, sizeof *p->task);
+	p->task = pim_array_grow(p->task, p->n_tasks, &p->room_tasks, sizeof *p->task);
 	p->task[p->n_tasks] = (pim_scheduling_task){.release = release < 0 ? 0 : release};
 	return p->n_tasks++;
 }
@@ -73,7 +64,7 @@ int pim_scheduling_add_mode(
 	pim_scheduling_task *t = &p->task[task];
 	if (!fits_capacity(p, n_demands, demand))
 		return t->n_given++;
-	t->mode = more_room(t->mode, t->n_modes, &t->room_modes, sizeof *t->mode);
+	t->mode = pim_array_grow(t->mode, t->n_modes, &t->room_modes, sizeof *t->mode);
 	int at = t->n_modes++;
 	for (; at > 0 && t->mode[at - 1].duration > duration; at--)
 		t->mode[at] = t->mode[at - 1];
@@ -88,7 +79,7 @@ int pim_scheduling_add_mode(
 
 static void add_arc(pim_scheduling *p, int from, int to, int64_t lag, bool from_end)
 {
-	p->arc = more_room(p->arc, p->n_arcs, &p->room_arcs, sizeof *p->arc);
+	p->arc = pim_array_grow(p->arc, p->n_arcs, &p->room_arcs, sizeof *p->arc);
 	p->arc[p->n_arcs++] = (pim_scheduling_arc){from, to, lag, from_end};
 }
 

@@ -8,6 +8,7 @@
  * bound rises when that is refuted. Both learn into the same clauses, and lean to the best known
  * schedule. Source: Schutt, Feydy, Stuckey, Wallace 2011 (the model); Vilim, Laborie, Shaw 2015
  * (learning and lower bounds in turn). */
+#include "passes/array.h"
 #include "passes/scheduling_propagate.h"
 
 #include <stdlib.h>
@@ -123,22 +124,11 @@ static bool never_together(const pim_scheduling *p, int i, int k)
 	return false;
 }
 
-static void *grow(void *old, int n, int *room, size_t size)
-{
-	if (n < *room)
-		return old;
-	*room = *room ? 2 * *room : 64;
-	void *new = realloc(old, (size_t)*room * size);
-	if (!new)
-		abort();
-	return new;
-}
-
 static void add_switch(pim_scheduling_search *s, int i, int k)
 {
 	const pim_scheduling *p = s->run->p;
 	int var = pim_clause_var(s->solver, 0, 1);
-	s->pair = grow(s->pair, s->n_pairs, &s->room_pairs, sizeof *s->pair);
+	s->pair = pim_array_grow(s->pair, s->n_pairs, &s->room_pairs, sizeof *s->pair);
 	s->pair[s->n_pairs++] = (switch_pair){var, i, k};
 	pim_clause_edge(s->solver, s->start[i], s->start[k], (int32_t)p->task[i].mode[0].duration,
 		(pim_clause_literal){2 * var, 1});

@@ -15,15 +15,6 @@ static int64_t multiply(int64_t a, int64_t b)
 	return pim_mul(a, b, &r) ? r : INT64_MAX / 4;
 }
 
-static bool indexes_result(const pim_axes *x, int axis)
-{
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		for (int t = 0; t < x->map[x->n_inputs][d].n; t++)
-			if (x->map[x->n_inputs][d].term[t].axis == axis)
-				return true;
-	return false;
-}
-
 static bool couples_result(const pim_node *op)
 {
 	return op->op == PIM_OP_softmax || op->op == PIM_OP_log_softmax || op->op == PIM_OP_layer_norm;
@@ -34,7 +25,7 @@ static void spread(pim_micro *m, int64_t columns)
 	m->results = m->points = m->groups = 1;
 	for (int a = 0; a < m->axes->n_axes; a++) {
 		bool coupled = m->axes->axis[a].kind == PIM_AXIS_coupled && couples_result(m->op);
-		m->inner[a] = coupled || !indexes_result(m->axes, a);
+		m->inner[a] = coupled || !pim_axes_indexes_result(m->axes, a);
 		int64_t *n = m->inner[a] ? &m->points : &m->results;
 		*n = multiply(*n, m->extent[a]);
 	}
