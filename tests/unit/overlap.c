@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* overlap - ready steps in closed form against the exhaustive analysis, on random pairs of nests.
  */
-#include "passes/overlap.h"
-
 #include "tests/unit/check.h"
-
-/* A convolution's axes; the consumer's c is the producer's k, its rows and columns p and q by
- * window. */
-enum { K, C, P, Q, R, S, AXES };
-static const bool result[AXES] = {[K] = true, [P] = true, [Q] = true};
-
-static unsigned long long state = 7;
-static int64_t pick(int64_t n)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (int64_t)((state >> 33) % (unsigned long long)n);
-}
+#include "tests/unit/random_spaces.h"
 
 /* Window: the producer's rows that the consumer's rows lo..hi read, clipped to `size`. */
 static void read_rows(const pim_box *box, int out, int kernel, int64_t stride, int64_t pad,
@@ -37,45 +24,6 @@ static pim_box demand(const pim_spaces *producer, const pim_box *box, int64_t st
 	return need;
 }
 
-/* A nest with spatial and temporal loops in any order, one or two of each axis, tails included. */
-static pim_spaces *random_spaces(const int64_t *size, pim_arena *a)
-{
-	pim_loop loop[2 * AXES];
-	int64_t tile[AXES];
-	int n = 0;
-	for (int axis = 0; axis < AXES; axis++) {
-		int64_t rest = size[axis];
-		for (int times = (int)pick(3); times > 0 && rest > 1; times--) {
-			int64_t count = 2 + pick(rest < 4 ? rest - 1 : 3);
-			loop[n++] = (pim_loop){.axis = axis, .count = (int32_t)count, .spatial = pick(3) == 0};
-			rest = (rest + count - 1) / count;
-		}
-		tile[axis] = rest;
-	}
-	for (int i = n - 1; i > 0; i--) {
-		int j = (int)pick(i + 1);
-		pim_loop swap = loop[i];
-		loop[i] = loop[j];
-		loop[j] = swap;
-	}
-	return pim_spaces_new(AXES, size, tile, result, n, loop, a);
-}
-
-/* Places and steps together cover every index of the iteration space. */
-static bool covers(const pim_spaces *s)
-{
-	int64_t points = 0, all = 1;
-	for (int axis = 0; axis < AXES; axis++)
-		all *= s->size[axis];
-	for (int64_t place = 0; place < s->places; place++)
-		for (int64_t step = 0; step < s->steps; step++) {
-			pim_box box;
-			if (pim_spaces_box(s, place, step, &box))
-				points += pim_box_elements(&box);
-		}
-	return points == all;
-}
-
 static void compare_random_pairs(void)
 {
 	int64_t spaces = 0, pairs = 0, corner_differs = 0;
@@ -91,7 +39,8 @@ static void compare_random_pairs(void)
 			pim_arena_free(a);
 			continue;
 		}
-		pim_spaces *producer = random_spaces(size, a), *consumer = random_spaces(consumer_size, a);
+		pim_spaces *producer = random_spaces(size, 2, a),
+				   *consumer = random_spaces(consumer_size, 2, a);
 		if (covers(producer) && covers(consumer)) {
 			pairs++;
 			for (int trial = 0; trial < 12; trial++) {

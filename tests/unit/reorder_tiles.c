@@ -8,13 +8,7 @@
 #include <string.h>
 
 #include "tests/unit/check.h"
-
-static unsigned long long state = 11;
-static int pick(int n)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (int)((state >> 33) % (unsigned long long)n);
-}
+#include "tests/unit/random_numbers.h"
 
 static double later(double a, double b)
 {
@@ -63,9 +57,10 @@ static void compare_with_all_assignments(void)
 	int changed = 0;
 	for (int round = 0; round < 400; round++) {
 		pim_arena *a = pim_arena_new();
-		instance p = {1 + pick(round < 380 ? 5 : 6), 1 + pick(MOST_UNITS), {0}, 1 + pick(4)};
+		instance p = {1 + (int)pick(round < 380 ? 5 : 6), 1 + (int)pick(MOST_UNITS), {0},
+			1 + (double)pick(4)};
 		for (int s = 0; s < p.slices; s++)
-			p.ready[s] = pick(8);
+			p.ready[s] = (double)pick(8);
 		pim_order *o = pim_order_by_ready(p.slices, p.ready, p.units, a, a);
 		double clock[MOST_UNITS] = {0};
 		CHECK(!o || pim_order_is_permutation(o));
