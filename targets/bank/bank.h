@@ -173,7 +173,7 @@ typedef struct pim_step {
 /* What known knows. */
 enum { PIM_KNOWN_count, PIM_KNOWN_here };
 
-enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 40 };
+enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 40, PIM_MOST_CONSTANTS = 6 };
 /* Lanes: the results, and `groups` of them side by side where the points that make one result are
  * shared out: lane = group * results + result (groups 1: in waves of all columns). Round t of group
  * g works on point t * groups + g; groups are a power of two and joined by turns. */
@@ -188,6 +188,8 @@ typedef struct pim_micro {
 	bool refused;			  /* no routines for the op or its element types */
 	bool by_columns;		  /* elements move over the column path, nothing is computed */
 	int n, n_registers, rows; /* rows: of all registers */
+	int n_constants;
+	int16_t constant[PIM_MOST_CONSTANTS]; /* registers of values, one for a format */
 	int scratch;			  /* rows before those of registers */
 	pim_format format[PIM_MOST_REGISTERS];
 	int first_row[PIM_MOST_REGISTERS];
@@ -205,7 +207,7 @@ void pim_micro_gather(pim_micro *m, int to, int operand, double fill);
 void pim_micro_add(pim_micro *m, pim_step_code code, int to, int a, int64_t value);
 /* Joins groups: every lane gets the result of all. */
 void pim_micro_join(pim_micro *m, pim_routine routine, int reg);
-void pim_micro_recipe(pim_micro *m); /* recipe.c: writes the steps of m->op */
+void pim_micro_recipe(pim_micro *m); /* recipe.c */
 /* function.c: in place, f32 */
 void pim_micro_exp(pim_micro *m, int reg);
 void pim_micro_log(pim_micro *m, int reg);

@@ -9,36 +9,22 @@
  * Subnormal numbers count as zero. tanh: (1 - e) / (1 + e) with e = exp(-2|x|), then the sign. */
 #include <math.h>
 
-#include "targets/bank/bank.h"
-
-static const pim_format f32 = {32, 8, true}, bit = {1, 0, false};
-
-static void by(pim_micro *m, pim_routine routine, int reg, int other)
-{
-	pim_micro_call(m, routine, reg, reg, other, 0);
-}
-
-/* reg = reg op value; c is overwritten. */
-static void by_value(pim_micro *m, pim_routine routine, int reg, int c, double value)
-{
-	pim_micro_set(m, c, value);
-	by(m, routine, reg, c);
-}
+#include "targets/bank/recipe.h"
 
 /* y = (((v[0] x + v[1]) x + v[2]) ...) */
-static void polynomial(pim_micro *m, int y, int x, int c, int n, const double *v)
+static void polynomial(pim_micro *m, int y, int x, int n, const double *v)
 {
 	pim_micro_set(m, y, v[0]);
 	for (int i = 1; i < n; i++) {
-		by(m, PIM_ROUTINE_mul, y, x);
-		by_value(m, PIM_ROUTINE_add, y, c, v[i]);
+		pim_micro_by(m, PIM_ROUTINE_mul, y, x);
+		pim_micro_by_value(m, PIM_ROUTINE_add, y, v[i]);
 	}
 }
 
 /* x = limit < x or x < limit ? value : x, judged by `of`. */
 static void cut_off(pim_micro *m, int x, int of, int c, double limit, bool above, double value)
 {
-	int s = pim_micro_register(m, bit);
+	int s = pim_micro_register(m, pim_format_bit);
 	pim_micro_set(m, c, limit);
 	pim_micro_call(m, PIM_ROUTINE_less, s, above ? c : of, above ? of : c, 0);
 	pim_micro_set(m, c, value);
@@ -52,10 +38,10 @@ typedef struct exp_registers {
 static exp_registers take_exp(pim_micro *m)
 {
 	exp_registers e;
-	e.c = pim_micro_register(m, f32);
-	e.given = pim_micro_register(m, f32);
-	e.k = pim_micro_register(m, f32);
-	e.rest = pim_micro_register(m, f32);
+	e.c = pim_micro_register(m, pim_format_f32);
+	e.given = pim_micro_register(m, pim_format_f32);
+	e.k = pim_micro_register(m, pim_format_f32);
+	e.rest = pim_micro_register(m, pim_format_f32);
 	return e;
 }
 
@@ -64,21 +50,21 @@ static void exp_with(pim_micro *m, int x, exp_registers e)
 	static const double taylor[] = {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
 	static const double magic = 12582912, high = 0.693359375, low = -2.12194440e-4;
 	pim_micro_call(m, PIM_ROUTINE_copy, e.given, x, 0, 0);
-	by_value(m, PIM_ROUTINE_max, x, e.c, -87);
-	by_value(m, PIM_ROUTINE_min, x, e.c, 88.7);
+	pim_micro_by_value(m, PIM_ROUTINE_max, x, -87);
+	pim_micro_by_value(m, PIM_ROUTINE_min, x, 88.7);
 	pim_micro_call(m, PIM_ROUTINE_copy, e.k, x, 0, 0);
-	by_value(m, PIM_ROUTINE_mul, e.k, e.c, 1.44269504088896341);
-	by_value(m, PIM_ROUTINE_add, e.k, e.c, magic);
+	pim_micro_by_value(m, PIM_ROUTINE_mul, e.k, 1.44269504088896341);
+	pim_micro_by_value(m, PIM_ROUTINE_add, e.k, magic);
 	pim_micro_call(m, PIM_ROUTINE_copy, e.rest, e.k, 0, 0);
-	by_value(m, PIM_ROUTINE_sub, e.rest, e.c, magic);
+	pim_micro_by_value(m, PIM_ROUTINE_sub, e.rest, magic);
 	/* x -= k * high; x -= k * low */
 	pim_micro_set(m, e.c, high);
-	by(m, PIM_ROUTINE_mul, e.c, e.rest);
-	by(m, PIM_ROUTINE_sub, x, e.c);
+	pim_micro_by(m, PIM_ROUTINE_mul, e.c, e.rest);
+	pim_micro_by(m, PIM_ROUTINE_sub, x, e.c);
 	pim_micro_set(m, e.c, low);
-	by(m, PIM_ROUTINE_mul, e.c, e.rest);
-	by(m, PIM_ROUTINE_sub, x, e.c);
-	polynomial(m, e.rest, x, e.c, 7, taylor);
+	pim_micro_by(m, PIM_ROUTINE_mul, e.c, e.rest);
+	pim_micro_by(m, PIM_ROUTINE_sub, x, e.c);
+	polynomial(m, e.rest, x, 7, taylor);
 	pim_micro_call(m, PIM_ROUTINE_scale, x, e.rest, e.k, 0);
 	cut_off(m, x, e.given, e.c, -87, false, 0);
 	cut_off(m, x, e.given, e.c, 88.7, true, (double)INFINITY);
@@ -92,7 +78,7 @@ void pim_micro_exp(pim_micro *m, int x)
 /* x gets the sign of `of`: minus x where of < 0. */
 static void give_sign(pim_micro *m, int x, int of, int c)
 {
-	int s = pim_micro_register(m, bit);
+	int s = pim_micro_register(m, pim_format_bit);
 	pim_micro_set(m, c, 0);
 	pim_micro_call(m, PIM_ROUTINE_less, s, of, c, 0);
 	pim_micro_call(m, PIM_ROUTINE_neg, c, x, 0, 0);
@@ -102,7 +88,7 @@ static void give_sign(pim_micro *m, int x, int of, int c)
 /* value / (value + x), all of it in place. */
 static void fraction_of(pim_micro *m, int x, int c, double top)
 {
-	by_value(m, PIM_ROUTINE_add, x, c, 1);
+	pim_micro_by_value(m, PIM_ROUTINE_add, x, 1);
 	pim_micro_set(m, c, top);
 	pim_micro_call(m, PIM_ROUTINE_div, x, c, x, 0);
 }
@@ -118,16 +104,16 @@ void pim_micro_sigmoid(pim_micro *m, int x)
 void pim_micro_tanh(pim_micro *m, int x)
 {
 	exp_registers e = take_exp(m);
-	int given = pim_micro_register(m, f32);
+	int given = pim_micro_register(m, pim_format_f32);
 	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
 	pim_micro_call(m, PIM_ROUTINE_abs, x, x, 0, 0);
-	by_value(m, PIM_ROUTINE_mul, x, e.c, -2);
+	pim_micro_by_value(m, PIM_ROUTINE_mul, x, -2);
 	exp_with(m, x, e);
 	pim_micro_call(m, PIM_ROUTINE_copy, e.rest, x, 0, 0);
-	by_value(m, PIM_ROUTINE_add, e.rest, e.c, 1);
+	pim_micro_by_value(m, PIM_ROUTINE_add, e.rest, 1);
 	pim_micro_set(m, e.c, 1);
 	pim_micro_call(m, PIM_ROUTINE_sub, x, e.c, x, 0);
-	by(m, PIM_ROUTINE_div, x, e.rest);
+	pim_micro_by(m, PIM_ROUTINE_div, x, e.rest);
 	give_sign(m, x, given, e.c);
 }
 
@@ -136,62 +122,62 @@ void pim_micro_erf(pim_micro *m, int x)
 	static const double series[] = {
 		1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592};
 	exp_registers e = take_exp(m);
-	int given = pim_micro_register(m, f32), t = pim_micro_register(m, f32);
-	int sum = pim_micro_register(m, f32);
+	int given = pim_micro_register(m, pim_format_f32), t = pim_micro_register(m, pim_format_f32);
+	int sum = pim_micro_register(m, pim_format_f32);
 	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
 	pim_micro_call(m, PIM_ROUTINE_abs, t, x, 0, 0);
-	by_value(m, PIM_ROUTINE_mul, t, e.c, 0.3275911);
+	pim_micro_by_value(m, PIM_ROUTINE_mul, t, 0.3275911);
 	fraction_of(m, t, e.c, 1);
-	polynomial(m, sum, t, e.c, 5, series);
-	by(m, PIM_ROUTINE_mul, sum, t);
-	by(m, PIM_ROUTINE_mul, x, x);
+	polynomial(m, sum, t, 5, series);
+	pim_micro_by(m, PIM_ROUTINE_mul, sum, t);
+	pim_micro_by(m, PIM_ROUTINE_mul, x, x);
 	pim_micro_call(m, PIM_ROUTINE_neg, x, x, 0, 0);
 	exp_with(m, x, e);
-	by(m, PIM_ROUTINE_mul, sum, x);
+	pim_micro_by(m, PIM_ROUTINE_mul, sum, x);
 	pim_micro_set(m, e.c, 1);
 	pim_micro_call(m, PIM_ROUTINE_sub, x, e.c, sum, 0);
 	give_sign(m, x, given, e.c);
 }
 
 /* The series of artanh, of x / (x + 2), twice; y gets it. */
-static void log_near_one(pim_micro *m, int x, int y, int c)
+static void log_near_one(pim_micro *m, int x, int y)
 {
 	static const double series[] = {2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3, 2};
-	int square = pim_micro_register(m, f32);
+	int square = pim_micro_register(m, pim_format_f32);
 	pim_micro_call(m, PIM_ROUTINE_copy, square, x, 0, 0);
-	by_value(m, PIM_ROUTINE_add, square, c, 2);
-	by(m, PIM_ROUTINE_div, x, square);
+	pim_micro_by_value(m, PIM_ROUTINE_add, square, 2);
+	pim_micro_by(m, PIM_ROUTINE_div, x, square);
 	pim_micro_call(m, PIM_ROUTINE_mul, square, x, x, 0);
-	polynomial(m, y, square, c, 5, series);
-	by(m, PIM_ROUTINE_mul, y, x);
+	polynomial(m, y, square, 5, series);
+	pim_micro_by(m, PIM_ROUTINE_mul, y, x);
 }
 
 void pim_micro_log(pim_micro *m, int x)
 {
 	static const pim_format byte = {8, 0, false};
-	int c = pim_micro_register(m, f32), given = pim_micro_register(m, f32);
-	int k = pim_micro_register(m, f32), y = pim_micro_register(m, f32);
-	int field = pim_micro_register(m, byte), s = pim_micro_register(m, bit);
+	int c = pim_micro_register(m, pim_format_f32), given = pim_micro_register(m, pim_format_f32);
+	int k = pim_micro_register(m, pim_format_f32), y = pim_micro_register(m, pim_format_f32);
+	int field = pim_micro_register(m, byte), s = pim_micro_register(m, pim_format_bit);
 	pim_micro_call(m, PIM_ROUTINE_copy, given, x, 0, 0);
 	pim_micro_call(m, PIM_ROUTINE_exponent, field, x, 0, 0);
 	pim_micro_call(m, PIM_ROUTINE_significand, x, x, 0, 0);
 	pim_micro_call(m, PIM_ROUTINE_convert, k, field, 0, 0);
-	by_value(m, PIM_ROUTINE_sub, k, c, 127);
+	pim_micro_by_value(m, PIM_ROUTINE_sub, k, 127);
 	pim_micro_set(m, c, 1.41421356);
 	pim_micro_call(m, PIM_ROUTINE_less, s, c, x, 0);
 	pim_micro_call(m, PIM_ROUTINE_copy, y, x, 0, 0);
-	by_value(m, PIM_ROUTINE_mul, y, c, 0.5);
+	pim_micro_by_value(m, PIM_ROUTINE_mul, y, 0.5);
 	pim_micro_call(m, PIM_ROUTINE_choose, x, s, y, x);
 	pim_micro_call(m, PIM_ROUTINE_copy, y, k, 0, 0);
-	by_value(m, PIM_ROUTINE_add, y, c, 1);
+	pim_micro_by_value(m, PIM_ROUTINE_add, y, 1);
 	pim_micro_call(m, PIM_ROUTINE_choose, k, s, y, k);
-	by_value(m, PIM_ROUTINE_sub, x, c, 1);
-	log_near_one(m, x, y, c);
-	by_value(m, PIM_ROUTINE_mul, k, c, 0.69314718055994531);
+	pim_micro_by_value(m, PIM_ROUTINE_sub, x, 1);
+	log_near_one(m, x, y);
+	pim_micro_by_value(m, PIM_ROUTINE_mul, k, 0.69314718055994531);
 	pim_micro_call(m, PIM_ROUTINE_add, x, k, y, 0);
 	/* NaN stays, what is infinite or not above zero is set apart */
 	pim_micro_call(m, PIM_ROUTINE_sub, y, given, given, 0);
-	by(m, PIM_ROUTINE_add, x, y);
+	pim_micro_by(m, PIM_ROUTINE_add, x, y);
 	cut_off(m, x, given, c, 3.4028234663852886e38, true, (double)INFINITY);
 	cut_off(m, x, given, c, 1.1754943508222875e-38, false, -(double)INFINITY);
 	cut_off(m, x, given, c, 0, false, (double)NAN);

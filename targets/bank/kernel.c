@@ -117,7 +117,7 @@ void pim_micro_write(
 	m->op = op;
 	m->axes = x;
 	m->extent = extent;
-	m->n = m->n_registers = m->rows = 0;
+	m->n = m->n_registers = m->n_constants = m->rows = 0;
 	m->refused = false;
 	m->couples = couples_result(op);
 	m->scratch = pim_bank_most_scratch(t->bank.costs);
