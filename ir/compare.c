@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compare - how far two tensors are apart, and tensors of seeded random elements. */
 #include "ir/op_rules.h"
+#include "ir/random.h"
 
 #include <math.h>
 
@@ -74,20 +75,11 @@ pim_difference pim_tensor_compare(
 	return d;
 }
 
-/* Steele, Lea and Flood's SplitMix64 (OOPSLA 2014): a well-mixed number for each counter value. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 void pim_tensor_random(pim_tensor *t, uint64_t seed)
 {
 	pim_dtype type = t->type->dtype;
 	for (int64_t i = 0; i < t->type->elements; i++) {
-		uint64_t r = next_random(&seed);
+		uint64_t r = pim_random(&seed);
 		double v;
 		if (pim_dtype_is_float(type))
 			v = (double)(r >> 11) * 0x1p-52 - 1;
@@ -119,7 +111,7 @@ void pim_tensor_imagine(pim_tensor *t, const char *name)
 	double fan_in = type->rank > 1 ? (double)(type->elements / type->dims[0]) : 1;
 	double scale = sqrt(3 / fan_in);
 	for (int64_t i = 0; i < type->elements; i++) {
-		double v = (double)(next_random(&seed) >> 11) * 0x1p-53;
+		double v = (double)(pim_random(&seed) >> 11) * 0x1p-53;
 		pim_element_set(type->dtype, t->data, i, type->rank > 1 ? scale * (2 * v - 1) : 0.5 + v);
 	}
 }

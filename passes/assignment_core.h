@@ -4,6 +4,7 @@
 #define PIM_PASSES_ASSIGNMENT_CORE_H
 
 #include "ir/ir.h"
+#include "ir/random.h"
 #include "passes/assignment.h"
 
 /* Traffic of an item with another. Where distances are symmetric, both ways are in `to`. */
@@ -80,23 +81,15 @@ bool assignment_time_is_up(assignment_run *r);
 void assignment_offer(assignment_run *r, const int *unit, int64_t cost);
 void assignment_raise_bound(assignment_run *r, int64_t bound);
 
-/* ---- random numbers: splitmix64, by the seed ---- */
-static inline uint64_t assignment_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
 /* 0 .. n - 1 */
 static inline int assignment_draw(uint64_t *state, int n)
 {
-	return (int)(((assignment_random(state) >> 32) * (uint64_t)n) >> 32);
+	return (int)(((pim_random(state) >> 32) * (uint64_t)n) >> 32);
 }
 /* 0 <= x < 1 */
 static inline double assignment_fraction(uint64_t *state)
 {
-	return (double)(assignment_random(state) >> 11) * 0x1p-53;
+	return (double)(pim_random(state) >> 11) * 0x1p-53;
 }
 
 /* ---- assignment_problem.c ---- */

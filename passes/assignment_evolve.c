@@ -63,7 +63,7 @@ static void cross(evolution *v, const member *a, const member *b)
 	shuffle(v->left, left, &v->random);
 	for (int k = 0; k < left; k++) {
 		int i = v->left[k];
-		bool of_a = assignment_random(&v->random) >> 63;
+		bool of_a = pim_random(&v->random) >> 63;
 		int one = of_a ? a->at[i] : b->at[i], other = of_a ? b->at[i] : a->at[i];
 		at[i] = !v->taken[one] ? one : !v->taken[other] ? other : -1;
 		if (at[i] >= 0)

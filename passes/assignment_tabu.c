@@ -165,7 +165,7 @@ static exchange find_exchange(const assignment_tabu *t, int64_t now, uint64_t *r
 			if (!is_allowed(t, u, v, now) && t->cost + row[v] >= t->best)
 				continue;
 			equal = row[v] < best.change ? 1 : equal + 1;
-			if (equal == 1 || assignment_random(random) % equal == 0)
+			if (equal == 1 || pim_random(random) % equal == 0)
 				best = (exchange){u, v, row[v]};
 		}
 	}

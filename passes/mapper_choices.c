@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "passes/array.h"
+#include "ir/random.h"
 #include "passes/mapper.h"
 
 enum { MOST_CUTS = 12, MOST_LISTED = 2048, MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64 };
@@ -337,14 +338,6 @@ static void look_at_cut(work *w, int number)
 
 /* ---- what is kept ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 /* The best that is not taken, with so many fronts counted; -1 for none. */
 static int find_best(const work *w, double fronts)
 {
@@ -363,7 +356,7 @@ static int find_best(const work *w, double fronts)
 
 static int find_any(const work *w, uint64_t *random)
 {
-	uint64_t k = next_random(random) % (uint64_t)w->n;
+	uint64_t k = pim_random(random) % (uint64_t)w->n;
 	for (int i = 0; i < w->n; i++) {
 		int at = (int)((k + (uint64_t)i) % (uint64_t)w->n);
 		if (!w->looked[at].taken)

@@ -8,6 +8,7 @@
 
 #include "targets/bank/bank.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { WORDS = 64, LANES = 64 * WORDS, ROWS = 256 };
 
@@ -15,11 +16,10 @@ static const pim_format i8 = {8, 0, true}, u8 = {8, 0, false}, i16 = {16, 0, tru
 						i32 = {32, 0, true}, f16 = {16, 5, true}, bf16 = {16, 8, true},
 						f32 = {32, 8, true}, bit = {1, 0, false};
 
-static uint64_t state = 11;
-static uint32_t draw(void)
+/* All bits at random. */
+static uint32_t draw_word(void)
 {
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(state >> 32);
+	return (uint32_t)(pim_random(&draw_state) >> 32);
 }
 
 static uint64_t area[PIM_AREAS][ROWS * WORDS];
@@ -142,8 +142,8 @@ static void test_wide(void)
 {
 	static uint32_t a[LANES], b[LANES];
 	for (int i = 0; i < LANES; i++) {
-		a[i] = draw() >> draw() % 32;
-		b[i] = draw() % 5 ? draw() >> draw() % 32 : a[i];
+		a[i] = draw_word() >> draw_word() % 32;
+		b[i] = draw_word() % 5 ? draw_word() >> draw_word() % 32 : a[i];
 	}
 	test_integers(i16, a, b);
 	test_integers(i32, a, b);
@@ -158,9 +158,9 @@ static void test_choice(void)
 {
 	static uint32_t s[LANES], a[LANES], b[LANES], to[LANES];
 	for (int i = 0; i < LANES; i++) {
-		s[i] = draw();
-		a[i] = draw();
-		b[i] = draw();
+		s[i] = draw_word();
+		a[i] = draw_word();
+		b[i] = draw_word();
 	}
 	pim_routine_key k = key_of(PIM_ROUTINE_choose, f32, f32);
 	run(&k, s, a, b, to);
@@ -250,20 +250,20 @@ static void check_floats(pim_routine_key k, const uint32_t *a, const uint32_t *b
 /* Any bits, special values, and numbers whose exponents lie near each other. */
 static uint32_t draw_float(pim_format f, uint32_t near)
 {
-	uint32_t mask = f.bits == 32 ? 0xffffffff : 0xffff, x = draw() & mask;
+	uint32_t mask = f.bits == 32 ? 0xffffffff : 0xffff, x = draw_word() & mask;
 	int m = pim_format_fraction(f);
 	uint32_t exponents = ((1u << f.exponent) - 1) << m;
-	switch (draw() % 8) {
+	switch (draw_word() % 8) {
 	case 0:
 		return x & ~exponents; /* subnormal or zero */
 	case 1:
-		return draw() % 2 ? exponents | (x & 1u << (f.bits - 1)) : x & 1u << (f.bits - 1);
+		return draw_word() % 2 ? exponents | (x & 1u << (f.bits - 1)) : x & 1u << (f.bits - 1);
 	case 2:
 		return x | exponents; /* infinite or NaN */
 	case 3:
 	case 4:
 	case 5:
-		return near ^ (draw() & ((2u << draw() % (unsigned)(m + 2)) - 1)) ^
+		return near ^ (draw_word() & ((2u << draw_word() % (unsigned)(m + 2)) - 1)) ^
 			   (x & 1u << (f.bits - 1));
 	default:
 		return x;
@@ -278,7 +278,7 @@ static void test_floats(pim_format f, int rounds)
 	static uint32_t a[LANES], b[LANES];
 	for (int round = 0; round < rounds; round++) {
 		for (int i = 0; i < LANES; i++) {
-			a[i] = draw_float(f, draw() & (f.bits == 32 ? 0xffffffff : 0xffff));
+			a[i] = draw_float(f, draw_word() & (f.bits == 32 ? 0xffffffff : 0xffff));
 			b[i] = draw_float(f, a[i]);
 		}
 		for (size_t i = 0; i < sizeof two / sizeof two[0]; i++)
@@ -296,7 +296,7 @@ static void test_integers_to_floats(void)
 	static uint32_t a[LANES], to[LANES];
 	const pim_format from[] = {i8, u8, i16, i32, {32, 0, false}}, into[] = {f16, bf16, f32};
 	for (int i = 0; i < LANES; i++)
-		a[i] = i < 256 ? (uint32_t)i : draw() >> draw() % 32;
+		a[i] = i < 256 ? (uint32_t)i : draw_word() >> draw_word() % 32;
 	for (int i = 0; i < 5; i++)
 		for (int j = 0; j < 3; j++) {
 			pim_routine_key k = key_of(PIM_ROUTINE_convert, from[i], into[j]);

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "ir/ir.h"
+#include "ir/random.h"
 
 static pim_node *make_leaf(pim_graph *g, pim_dtype t, int64_t a, int64_t b, int64_t h, int64_t w)
 {
@@ -16,10 +17,9 @@ static pim_tensor fill(const pim_type *t, uint64_t *seed, bool extreme, pim_aren
 {
 	pim_tensor x = {t, pim_arena_alloc(a, (size_t)pim_type_bytes(t) + 1)};
 	unsigned char *bytes = x.data;
-	for (int64_t i = 0; i < pim_type_bytes(t); i++) {
-		*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-		bytes[i] = extreme ? (t->dtype == PIM_DTYPE_u8 ? 255 : 128) : (unsigned char)(*seed >> 56);
-	}
+	unsigned char most = t->dtype == PIM_DTYPE_u8 ? 255 : 128;
+	for (int64_t i = 0; i < pim_type_bytes(t); i++)
+		bytes[i] = extreme ? most : (unsigned char)pim_random(seed);
 	return x;
 }
 

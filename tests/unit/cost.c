@@ -5,23 +5,17 @@
 
 #include "targets/target.h"
 #include "tests/unit/check.h"
-
-static uint64_t state = 7;
-static int64_t draw(int64_t lo, int64_t hi)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int64_t)((state >> 33) % (uint64_t)(hi - lo + 1));
-}
+#include "tests/unit/draw.h"
 
 static pim_target make_machine(void)
 {
 	pim_target t = {.name = "test"};
-	t.matrix.rows = (int)draw(1, 5);
-	t.matrix.columns = (int)draw(1, 5);
-	t.matrix.fill_cycles = draw(0, 9);
+	t.matrix.rows = (int)draw_in(1, 5);
+	t.matrix.columns = (int)draw_in(1, 5);
+	t.matrix.fill_cycles = draw_in(0, 9);
 	t.matrix.mac_pj = 0.5;
-	t.vector.lanes = (int)draw(1, 5);
-	t.vector.start_cycles = draw(0, 9);
+	t.vector.lanes = (int)draw_in(1, 5);
+	t.vector.start_cycles = draw_in(0, 9);
 	t.vector.step_pj = 0.25;
 	return t;
 }
@@ -59,7 +53,7 @@ static int64_t run_array(const pim_target *t, int64_t batch, int64_t m, int64_t 
 static void test_matmul(pim_module *module)
 {
 	pim_graph *g = pim_graph_new(module, "g");
-	int64_t b = draw(1, 4), m = draw(1, 9), n = draw(1, 9), k = draw(1, 9);
+	int64_t b = draw_in(1, 4), m = draw_in(1, 9), n = draw_in(1, 9), k = draw_in(1, 9);
 	pim_node *in[2] = {
 		make_input(g, 3, (int64_t[]){b, m, k}), make_input(g, 3, (int64_t[]){b, k, n})};
 	pim_node *op = pim_node_new(g, "matmul", 2, in, NULL);
@@ -78,8 +72,10 @@ static void test_matmul(pim_module *module)
 static void test_conv(pim_module *module)
 {
 	pim_graph *g = pim_graph_new(module, "g");
-	int64_t groups = draw(1, 3), ci = draw(1, 4), co = draw(1, 5), h = draw(4, 8), w = draw(4, 8);
-	int64_t r = draw(1, 3), s = draw(1, 3), stride = draw(1, 2), macs = 0, places = 0, sums = 0;
+	int64_t groups = draw_in(1, 3), ci = draw_in(1, 4), co = draw_in(1, 5), h = draw_in(4, 8),
+			w = draw_in(4, 8);
+	int64_t r = draw_in(1, 3), s = draw_in(1, 3), stride = draw_in(1, 2), macs = 0, places = 0,
+			sums = 0;
 	pim_node *in[2] = {make_input(g, 4, (int64_t[]){1, groups * ci, h, w}),
 		make_input(g, 4, (int64_t[]){groups * co, ci, r, s})};
 	pim_node *op = pim_node_new(g, "conv", 2, in, NULL);
@@ -102,7 +98,7 @@ static void test_conv(pim_module *module)
 static void test_vector(pim_module *module)
 {
 	pim_graph *g = pim_graph_new(module, "g");
-	int64_t m = draw(1, 9), n = draw(1, 9), lanes = 0, cycles;
+	int64_t m = draw_in(1, 9), n = draw_in(1, 9), lanes = 0, cycles;
 	pim_node *x = make_input(g, 2, (int64_t[]){m, n});
 	pim_node *sum = pim_node_new(g, "reduce_sum", 1, &x, NULL);
 	pim_node_set_ints(sum, "axes", 1, (int64_t[]){1});
@@ -127,7 +123,7 @@ static void test_vector(pim_module *module)
 static void test_lookup(pim_module *module)
 {
 	pim_graph *g = pim_graph_new(module, "g");
-	int64_t rows = draw(1, 99), width = draw(1, 9), count = draw(1, 9), lanes = 0;
+	int64_t rows = draw_in(1, 99), width = draw_in(1, 9), count = draw_in(1, 9), lanes = 0;
 	pim_context *c = pim_graph_context(g);
 	pim_node *table = make_input(g, 2, (int64_t[]){rows, width});
 	const pim_type *t = pim_type_tensor(c, PIM_DTYPE_i64, 1, &count);
@@ -159,6 +155,7 @@ static void test_transfers(void)
 
 int main(void)
 {
+	draw_state = 7;
 	pim_context *c = pim_context_new();
 	pim_module *module = pim_module_new(c);
 	for (int i = 0; i < 200; i++) {

@@ -6,26 +6,19 @@
 
 #include "passes/degrees.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 300, PROGRAMS = 40 };
-
-static uint64_t seed = 11;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 /* Degrees that double from 1; more units are never slower. */
 static pim_block draw_block(int units, int branches)
 {
 	pim_block b = {.branches = branches, .equals = 1, .n_shares = 1};
-	double cycles = pick(50, 100);
+	double cycles = draw_in(50, 100);
 	for (int p = 1; p <= units && b.n_degrees < 3; p *= 2) {
 		b.degree[b.n_degrees] = p;
 		b.cycles[b.n_degrees++] = cycles;
-		cycles -= pick(0, (int)cycles / 2);
+		cycles -= draw_in(0, (int)cycles / 2);
 	}
 	return b;
 }
@@ -60,8 +53,8 @@ static void check_cover(void)
 {
 	for (int k = 0; k < CASES; k++) {
 		pim_arena *a = pim_arena_new();
-		int units = pick(1, 5);
-		pim_block b = draw_block(units, pick(1, 6));
+		int units = draw_in(1, 5);
+		pim_block b = draw_block(units, draw_in(1, 6));
 		pim_layers layers;
 		double cover = pim_block_cover(&b, units, &layers, a);
 		CHECK(fabs(cover - try_layers(&b, units, b.branches, INFINITY)) <= 1e-9 * cover);
@@ -111,10 +104,10 @@ static void check_examples(void)
 
 static void draw_shares(pim_block *b)
 {
-	int whole = pick(8, 64);
-	b->n_shares = pick(1, 4);
+	int whole = draw_in(8, 64);
+	b->n_shares = draw_in(1, 4);
 	for (int s = 0; s < b->n_shares; s++)
-		b->share[s] = (pim_item){whole >> s, s ? pick(1, 20) + 10 * s : 0};
+		b->share[s] = (pim_item){whole >> s, s ? draw_in(1, 20) + 10 * s : 0};
 }
 
 /* The least cost of shares that fit. */
@@ -137,8 +130,8 @@ static double try_shares(const pim_degrees *d, int k, int64_t left)
 static void check_block_program(void)
 {
 	pim_arena *a = pim_arena_new();
-	int units = pick(2, 6);
-	pim_block b = draw_block(units, pick(1, 9)), slow = b;
+	int units = draw_in(2, 6);
+	pim_block b = draw_block(units, draw_in(1, 9)), slow = b;
 	slow.n_degrees = 1;
 	pim_layers layers;
 	int64_t nodes = 0;
@@ -157,11 +150,12 @@ static void check_program(int most)
 {
 	pim_arena *a = pim_arena_new();
 	pim_block block[3];
-	pim_degrees d = {.n = pick(1, 3), .units = pick(2, 6), .block = block, .memory = pick(10, 120)};
+	pim_degrees d = {
+		.n = draw_in(1, 3), .units = draw_in(2, 6), .block = block, .memory = draw_in(10, 120)};
 	double least = 0;
 	for (int k = 0; k < d.n; k++) {
-		block[k] = draw_block(d.units, pick(1, 9));
-		block[k].equals = pick(1, 3);
+		block[k] = draw_block(d.units, draw_in(1, 9));
+		block[k].equals = draw_in(1, 3);
 		draw_shares(&block[k]);
 		least += block[k].equals * pim_block_cover(&block[k], d.units, NULL, a);
 	}
@@ -179,6 +173,7 @@ static void check_program(int most)
 
 int main(void)
 {
+	draw_state = 11;
 	check_cover();
 	check_examples();
 	for (int k = 0; k < PROGRAMS; k++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { MOST = 400, PORTS = 7, LANES = 9, DEEP = 64, MOST_UNITS = 64 };
 
@@ -14,17 +15,6 @@ typedef struct post {
 	int64_t flits, first;
 	int64_t left, arrived; /* what came out */
 } post;
-
-static uint64_t random_state;
-
-static int64_t draw(int64_t n)
-{
-	random_state += 0x9e3779b97f4a7c15u;
-	uint64_t z = random_state;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (int64_t)((z ^ (z >> 31)) % (uint64_t)n);
-}
 
 static pim_target make_machine(int x, int y, int z, pim_topology topology, int64_t hop)
 {
@@ -318,7 +308,7 @@ static void run_naive(const pim_target *t, pim_flit_shape shape, post *p, int n)
 static void test_alone(void)
 {
 	for (int i = 0; i < 300; i++) {
-		random_state = (uint64_t)i;
+		draw_state = (uint64_t)i;
 		pim_topology topology = i % 2 ? PIM_TOPOLOGY_torus : PIM_TOPOLOGY_mesh;
 		pim_target t =
 			make_machine(1 + (int)draw(5), 1 + (int)draw(4), 1 + (int)draw(3), topology, draw(12));
@@ -359,7 +349,7 @@ static void test_full_link(void)
 	post p[60];
 	int64_t flits = 0, last = 0;
 	for (int i = 0; i < 60; i++) {
-		random_state = 77 + (uint64_t)i;
+		draw_state = 77 + (uint64_t)i;
 		p[i] = (post){.from = i % 4, .to = 4 + i % 3, .flits = 1 + draw(30)};
 		flits += p[i].flits;
 	}
@@ -385,7 +375,7 @@ static void test_random(void)
 {
 	static post p[MOST];
 	for (int i = 0; i < 200; i++) {
-		random_state = 1000 + (uint64_t)i;
+		draw_state = 1000 + (uint64_t)i;
 		pim_topology topology = i % 2 ? PIM_TOPOLOGY_torus : PIM_TOPOLOGY_mesh;
 		pim_target t =
 			make_machine(1 + (int)draw(6), 1 + (int)draw(5), 1 + (int)draw(2), topology, 1);
@@ -410,7 +400,7 @@ static void test_multicast(void)
 {
 	pim_arena *a = pim_arena_new();
 	for (int i = 0; i < 200; i++) {
-		random_state = 9000 + (uint64_t)i;
+		draw_state = 9000 + (uint64_t)i;
 		pim_topology topology = i % 2 ? PIM_TOPOLOGY_torus : PIM_TOPOLOGY_mesh;
 		pim_target t = make_machine(
 			2 + (int)draw(4), 1 + (int)draw(4), 1 + (int)draw(3), topology, 1 + draw(4));
@@ -455,7 +445,7 @@ static void test_twin(void)
 	static post p[MOST], q[MOST];
 	int64_t messages = 0, held_up = 0;
 	for (int i = 0; i < 250; i++) {
-		random_state = 5000 + (uint64_t)i;
+		draw_state = 5000 + (uint64_t)i;
 		pim_topology topology = i % 2 ? PIM_TOPOLOGY_torus : PIM_TOPOLOGY_mesh;
 		pim_target t =
 			make_machine(1 + (int)draw(5), 1 + (int)draw(4), 1 + (int)draw(2), topology, draw(5));

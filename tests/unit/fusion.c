@@ -4,7 +4,7 @@
  * each with its message; the text form reads back. */
 #include <stdlib.h>
 
-#include "targets/sim.h"
+#include "tests/unit/check_results.h"
 #include "tests/unit/random_decisions.h"
 
 enum { ROUNDS = 1500, MOST_NODES = 9, MOST_MEMBERS = 6 };
@@ -164,18 +164,6 @@ static int draw_groups(pim_graph *g, pim_arena *a)
 
 /* ---- one round ---- */
 
-static void compare_results(
-	pim_graph *g, const pim_sim_report *r, const pim_tensor *want, int round)
-{
-	for (int i = 0; i < g->n_results; i++) {
-		pim_difference d = pim_tensor_compare(&r->result[i], &want[i], 1e-4, 1e-4);
-		if (d.beyond)
-			fprintf(stderr, "seed %d result %d: %g instead of %g at %lld\n", round, i, d.a, d.b,
-				(long long)d.index);
-		CHECK(d.beyond == 0);
-	}
-}
-
 /* The text form, read back and verified, is the same text. */
 static void check_text(pim_context *c, const pim_module *m, const pim_limits *limits)
 {
@@ -222,7 +210,7 @@ static void simulate(const pim_target *t, pim_graph *g, int round, pim_arena *a)
 	pim_sim_report *r = pim_sim_run(g->code, &o, a);
 	CHECK(r != NULL);
 	if (r)
-		compare_results(g, r, want, round);
+		check_results(g, r, want, round);
 }
 
 static void check_round(int round, int64_t buffer_bytes, bool verbose, tally *all)

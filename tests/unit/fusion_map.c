@@ -9,16 +9,9 @@
 #include "passes/pass.h"
 #include "targets/sim.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 60, MOST_OPS = 5 };
-
-static uint64_t seed = 4711;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 typedef struct chain {
 	pim_context *context;
@@ -41,9 +34,9 @@ static pim_node *weights(chain *c, int rank, const int64_t *dims)
 
 static pim_node *draw_op(chain *c, pim_node *x)
 {
-	int64_t last = x->type->dims[1], out = pick(4, 40);
+	int64_t last = x->type->dims[1], out = draw_in(4, 40);
 	pim_node *w;
-	switch (pick(0, 4)) {
+	switch (draw_in(0, 4)) {
 	case 0:
 		w = weights(c, 2, (int64_t[]){last, out});
 		return pim_node_make(c->g, PIM_OP_matmul, 2, (pim_node *[]){x, w}, NULL);
@@ -74,12 +67,12 @@ static void decide(pim_node *n)
 /* A chain of ops on one unit, each with its nest alone. */
 static chain draw_chain(int64_t buffer_bytes)
 {
-	chain c = {.context = pim_context_new(), .arena = pim_arena_new(), .n = pick(2, MOST_OPS)};
+	chain c = {.context = pim_context_new(), .arena = pim_arena_new(), .n = draw_in(2, MOST_OPS)};
 	c.g = pim_graph_new(pim_module_new(c.context), "main");
 	c.target = *pim_target_find(c.context, "stack3d");
 	c.target.buffer.bytes = buffer_bytes;
 	c.g->limits = pim_target_limits(&c.target);
-	int64_t dims[2] = {pick(8, 60), pick(8, 60)};
+	int64_t dims[2] = {draw_in(8, 60), draw_in(8, 60)};
 	pim_node *x = pim_input_new(c.g, "x", pim_type_tensor(c.context, PIM_DTYPE_f32, 2, dims));
 	decide(x);
 	for (int i = 0; i < c.n; i++) {
@@ -126,7 +119,7 @@ static void add(tally *t, double ratio)
 /* Greedy tiles are never better than the best, and seldom much worse. */
 static void test_tiles(tally *all)
 {
-	chain c = draw_chain(pick(0, 1) ? 8192 : 32768);
+	chain c = draw_chain(draw_in(0, 1) ? 8192 : 32768);
 	pim_nest *nest[MOST_OPS];
 	double best = cost_of(&c, 0, c.n, PIM_NEST_exhaustive, nest);
 	double greedy = cost_of(&c, 0, c.n, PIM_NEST_greedy, nest);
@@ -157,7 +150,7 @@ static double count_cycles(const chain *c)
 
 static void test_groups(tally *all)
 {
-	chain c = draw_chain(pick(0, 1) ? 8192 : 32768);
+	chain c = draw_chain(draw_in(0, 1) ? 8192 : 32768);
 	double alone = count_cycles(&c), best = best_cut(&c, 0);
 	int groups = 0, kept = 0;
 	pim_fusion_grow(c.g, &c.target, PIM_NEST_greedy, c.arena, &c.evaluated, &groups, &kept);
@@ -186,6 +179,7 @@ static void test_promise(tally *all)
 
 int main(void)
 {
+	draw_state = 4711;
 	tally tiles = {0}, groups = {0}, promise = {0};
 	for (int i = 0; i < CASES; i++) {
 		test_tiles(&tiles);

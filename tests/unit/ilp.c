@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { MOST_VARS = 9, MOST_ROWS = 6 };
 
@@ -16,23 +17,16 @@ typedef struct program {
 	pim_ilp_sense sense[MOST_ROWS];
 } program;
 
-static unsigned long long state = 1;
-static int pick(int n)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (int)((state >> 33) % (unsigned)n);
-}
-
 static program random_program(void)
 {
-	program p = {.n = 1 + pick(MOST_VARS), .rows = pick(MOST_ROWS + 1)};
+	program p = {.n = 1 + draw(MOST_VARS), .rows = draw(MOST_ROWS + 1)};
 	for (int i = 0; i < p.n; i++)
-		p.cost[i] = pick(21) - 10;
+		p.cost[i] = draw(21) - 10;
 	for (int r = 0; r < p.rows; r++) {
 		for (int i = 0; i < p.n; i++)
-			p.coef[r][i] = pick(3) ? pick(15) - 7 : 0;
-		p.right[r] = pick(15) - 5;
-		p.sense[r] = pick(8) ? (pim_ilp_sense)pick(2) : PIM_ILP_eq;
+			p.coef[r][i] = draw(3) ? draw(15) - 7 : 0;
+		p.right[r] = draw(15) - 5;
+		p.sense[r] = draw(8) ? (pim_ilp_sense)draw(2) : PIM_ILP_eq;
 	}
 	return p;
 }
@@ -163,7 +157,7 @@ static void stop_in_time(double limit)
 	for (int r = 0; r < M; r++) {
 		double half = 0;
 		for (int i = 0; i < N; i++) {
-			coef[i] = pick(100);
+			coef[i] = draw(100);
 			half += coef[i] / 2;
 		}
 		for (int k = 0; k < 2; k++) {
@@ -199,6 +193,7 @@ static void judge_start_values(void)
 
 int main(void)
 {
+	draw_state = 1;
 	pim_ilp *m = pim_ilp_new();
 	if (pim_ilp_solve(m, 1) == PIM_ILP_none) {
 		pim_ilp_free(m);

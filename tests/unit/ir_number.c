@@ -7,13 +7,7 @@
 
 #include "ir/ir.h"
 #include "tests/unit/check.h"
-
-static uint64_t state = 1;
-static uint64_t next_random(void)
-{
-	state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return state ^ state >> 29;
-}
+#include "tests/unit/draw.h"
 
 static double read_back(const char *s)
 {
@@ -47,7 +41,7 @@ static int shortest(double v)
 
 static double random_double(int i)
 {
-	uint64_t bits = next_random();
+	uint64_t bits = pim_random(&draw_state);
 	double v;
 	if (i % 4 == 0)
 		return (double)(int64_t)(bits >> 40) / pow(10, (double)(bits % 12));
@@ -77,7 +71,7 @@ static void test_singles(void)
 {
 	pim_text t = {0};
 	for (int i = 0; i < 1000000; i++) {
-		uint32_t bits = (uint32_t)next_random();
+		uint32_t bits = (uint32_t)pim_random(&draw_state);
 		float v, back;
 		memcpy(&v, &bits, sizeof v);
 		t.n = 0;
@@ -92,8 +86,9 @@ static void test_reading(void)
 {
 	char s[96];
 	for (int i = 0; i < 300000; i++) {
-		uint64_t a = next_random() >> next_random() % 64;
-		int places = (int)(next_random() % 20), exponent = (int)(next_random() % 640) - 320;
+		uint64_t a = pim_random(&draw_state) >> pim_random(&draw_state) % 64;
+		int places = (int)(pim_random(&draw_state) % 20),
+			exponent = (int)(pim_random(&draw_state) % 640) - 320;
 		if (i % 3 == 0)
 			snprintf(s, sizeof s, "%llu.%0*de%d", (unsigned long long)a, places, 7, exponent);
 		else if (i % 3 == 1)

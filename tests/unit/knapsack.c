@@ -6,16 +6,9 @@
 
 #include "passes/knapsack.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 4000, MOST_CLASSES = 6, MOST_ITEMS = 5 };
-
-static uint64_t seed = 7;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 typedef struct instance {
 	int n;
@@ -26,15 +19,15 @@ typedef struct instance {
 
 static void draw_instance(instance *k)
 {
-	k->n = pick(0, MOST_CLASSES);
-	k->capacity = pick(0, 30 * k->n);
-	bool shares = pick(0, 1);
+	k->n = draw_in(0, MOST_CLASSES);
+	k->capacity = draw_in(0, 30 * k->n);
+	bool shares = draw_in(0, 1);
 	for (int c = 0; c < k->n; c++) {
-		int whole = pick(1, 60);
-		k->class[c] = (pim_item_class){pick(1, MOST_ITEMS), k->item[c]};
+		int whole = draw_in(1, 60);
+		k->class[c] = (pim_item_class){draw_in(1, MOST_ITEMS), k->item[c]};
 		for (int i = 0; i < k->class[c].n; i++) /* a constant held in ever smaller pieces, or any */
 			k->item[c][i] = shares ? (pim_item){whole >> i, i ? whole - (whole >> i) + i : 0}
-								   : (pim_item){pick(0, 40), pick(0, 100)};
+								   : (pim_item){draw_in(0, 40), draw_in(0, 100)};
 	}
 }
 
@@ -69,6 +62,7 @@ static void check_answer(const instance *k, const pim_knapsack_answer *r, double
 
 int main(void)
 {
+	draw_state = 7;
 	int proved = 0, feasible = 0;
 	for (int i = 0; i < CASES; i++) {
 		pim_arena *a = pim_arena_new();

@@ -8,32 +8,25 @@
 
 #include "passes/pass.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 40, MAX_NODES = 8 };
-
-static uint64_t seed = 99;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 static const pim_target *random_machine(pim_arena *a)
 {
 	pim_target *t = PIM_NEW(a, pim_target, 1);
 	t->name = "small";
-	t->network.topology = pick(0, 1) ? PIM_TOPOLOGY_mesh : PIM_TOPOLOGY_torus;
-	t->network.size[0] = pick(1, 2);
-	t->network.size[1] = pick(1, 2);
+	t->network.topology = draw_in(0, 1) ? PIM_TOPOLOGY_mesh : PIM_TOPOLOGY_torus;
+	t->network.size[0] = draw_in(1, 2);
+	t->network.size[1] = draw_in(1, 2);
 	t->network.size[2] = 1;
 	t->units = t->network.size[0] * t->network.size[1];
-	t->network.link_bytes_per_cycle = pick(1, 16);
+	t->network.link_bytes_per_cycle = draw_in(1, 16);
 	t->network.hop_cycles = 2;
-	t->memory = (pim_memory){1 << 26, pick(4, 64), pick(1, 20), 0, 0};
+	t->memory = (pim_memory){1 << 26, draw_in(4, 64), draw_in(1, 20), 0, 0};
 	t->buffer = (pim_memory){4096, 128, 1, 0, 0};
-	t->matrix.rows = t->matrix.columns = pick(1, 4);
-	t->vector.lanes = pick(1, 4);
+	t->matrix.rows = t->matrix.columns = draw_in(1, 4);
+	t->vector.lanes = draw_in(1, 4);
 	t->command_cycles = 1;
 	return t;
 }
@@ -57,11 +50,11 @@ static pim_graph *random_graph(pim_context *c, int size)
 {
 	pim_graph *g = pim_graph_new(pim_module_new(c), "main");
 	pim_node *value[MAX_NODES];
-	int n = 0, ops = pick(2, 4);
+	int n = 0, ops = draw_in(2, 4);
 	value[n++] = make_input(g, "x", size, size);
 	for (int k = 0; k < ops; k++) {
-		pim_node *a = value[pick(0, n - 1)], *b = value[pick(0, n - 1)], *r = NULL;
-		switch (pick(0, 3)) {
+		pim_node *a = value[draw_in(0, n - 1)], *b = value[draw_in(0, n - 1)], *r = NULL;
+		switch (draw_in(0, 3)) {
 		case 0:
 			r = pim_node_new(g, "matmul", 2, (pim_node *[]){a, make_weights(g, size, size)}, NULL);
 			break;
@@ -266,7 +259,7 @@ static void check_chains(void)
 		pim_context *c = pim_context_new();
 		pim_graph *g[2];
 		int64_t steps[2];
-		int size = pick(3, 8);
+		int size = draw_in(3, 8);
 		const pim_target *t = random_machine(pim_graph_new(pim_module_new(c), "m")->module->arena);
 		for (int i = 0; i < 2; i++) {
 			g[i] = make_chain(c, size, i ? 300 : 30);
@@ -320,12 +313,13 @@ static void check_each(pim_layout_search *s, pim_graph *g, double price)
 
 int main(void)
 {
+	draw_state = 99;
 	check_chains();
 	long looked = 0;
 	int beams = 0;
 	for (int k = 0; k < CASES; k++) {
 		pim_context *c = pim_context_new();
-		pim_graph *g = random_graph(c, pick(2, 5));
+		pim_graph *g = random_graph(c, draw_in(2, 5));
 		pim_arena *a = g->module->arena;
 		const pim_target *t = random_machine(a);
 		pim_layout_search *s = pim_layout_search_new(g, t, NULL, a);

@@ -4,7 +4,7 @@
  * a pass, so what a decision means is tested apart from who makes it. */
 #include <stdlib.h>
 
-#include "targets/sim.h"
+#include "tests/unit/check_results.h"
 #include "tests/unit/random_decisions.h"
 
 enum { ROUNDS = 1000, MOST_NODES = 9 };
@@ -15,18 +15,6 @@ static void print_message(void *user, const pim_diag *d)
 }
 
 /* ---- one round ---- */
-
-static void compare_results(
-	pim_graph *g, const pim_sim_report *r, const pim_tensor *want, int round)
-{
-	for (int i = 0; i < g->n_results; i++) {
-		pim_difference d = pim_tensor_compare(&r->result[i], &want[i], 1e-4, 1e-4);
-		if (d.beyond)
-			fprintf(stderr, "seed %d result %d: %g instead of %g at %lld\n", round, i, d.a, d.b,
-				(long long)d.index);
-		CHECK(d.beyond == 0);
-	}
-}
 
 static bool check_round(int round, int64_t buffer_bytes, bool verbose)
 {
@@ -59,7 +47,7 @@ static bool check_round(int round, int64_t buffer_bytes, bool verbose)
 		pim_sim_report *r = pim_sim_run(g->code, &o, a);
 		CHECK(r != NULL);
 		if (r)
-			compare_results(g, r, want, round);
+			check_results(g, r, want, round);
 	}
 	pim_arena_free(a);
 	pim_context_free(c);

@@ -8,16 +8,9 @@
 
 #include "passes/pass.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 60, MAX_LOOPS = 8 };
-
-static uint64_t seed = 12345;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 typedef struct twin {
 	const pim_target *target;
@@ -151,10 +144,10 @@ static const pim_target *small_machine(pim_arena *a)
 	t->units = 1;
 	t->network.size[0] = t->network.size[1] = t->network.size[2] = 1;
 	t->network.link_bytes_per_cycle = 16;
-	t->memory = (pim_memory){1 << 26, pick(4, 64), pick(1, 20), 0, 0};
-	t->buffer = (pim_memory){pick(200, 3000), 128, 1, 0, 0};
-	t->matrix.rows = t->matrix.columns = pick(2, 8);
-	t->matrix.fill_cycles = pick(0, 32);
+	t->memory = (pim_memory){1 << 26, draw_in(4, 64), draw_in(1, 20), 0, 0};
+	t->buffer = (pim_memory){draw_in(200, 3000), 128, 1, 0, 0};
+	t->matrix.rows = t->matrix.columns = draw_in(2, 8);
+	t->matrix.fill_cycles = draw_in(0, 32);
 	t->vector.lanes = 4;
 	t->vector.start_cycles = 4;
 	t->command_cycles = 1;
@@ -163,8 +156,8 @@ static const pim_target *small_machine(pim_arena *a)
 
 static pim_node *random_op(pim_graph *g)
 {
-	if (pick(0, 1)) {
-		int64_t m = pick(1, 12), n = pick(1, 12), k = pick(1, 12);
+	if (draw_in(0, 1)) {
+		int64_t m = draw_in(1, 12), n = draw_in(1, 12), k = draw_in(1, 12);
 		pim_node *in[2] = {
 			pim_input_new(
 				g, "a", pim_type_tensor(pim_graph_context(g), PIM_DTYPE_f32, 2, (int64_t[]){m, k})),
@@ -172,7 +165,7 @@ static pim_node *random_op(pim_graph *g)
 				pim_type_tensor(pim_graph_context(g), PIM_DTYPE_f32, 2, (int64_t[]){k, n}))};
 		return pim_node_new(g, "matmul", 2, in, NULL);
 	}
-	int64_t c = pick(1, 4), k = pick(1, 5), size = pick(3, 7), kernel = pick(1, 3);
+	int64_t c = draw_in(1, 4), k = draw_in(1, 5), size = draw_in(3, 7), kernel = draw_in(1, 3);
 	pim_node *in[2] = {
 		pim_input_new(g, "a",
 			pim_type_tensor(pim_graph_context(g), PIM_DTYPE_f32, 4, (int64_t[]){1, c, size, size})),
@@ -193,6 +186,7 @@ static void lay_out_whole(pim_node *n)
 
 int main(void)
 {
+	draw_state = 12345;
 	double sum = 0, worst = 1;
 	int counted = 0;
 	long nests = 0;

@@ -10,31 +10,25 @@
 #include <string.h>
 
 #include "tests/unit/check.h"
-
-static unsigned long long state = 11;
-static int pick(int lo, int hi)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return lo + (int)((state >> 33) % (unsigned long long)(hi - lo + 1));
-}
+#include "tests/unit/draw.h"
 
 static const pim_target *random_machine(pim_arena *a)
 {
 	pim_target *t = PIM_NEW(a, pim_target, 1);
 	t->name = "small";
 	t->clock_hz = 1e9;
-	t->network.size[0] = pick(2, 4);
-	t->network.size[1] = pick(1, 2);
+	t->network.size[0] = draw_in(2, 4);
+	t->network.size[1] = draw_in(1, 2);
 	t->network.size[2] = 1;
 	t->units = t->network.size[0] * t->network.size[1];
-	t->network.link_bytes_per_cycle = pick(4, 64);
+	t->network.link_bytes_per_cycle = draw_in(4, 64);
 	t->network.hop_cycles = 1;
 	t->network.hop_pj = 1;
-	t->memory = (pim_memory){1 << 26, pick(16, 256), pick(0, 4), 1, 1};
-	t->buffer = (pim_memory){pick(0, 1) ? 1024 : 1 << 20, 128, 1, 0.1, 0.1};
-	t->matrix.rows = t->matrix.columns = pick(1, 4);
+	t->memory = (pim_memory){1 << 26, draw_in(16, 256), draw_in(0, 4), 1, 1};
+	t->buffer = (pim_memory){draw_in(0, 1) ? 1024 : 1 << 20, 128, 1, 0.1, 0.1};
+	t->matrix.rows = t->matrix.columns = draw_in(1, 4);
 	t->matrix.mac_pj = 1;
-	t->vector.lanes = pick(1, 4);
+	t->vector.lanes = draw_in(1, 4);
 	t->vector.step_pj = 0.5;
 	t->command_cycles = 1;
 	t->static_w = 0.01;
@@ -56,8 +50,8 @@ static pim_module *make_images(pim_context *c)
 		"f32[4,4,1,1]\n    %%a = conv %%x, %%w {pads = [1, 1, 1, 1]} : f32[1,4,6,6]\n    %%m = "
 		"%s\n    "
 		"%%b = %s\n",
-		between[pick(0, 2)], second[pick(0, 1)]);
-	if (pick(0, 1))
+		between[draw_in(0, 2)], second[draw_in(0, 1)]);
+	if (draw_in(0, 1))
 		pim_text_str(&text, "    %r = add %b, %a : f32[1,4,6,6]\n");
 	else
 		pim_text_str(
@@ -94,13 +88,13 @@ typedef struct net {
 static net make_net(int budget, pim_mapper_followers f)
 {
 	net n = {.c = pim_context_new()};
-	pim_module *module = pick(0, 3) ? make_images(n.c) : make_tokens(n.c);
+	pim_module *module = draw_in(0, 3) ? make_images(n.c) : make_tokens(n.c);
 	pim_graph *g = module->graphs[0];
 	n.m = pim_mapper_new(g, random_machine(module->arena), f, module->arena);
 	for (int i = 0; i < n.m->n; i++) {
-		int units = pick(1, n.m->units);
+		int units = draw_in(1, n.m->units);
 		pim_mapper_offer o = {
-			.n_units = 1, .units = &units, .budget = budget, .seed = (uint64_t)pick(0, 99)};
+			.n_units = 1, .units = &units, .budget = budget, .seed = (uint64_t)draw_in(0, 99)};
 		CHECK(pim_mapper_choose(n.m, i, &o) > 0 && n.m->group[i].n_choices > 0);
 		n.m->group[i].work = pim_mapper_work(n.m, i);
 	}
@@ -152,7 +146,7 @@ static void run_places(const pim_mapper *m, int i, const pim_mapper_choice *c,
 
 static int64_t check_runs(void)
 {
-	net n = make_net(6, pick(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own);
+	net n = make_net(6, draw_in(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own);
 	pim_mapper *m = n.m;
 	pim_arena *a = m->arena;
 	const pim_mapper_choice **chosen = PIM_NEW(a, const pim_mapper_choice *, m->n);
@@ -160,9 +154,9 @@ static int64_t check_runs(void)
 	int64_t compared = 0;
 	for (int i = 0; i < m->n; i++) {
 		const pim_mapper_group *g = &m->group[i];
-		const pim_mapper_choice *c = chosen[i] = &g->choice[pick(0, g->n_choices - 1)];
+		const pim_mapper_choice *c = chosen[i] = &g->choice[draw_in(0, g->n_choices - 1)];
 		pim_mapper_need need[16];
-		double free = pick(0, 100);
+		double free = draw_in(0, 100);
 		for (int k = 0; k < g->n_edges; k++) {
 			int from = g->edge[k].from;
 			int32_t *ready = PIM_NEW(a, int32_t, c->steps);
@@ -231,8 +225,8 @@ static long check_plans(void)
 	net n = make_net(5, PIM_FOLLOWERS_share);
 	pim_mapper *m = n.m;
 	twin w = {.m = m, .plan = pim_mapper_plan_new(m, m->arena), .best = INFINITY};
-	w.s = (pim_mapper_search){.mode = pick(0, 3) ? PIM_MAPPER_overlap : PIM_MAPPER_original,
-		.objective = (pim_mapper_objective)pick(0, PIM_OBJECTIVE_COUNT - 1),
+	w.s = (pim_mapper_search){.mode = draw_in(0, 3) ? PIM_MAPPER_overlap : PIM_MAPPER_original,
+		.objective = (pim_mapper_objective)draw_in(0, PIM_OBJECTIVE_COUNT - 1),
 		.threads = 1,
 		.deadline = INFINITY};
 	try_all(&w, 0);
@@ -243,7 +237,7 @@ static long check_plans(void)
 	pim_mapper_plan *again = pim_mapper_plan_new(m, m->arena);
 	w.s.threads = 3;
 	CHECK(search(m, &w.s, again) == best && same_plan(m, wide, again));
-	w.s.width = pick(1, 4);
+	w.s.width = draw_in(1, 4);
 	pim_mapper_plan *one = pim_mapper_plan_new(m, m->arena),
 					*three = pim_mapper_plan_new(m, m->arena);
 	double narrow = search(m, &w.s, three);
@@ -303,6 +297,7 @@ static void check_shares(void)
 
 int main(void)
 {
+	draw_state = 11;
 	int64_t compared = 0;
 	long plans = 0;
 	for (int k = 0; k < 700; k++)

@@ -29,10 +29,10 @@ static void compare_random_pairs(void)
 	int64_t spaces = 0, pairs = 0, corner_differs = 0;
 	while (pairs < 12000) {
 		pim_arena *a = pim_arena_new();
-		int64_t kernel = 1 + 2 * pick(2), stride = 1 + pick(2), pad = pick(kernel / 2 + 1);
+		int64_t kernel = 1 + 2 * draw(2), stride = 1 + draw(2), pad = draw(kernel / 2 + 1);
 		int64_t consumer_size[AXES] = {
-			1 + pick(4), 1 + pick(6), 1 + pick(6), 1 + pick(6), kernel, kernel};
-		int64_t size[AXES] = {consumer_size[C], 1 + pick(4), 0, 0, 1 + 2 * pick(2), 1};
+			1 + draw(4), 1 + draw(6), 1 + draw(6), 1 + draw(6), kernel, kernel};
+		int64_t size[AXES] = {consumer_size[C], 1 + draw(4), 0, 0, 1 + 2 * draw(2), 1};
 		size[P] = (consumer_size[P] - 1) * stride + kernel - 2 * pad;
 		size[Q] = (consumer_size[Q] - 1) * stride + kernel - 2 * pad;
 		if (size[P] < 1 || size[Q] < 1) {
@@ -45,7 +45,7 @@ static void compare_random_pairs(void)
 			pairs++;
 			for (int trial = 0; trial < 12; trial++) {
 				pim_box box;
-				if (!pim_spaces_box(consumer, pick(consumer->places), pick(consumer->steps), &box))
+				if (!pim_spaces_box(consumer, draw(consumer->places), draw(consumer->steps), &box))
 					continue;
 				pim_box need = demand(producer, &box, stride, pad), corner = need;
 				int64_t exact = pim_spaces_ready_exhaustive(producer, &need);

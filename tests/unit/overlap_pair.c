@@ -112,11 +112,11 @@ static void check_pair(const pim_spaces *producer, const pim_spaces *consumer, w
 /* Sizes of a random pair; `flat`: one long axis instead of three short ones. */
 static window random_sizes(int64_t *size, int64_t *other, bool flat)
 {
-	int64_t kernel = 1 + 2 * pick(3), stride = 1 + pick(3);
-	window w = {stride, pick(kernel / 2 + 1)};
+	int64_t kernel = 1 + 2 * draw(3), stride = 1 + draw(3);
+	window w = {stride, draw(kernel / 2 + 1)};
 	for (int i = 0; i < AXES; i++)
-		size[i] = other[i] = flat ? 1 : 1 + pick(4);
-	other[P] = 1 + pick(flat ? 40 : 6);
+		size[i] = other[i] = flat ? 1 : 1 + draw(4);
+	other[P] = 1 + draw(flat ? 40 : 6);
 	other[R] = other[S] = kernel;
 	size[R] = size[S] = 1;
 	size[K] = other[C];
@@ -130,7 +130,7 @@ static void compare_random_pairs(void)
 	int64_t pairs = 0, flats = 0;
 	while (pairs < 100000) {
 		int64_t size[AXES], other[AXES];
-		bool flat = pick(2);
+		bool flat = draw(2);
 		window w = random_sizes(size, other, flat);
 		if (size[P] < 1 || size[Q] < 1)
 			continue;
@@ -140,7 +140,7 @@ static void compare_random_pairs(void)
 		bool small =
 			producer->steps * producer->places < 1000 && consumer->steps * consumer->places < 1000;
 		if (small && covers(producer) && covers(consumer)) {
-			check_pair(producer, consumer, w, 1 + pick(20), 1 + pick(20), a);
+			check_pair(producer, consumer, w, 1 + draw(20), 1 + draw(20), a);
 			pairs++;
 			flats += flat;
 		}

@@ -6,13 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/check.h"
-
-static unsigned long long state = 11;
-static int pick(int n)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (int)((state >> 33) % (unsigned)n);
-}
+#include "tests/unit/draw.h"
 
 static pim_target mesh(int x, int y, pim_topology topology)
 {
@@ -35,7 +29,7 @@ static pim_placement *random_placement(
 	for (int i = 1; i < n; i++) {
 		double *bytes = PIM_NEW(a, double, slots[i - 1] * slots[i]);
 		for (int k = 0; k < slots[i - 1] * slots[i]; k++)
-			bytes[k] = pick(100) < density ? 1 + pick(50) : 0;
+			bytes[k] = draw(100) < density ? 1 + draw(50) : 0;
 		flow[i - 1] = pim_flow_new(i - 1, i, slots[i - 1], slots[i], bytes, a);
 	}
 	return pim_placement_new(t, n, tenant, n - 1, flow, a);
@@ -202,7 +196,7 @@ static void shuffle_units(pim_placement *p)
 			p->tenant[i].unit[k] = k;
 	for (int i = 0; i < p->n; i++)
 		for (int k = p->tenant[i].n_units - 1; k > 0; k--) {
-			int j = pick(k + 1), old = p->tenant[i].unit[k];
+			int j = draw(k + 1), old = p->tenant[i].unit[k];
 			p->tenant[i].unit[k] = p->tenant[i].unit[j];
 			p->tenant[i].unit[j] = old;
 		}
@@ -238,16 +232,16 @@ static void keep_rivals_apart(void)
 		for (int again = 0; again < 2; again++) {
 			pim_arena *a = pim_arena_new();
 			pim_target t = mesh(4, 3, PIM_TOPOLOGY_mesh);
-			state = 1000u + (unsigned)trial;
+			draw_state = 1000u + (unsigned)trial;
 			int n = 8;
 			pim_tenant *tenant = PIM_NEW(a, pim_tenant, n);
 			pim_flow *flow = PIM_NEW(a, pim_flow, n);
 			for (int i = 0; i < n; i++)
-				tenant[i] = (pim_tenant){.n_units = 2 + pick(5), .start = i / 2, .end = i / 2 + 1};
+				tenant[i] = (pim_tenant){.n_units = 2 + draw(5), .start = i / 2, .end = i / 2 + 1};
 			for (int i = 2; i < n; i++) {
 				double bytes[64];
 				for (int k = 0; k < 64; k++)
-					bytes[k] = pick(2) ? pick(90) : 0;
+					bytes[k] = draw(2) ? draw(90) : 0;
 				flow[i - 2] =
 					pim_flow_new(i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
 			}
@@ -271,6 +265,7 @@ static void keep_rivals_apart(void)
 
 int main(void)
 {
+	draw_state = 11;
 	compare_with_all_placements();
 	move_one_exactly();
 	solve_a_chain_of_rows();

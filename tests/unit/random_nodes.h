@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ir/ir.h"
+#include "ir/random.h"
 
 typedef struct random_source {
 	uint64_t state;
@@ -16,8 +17,7 @@ typedef struct random_source {
 /* 0 .. n - 1 */
 static inline int64_t pick(random_source *r, int64_t n)
 {
-	r->state = r->state * 6364136223846793005u + 1442695040888963407u;
-	return (int64_t)((r->state >> 33) % (uint64_t)n);
+	return (int64_t)(pim_random(&r->state) % (uint64_t)n);
 }
 
 /* lo .. hi */

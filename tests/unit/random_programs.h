@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ir/ir.h"
+#include "ir/random.h"
 #include "tests/unit/check.h"
 
 static uint64_t seed;
@@ -23,8 +24,7 @@ static inline int draw(int below)
 		draw_left -= 2;
 		return v % below;
 	}
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (int)((seed >> 33) % (uint64_t)below);
+	return (int)(pim_random(&seed) % (uint64_t)below);
 }
 
 static inline pim_node *constant(pim_graph *g, int rank, const int64_t *dims)

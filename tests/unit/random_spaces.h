@@ -5,7 +5,7 @@
 #define PIM_TESTS_RANDOM_SPACES_H
 
 #include "passes/overlap.h"
-#include "tests/unit/random_numbers.h"
+#include "tests/unit/draw.h"
 
 /* A convolution's axes; the consumer's c is the producer's k, its rows and columns p and q by
  * window. */
@@ -20,15 +20,15 @@ static pim_spaces *random_spaces(const int64_t *size, int most, pim_arena *a)
 	int n = 0;
 	for (int axis = 0; axis < AXES; axis++) {
 		int64_t rest = size[axis];
-		for (int times = (int)pick(most + 1); times > 0 && rest > 1; times--) {
-			int64_t count = 2 + pick(rest < 6 ? rest - 1 : 5);
-			loop[n++] = (pim_loop){.axis = axis, .count = (int32_t)count, .spatial = pick(3) == 0};
+		for (int times = (int)draw(most + 1); times > 0 && rest > 1; times--) {
+			int64_t count = 2 + draw(rest < 6 ? rest - 1 : 5);
+			loop[n++] = (pim_loop){.axis = axis, .count = (int32_t)count, .spatial = draw(3) == 0};
 			rest = (rest + count - 1) / count;
 		}
 		tile[axis] = rest;
 	}
 	for (int i = n - 1; i > 0; i--) {
-		int j = (int)pick(i + 1);
+		int j = (int)draw(i + 1);
 		pim_loop swap = loop[i];
 		loop[i] = loop[j];
 		loop[j] = swap;

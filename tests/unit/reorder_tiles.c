@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "tests/unit/check.h"
-#include "tests/unit/random_numbers.h"
+#include "tests/unit/draw.h"
 
 static double later(double a, double b)
 {
@@ -57,10 +57,10 @@ static void compare_with_all_assignments(void)
 	int changed = 0;
 	for (int round = 0; round < 400; round++) {
 		pim_arena *a = pim_arena_new();
-		instance p = {1 + (int)pick(round < 380 ? 5 : 6), 1 + (int)pick(MOST_UNITS), {0},
-			1 + (double)pick(4)};
+		instance p = {1 + (int)draw(round < 380 ? 5 : 6), 1 + (int)draw(MOST_UNITS), {0},
+			1 + (double)draw(4)};
 		for (int s = 0; s < p.slices; s++)
-			p.ready[s] = (double)pick(8);
+			p.ready[s] = (double)draw(8);
 		pim_order *o = pim_order_by_ready(p.slices, p.ready, p.units, a, a);
 		double clock[MOST_UNITS] = {0};
 		CHECK(!o || pim_order_is_permutation(o));

@@ -5,13 +5,7 @@
 
 #include "targets/program.h"
 #include "tests/unit/check.h"
-
-static uint64_t state = 1;
-static int64_t draw(int64_t n)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (int64_t)((state >> 33) % (uint64_t)n);
-}
+#include "tests/unit/draw.h"
 
 static void add_copy(pim_stream *s, const pim_command *c, int n, const pim_ref *refs)
 {
@@ -75,9 +69,9 @@ static void add_nest(pim_stream *s, int depth, int64_t *base)
 {
 	int body = 1 + (int)draw(4);
 	int64_t rounds = 1 + draw(6), step = draw(5) - 1, size = 0;
-	uint64_t seed = state;
+	uint64_t seed = draw_state;
 	for (int64_t round = 0; round < rounds; round++) {
-		state = seed;
+		draw_state = seed;
 		for (int i = 0; i < body; i++) {
 			int64_t before = s->n_refs;
 			if (depth > 0 && draw(3) == 0)
@@ -98,7 +92,7 @@ static void test_random(void)
 {
 	int64_t before = 0, after = 0;
 	for (int round = 0; round < 10000; round++) {
-		state = (uint64_t)round * 77 + 5;
+		draw_state = (uint64_t)round * 77 + 5;
 		pim_stream s = {0};
 		int64_t base = 0;
 		for (int64_t i = 1 + draw(4); i > 0; i--) {
@@ -168,6 +162,7 @@ static void test_tiles(void)
 
 int main(void)
 {
+	draw_state = 1;
 	test_random();
 	test_tiles();
 	return check_failures != 0;

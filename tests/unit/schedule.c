@@ -8,15 +8,9 @@
 
 #include "passes/ilp.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { MOST = 6, HORIZON = 256 };
-
-static unsigned long long state = 3;
-static int pick(int n)
-{
-	state = state * 6364136223846793005ull + 1442695040888963407ull;
-	return (int)((state >> 33) % (unsigned)n);
-}
 
 static pim_region random_region(int n, int units, int density, pim_arena *a)
 {
@@ -24,13 +18,13 @@ static pim_region random_region(int n, int units, int density, pim_arena *a)
 	for (int i = 0; i < n; i++) {
 		pim_task *t = &r.task[i];
 		t->mode = PIM_NEW(a, pim_mode, 2);
-		t->mode[t->n_modes++] = (pim_mode){.units = 1 + pick(units), .cycles = 1 + pick(9)};
-		if (t->mode[0].units > 1 && pick(4))
+		t->mode[t->n_modes++] = (pim_mode){.units = 1 + draw(units), .cycles = 1 + draw(9)};
+		if (t->mode[0].units > 1 && draw(4))
 			t->mode[t->n_modes++] = (pim_mode){
-				.units = 1 + pick(t->mode[0].units - 1), .cycles = t->mode[0].cycles + 1 + pick(8)};
+				.units = 1 + draw(t->mode[0].units - 1), .cycles = t->mode[0].cycles + 1 + draw(8)};
 		t->before = PIM_NEW(a, int, n);
 		for (int k = 0; k < i; k++)
-			if (pick(10) < density)
+			if (draw(10) < density)
 				t->before[t->n_before++] = k;
 	}
 	return r;
@@ -121,7 +115,7 @@ static void compare_with_all_orders(void)
 	bool solver = have_solver();
 	for (int trial = 0; trial < regions; trial++) {
 		pim_arena *a = pim_arena_new();
-		pim_region r = random_region(2 + trial % (MOST - 1), 2 + pick(5), pick(5), a);
+		pim_region r = random_region(2 + trial % (MOST - 1), 2 + draw(5), draw(5), a);
 		search s = {.r = &r, .best = HORIZON};
 		look_at_all(&s, 0, 0);
 		int64_t bound, list = pim_region_list(&r, &bound), nodes = 0;
@@ -165,7 +159,7 @@ static void settle_keeps_order(void)
 {
 	pim_arena *a = pim_arena_new();
 	for (int trial = 0; trial < 200; trial++) {
-		pim_region r = random_region(2 + pick(20), 4, 2, a);
+		pim_region r = random_region(2 + draw(20), 4, 2, a);
 		int64_t bound, list = pim_region_list(&r, &bound);
 		for (int i = 0; i < r.n; i++)
 			r.task[i].start *= 3;
@@ -176,6 +170,7 @@ static void settle_keeps_order(void)
 
 int main(void)
 {
+	draw_state = 3;
 	compare_with_all_orders();
 	keep_the_list_schedule();
 	settle_keeps_order();

@@ -3,20 +3,11 @@
 #include "passes/clause_state.h"
 #include "passes/scheduling_propagate.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 #include <string.h>
 
 enum { MOST = 6 };
-
-static uint64_t state = 88172645463325252u;
-
-static int draw(int low, int high)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return low + (int)((state >> 33) % (uint64_t)(high - low + 1));
-}
 
 static const pim_scheduling_options PLAIN = {.seconds = 20, .seed = 1};
 
@@ -32,27 +23,27 @@ static drawn draw_problem(int n, int resources, int most_modes, bool machines)
 {
 	drawn d = {pim_scheduling_new(), n, {0}, {{0}}};
 	for (int r = 0; r < resources; r++)
-		pim_scheduling_add_resource(d.p, machines ? 1 : draw(1, 4));
+		pim_scheduling_add_resource(d.p, machines ? 1 : draw_in(1, 4));
 	for (int i = 0; i < n; i++) {
-		pim_scheduling_add_task(d.p, draw(0, 4) ? 0 : draw(0, 3));
-		d.modes[i] = draw(1, most_modes);
+		pim_scheduling_add_task(d.p, draw_in(0, 4) ? 0 : draw_in(0, 3));
+		d.modes[i] = draw_in(1, most_modes);
 		for (int m = 0; m < d.modes[i]; m++) {
 			int64_t demand[3] = {0};
 			for (int r = 0; r < resources && !machines; r++)
-				demand[r] = draw(0, m ? 2 : 1 + (d.p->capacity[r] > 1));
+				demand[r] = draw_in(0, m ? 2 : 1 + (d.p->capacity[r] > 1));
 			if (machines)
-				demand[draw(0, resources - 1)] = 1;
-			d.duration[i][m] = draw(0, 8) ? draw(1, 3) : 0;
+				demand[draw_in(0, resources - 1)] = 1;
+			d.duration[i][m] = draw_in(0, 8) ? draw_in(1, 3) : 0;
 			pim_scheduling_add_mode(d.p, i, d.duration[i][m], resources, demand);
 		}
 	}
 	for (int i = 0; i < n; i++)
 		for (int k = i + 1; k < n; k++) {
-			int kind = draw(0, 9);
+			int kind = draw_in(0, 9);
 			if (kind < 2)
-				pim_scheduling_add_precedence(d.p, i, k, kind ? 0 : draw(-1, 1));
+				pim_scheduling_add_precedence(d.p, i, k, kind ? 0 : draw_in(-1, 1));
 			else if (kind == 2)
-				pim_scheduling_add_delay(d.p, i, k, draw(-1, 2));
+				pim_scheduling_add_delay(d.p, i, k, draw_in(-1, 2));
 		}
 	return d;
 }
@@ -117,12 +108,12 @@ static void compare_with_enumeration(drawn d)
 static void check_problems(void)
 {
 	for (int round = 0; round < 400; round++) {
-		drawn d = draw_problem(draw(1, 5), draw(0, 3), 1 + round % 2, false);
+		drawn d = draw_problem(draw_in(1, 5), draw_in(0, 3), 1 + round % 2, false);
 		compare_with_enumeration(d);
 		pim_scheduling_free(d.p);
 	}
 	for (int round = 0; round < 150; round++) {
-		drawn d = draw_problem(draw(2, 6), draw(1, 3), 1, true);
+		drawn d = draw_problem(draw_in(2, 6), draw_in(1, 3), 1, true);
 		compare_with_enumeration(d);
 		pim_scheduling_free(d.p);
 	}
@@ -186,12 +177,12 @@ static void enumerate_windows(windows *w, int i)
 
 static windows draw_windows(void)
 {
-	windows w = {.n = draw(2, 4), .capacity = draw(1, 3)};
+	windows w = {.n = draw_in(2, 4), .capacity = draw_in(1, 3)};
 	for (int i = 0; i < w.n; i++) {
-		w.low[i] = draw(0, 5);
-		w.high[i] = w.low[i] + draw(0, 4);
-		w.duration[i] = draw(1, 5);
-		w.demand[i] = draw(1, w.capacity);
+		w.low[i] = draw_in(0, 5);
+		w.high[i] = w.low[i] + draw_in(0, 4);
+		w.duration[i] = draw_in(1, 5);
+		w.demand[i] = draw_in(1, w.capacity);
 	}
 	return w;
 }
@@ -260,14 +251,14 @@ typedef struct scene {
 
 static scene set_scene(void)
 {
-	scene c = {.p = pim_scheduling_new(), .s = pim_clause_new(), .capacity = draw(1, 3)};
+	scene c = {.p = pim_scheduling_new(), .s = pim_clause_new(), .capacity = draw_in(1, 3)};
 	pim_scheduling_add_resource(c.p, c.capacity);
 	for (int i = 0; i < TASKS; i++) {
 		pim_scheduling_add_task(c.p, 0);
-		c.duration[i][0] = draw(1, 5);
-		c.duration[i][1] = c.duration[i][0] + draw(0, 2);
+		c.duration[i][0] = draw_in(1, 5);
+		c.duration[i][1] = c.duration[i][0] + draw_in(0, 2);
 		for (int m = 0; m < 2; m++)
-			c.demand[i][m] = draw(1, (int)c.capacity);
+			c.demand[i][m] = draw_in(1, (int)c.capacity);
 		for (int m = 0; m < 1 + !i; m++)
 			pim_scheduling_add_mode(c.p, i, c.duration[i][m], 1, &c.demand[i][m]);
 		c.start[i] = pim_clause_var(c.s, 0, STARTS - 1);
@@ -335,13 +326,13 @@ static void check_step(const scene *c, int i)
 static void check_reasons(void)
 {
 	int contradictions = 0;
-	for (int round = 0; round < 250; round++) {
+	for (int round = 0; round < 400; round++) {
 		scene c = set_scene();
 		bool stands = pim_clause_propagate_all(c.s);
 		for (int tries = 0; tries < 12 && stands; tries++) {
-			int var = draw(0, TASKS + 1), at = draw(1, STARTS - 1);
+			int var = draw_in(0, TASKS + 1), at = draw_in(1, STARTS - 1);
 			pim_clause_literal l = {2 * var, at};
-			if (draw(0, 1))
+			if (draw_in(0, 1))
 				l = pim_clause_not(l);
 			if (pim_clause_holds(c.s, l) || pim_clause_fails(c.s, l))
 				continue;
@@ -399,14 +390,14 @@ static bool enumerate_rows(const row *r, int n)
 
 static pim_clause_literal draw_literal(void)
 {
-	int bound = draw(0, 2 * VARS - 1), at = draw(1, VALUES - 1);
+	int bound = draw_in(0, 2 * VARS - 1), at = draw_in(1, VALUES - 1);
 	return (pim_clause_literal){bound, bound & 1 ? 1 - at : at};
 }
 
 static row draw_row(void)
 {
-	row r = {.n = draw(0, 3), .from = draw(0, VARS - 1), .delay = draw(-2, 2)};
-	r.to = (r.from + draw(1, VARS - 1)) % VARS;
+	row r = {.n = draw_in(0, 3), .from = draw_in(0, VARS - 1), .delay = draw_in(-2, 2)};
+	r.to = (r.from + draw_in(1, VARS - 1)) % VARS;
 	for (int k = 0; k < 3; k++)
 		r.literal[k] = draw_literal();
 	return r;
@@ -441,7 +432,7 @@ static void check_clauses(void)
 	int refuted = 0;
 	for (int round = 0; round < 3000; round++) {
 		row r[MOST_ROWS];
-		int n = draw(4, MOST_ROWS), x[VARS];
+		int n = draw_in(4, MOST_ROWS), x[VARS];
 		for (int i = 0; i < n; i++)
 			r[i] = draw_row();
 		bool solved = solve_rows(r, n, x);
@@ -456,15 +447,15 @@ static void check_clauses(void)
 
 static pim_scheduling *draw_large(uint64_t seed)
 {
-	state = seed;
+	draw_state = seed;
 	pim_scheduling *p = pim_scheduling_new();
 	for (int r = 0; r < 2; r++)
 		pim_scheduling_add_resource(p, 10);
 	for (int i = 0; i < 40; i++) {
-		int64_t demand[2] = {draw(0, 6), draw(0, 6)};
-		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), draw(1, 9), 2, demand);
+		int64_t demand[2] = {draw_in(0, 6), draw_in(0, 6)};
+		pim_scheduling_add_mode(p, pim_scheduling_add_task(p, 0), draw_in(1, 9), 2, demand);
 		for (int k = 0; k < 2 && i > 4; k++)
-			pim_scheduling_add_precedence(p, draw(0, i - 1), i, 0);
+			pim_scheduling_add_precedence(p, draw_in(0, i - 1), i, 0);
 	}
 	return p;
 }
@@ -545,6 +536,7 @@ static void check_long_times(void)
 
 int main(void)
 {
+	draw_state = 88172645463325252u;
 	check_clauses();
 	check_propagation();
 	check_reasons();

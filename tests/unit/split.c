@@ -8,16 +8,9 @@
 
 #include "passes/pass.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { CASES = 200, MAX_NODES = 24 };
-
-static uint64_t seed = 7;
-
-static int pick(int lo, int hi)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int)((seed >> 33) % (uint64_t)(hi - lo + 1));
-}
 
 /* ---- structural branches ---- */
 
@@ -78,13 +71,13 @@ static pim_graph *random_graph(pim_context *c)
 	pim_graph *g = pim_graph_new(pim_module_new(c), "main");
 	pim_node *value[MAX_NODES];
 	bool used[MAX_NODES] = {false};
-	int n = 0, size = pick(3, 14);
+	int n = 0, size = draw_in(3, 14);
 	value[n++] = pim_input_new(g, "x", pim_type_tensor(c, PIM_DTYPE_f32, 1, (int64_t[]){4}));
 	while (n < size) {
-		int a = pick(n > 4 ? n - 4 : 0, n - 1), b = pick(n > 4 ? n - 4 : 0, n - 1);
+		int a = draw_in(n > 4 ? n - 4 : 0, n - 1), b = draw_in(n > 4 ? n - 4 : 0, n - 1);
 		pim_node *in[2] = {value[a], value[b]};
-		value[n] =
-			pick(0, 2) ? pim_node_new(g, "add", 2, in, NULL) : pim_node_new(g, "relu", 1, in, NULL);
+		value[n] = draw_in(0, 2) ? pim_node_new(g, "add", 2, in, NULL)
+								 : pim_node_new(g, "relu", 1, in, NULL);
 		used[a] = true;
 		used[b] = used[b] || value[n]->n_in == 2;
 		CHECK(pim_node_infer(value[n++]));
@@ -267,6 +260,7 @@ static void check_block(const char *pipeline, bool heads)
 
 int main(void)
 {
+	draw_state = 7;
 	printf("%d structural branches in %d random graphs\n", check_paths(), CASES);
 	check_block("split-branches,interleave-layout,map", true);
 	check_block("split-branches{grain=head},interleave-layout,map", true);

@@ -5,16 +5,9 @@
 
 #include "targets/tile/tile.h"
 #include "tests/unit/check.h"
+#include "tests/unit/draw.h"
 
 enum { BYTES = 96, STEPS = 300, ROUNDS = 400 };
-
-static uint64_t seed = 1;
-
-static int draw(int below)
-{
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return (int)((seed >> 33) % (uint64_t)below);
-}
 
 typedef struct byte_state {
 	int64_t write, read[PIM_ENGINE_COUNT];
@@ -113,6 +106,7 @@ static void check_room(void)
 
 int main(void)
 {
+	draw_state = 1;
 	check_tracker();
 	check_room();
 	return check_failures != 0;

@@ -7,16 +7,7 @@
 
 #include "targets/timeloop_flow.h"
 #include "tests/unit/check.h"
-
-static uint64_t state = 88172645463325252u;
-
-static int draw(int n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (int)(state % (uint64_t)n);
-}
+#include "tests/unit/draw.h"
 
 enum { LEVELS = 3, DIMS = 4, TENSORS = 3 };
 
@@ -308,6 +299,7 @@ static void test_lanes(void)
 
 int main(void)
 {
+	draw_state = 88172645463325252u;
 	test_closed_form();
 	test_every_round();
 	test_imperfect();
