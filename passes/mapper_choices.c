@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/array.h"
 #include "ir/random.h"
+#include "passes/array.h"
 #include "passes/mapper.h"
 
 enum { MOST_CUTS = 12, MOST_LISTED = 2048, MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64 };

@@ -48,8 +48,8 @@ pim_spaces *pim_spaces_of(const pim_node *n, const pim_axes *x, pim_arena *a);
 void pim_spaces_digits(const pim_spaces *s, int64_t place, int64_t step, int64_t *digit);
 /* False when the space is empty (beyond the edge of its piece). */
 bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *axes);
-/* The axes where only these digits (outer to inner) have values, axes without one in full; false when
- * nothing is left. */
+/* The axes where only these digits (outer to inner) have values, axes without one in full; false
+ * when nothing is left. */
 bool pim_spaces_part(
 	const pim_spaces *s, int n, const int *digit, const int64_t *value, pim_box *axes);
 /* One axis's part of the ready step of lo <= index < hi: the largest sum of weight * digit in it.

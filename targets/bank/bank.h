@@ -190,7 +190,7 @@ typedef struct pim_micro {
 	int n, n_registers, rows; /* rows: of all registers */
 	int n_constants;
 	int16_t constant[PIM_MOST_CONSTANTS]; /* registers of values, one for a format */
-	int scratch;			  /* rows before those of registers */
+	int scratch;						  /* rows before those of registers */
 	pim_format format[PIM_MOST_REGISTERS];
 	int first_row[PIM_MOST_REGISTERS];
 	pim_step step[PIM_MOST_STEPS];

@@ -24,7 +24,8 @@ void pim_micro_start(pim_micro *m); /* of rounds */
 void pim_micro_end(pim_micro *m);
 /* The register in another format; itself when it has it. */
 int pim_micro_convert(pim_micro *m, int reg, pim_format f);
-int pim_micro_make(pim_micro *m, pim_routine routine, pim_format f, int a, int b); /* new register */
+int pim_micro_make(
+	pim_micro *m, pim_routine routine, pim_format f, int a, int b); /* new register */
 int pim_micro_make_bit(pim_micro *m, pim_routine routine, int a, int b);
 /* reg = reg op other; a value stands in a register that all values of its format share. */
 void pim_micro_by(pim_micro *m, pim_routine routine, int reg, int other);
