@@ -7,7 +7,7 @@
  * here once, for the pass that makes groups, their verifier and the lowering. */
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/fusion.h"
 
 pim_node *pim_fusion_first(const pim_node *n)
 {

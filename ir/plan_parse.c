@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/fusion.h"
 #include "ir/plan.h"
 
 #define MAX_UNITS (1 << 20)

@@ -4,7 +4,7 @@
  * A group stands together, so no path of values leaves it and comes back. Slices go together, tiles
  * are those of the last member's walk, sums are complete before they are read, and all operands fit
  * the buffer. */
-#include "ir/ir.h"
+#include "ir/fusion.h"
 
 static bool is_leaf(const pim_node *n)
 {

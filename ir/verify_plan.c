@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "ir/fusion.h"
 
 static bool is_leaf(const pim_node *n)
 {

@@ -6,7 +6,7 @@
 #ifndef PIM_PASSES_PASS_H
 #define PIM_PASSES_PASS_H
 
-#include "ir/ir.h"
+#include "ir/fusion.h"
 #include "targets/target.h"
 
 struct pim_job {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/fusion.h"
 #include "passes/drawing.h"
 #include "targets/target.h"
 

@@ -4,5 +4,5 @@
 # contracts are laid out by hand, in columns.
 set -eu
 cd "$2"
-by_hand='ir/ir|passes/(pass|ilp)|targets/(program|target)'
+by_hand='ir/(ir|fusion)|passes/(pass|ilp)|targets/(program|target)'
 find ir frontends targets passes driver examples bench tests -name '*.[ch]' | grep -vE "^($by_hand)\.h$" | sort | xargs "$1" --dry-run -Werror

@@ -5,6 +5,7 @@
 #ifndef PIM_TARGETS_TILE_TILE_H
 #define PIM_TARGETS_TILE_TILE_H
 
+#include "ir/fusion.h"
 #include "targets/program.h"
 
 /* ---- tracker.c: which commands must be complete before one may start ---- */

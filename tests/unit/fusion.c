@@ -4,6 +4,7 @@
  * each with its message; the text form reads back. */
 #include <stdlib.h>
 
+#include "ir/fusion.h"
 #include "tests/unit/check_results.h"
 #include "tests/unit/random_decisions.h"
 
