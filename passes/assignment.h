@@ -14,6 +14,7 @@
  *   assignment_problem.c   the problem, its distances, cost and check of an assignment
  *   assignment_tree.c      multicast and reduction trees, loads of links
  *   assignment_linear.c    the linear assignment problem, with a certificate
+ *   assignment_auction.c   the same on a large grid, to a tolerance
  *   assignment_bound.c     lower bounds without search: Gilmore-Lawler, and one item at a time
  *   assignment_ascent.c    a stronger bound for small problems: dual ascent
  *   assignment_greedy.c    a first assignment
@@ -113,5 +114,24 @@ int64_t pim_assignment_busiest(const pim_assignment *p, const int *unit);
  * row[i] + col[j] <= cost[i * n + j] everywhere and equality at (i, column[i]): their sum is the
  * least cost, which proves it. Costs within +-2^52 / n. */
 int64_t pim_linear_assignment(int n, const int64_t *cost, int *column, int64_t *row, int64_t *col);
+
+/* ---- the same where costs are hops on a grid (assignment_auction.c) ---- */
+
+/* Rows that each take a unit of their own. Row i has size[0] + size[1] + size[2] figures, whole
+ * numbers: its cost on a unit is the sum of those of the unit's x, y and z. */
+typedef struct pim_grid_costs {
+	int rows, size[3];
+	const double *cost;
+	const bool *taken; /* [unit]: not to be had; at least as many are left as there are rows */
+} pim_grid_costs;
+
+typedef struct pim_auction_answer {
+	double cost, bound; /* no assignment costs less than the bound */
+	int64_t steps;		/* figures that were looked at */
+} pim_auction_answer;
+
+/* unit[row] such that the bound is at most tolerance * cost below the cost; 0: the least cost.
+ * Entries behind the rows get the units that are left over. */
+pim_auction_answer pim_auction(const pim_grid_costs *g, double tolerance, int *unit);
 
 #endif

@@ -55,8 +55,22 @@ static void sort_hops(const pim_placement *p, int u, int *count, int furthest, i
 			sorted[k++] = d;
 }
 
+/* On large networks one class that is nowhere further than any. */
+static void join_classes(nearness *w)
+{
+	for (int c = 1; c < w->classes; c++)
+		for (int k = 0; k < w->units; k++) {
+			int hops = w->hops[(size_t)c * (size_t)w->units + (size_t)k];
+			w->hops[k] = hops < w->hops[k] ? hops : w->hops[k];
+		}
+	memset(w->class_of, 0, sizeof *w->class_of * (size_t)w->units);
+	w->classes = 1;
+	w->members[0] = w->units;
+}
+
 static nearness find_nearness(const pim_placement *p, pim_arena *a)
 {
+	enum { MOST_UNITS = 128 };
 	size_t units = (size_t)p->units;
 	int furthest = pim_network_diameter(p->target), *count = PIM_NEW(a, int, furthest + 1);
 	nearness w = {.units = p->units,
@@ -72,6 +86,8 @@ static nearness find_nearness(const pim_placement *p, pim_arena *a)
 		w.class_of[u] = c;
 		w.members[c]++;
 	}
+	if (p->units > MOST_UNITS)
+		join_classes(&w);
 	return w;
 }
 
@@ -97,10 +113,9 @@ typedef struct ledger {
 } ledger;
 
 /* Slots on distinct units, each at the cost of its unit's class. Where that is the same for all
- * classes, or the network is large, each slot may have the cheapest. */
+ * classes each slot may have the cheapest. */
 static int64_t bound_of_costs(const nearness *w, int slots, ledger *l)
 {
-	enum { MOST_UNITS = 128 };
 	size_t units = (size_t)w->units, classes = (size_t)w->classes;
 	int64_t sum = 0;
 	bool alike = true;
@@ -113,7 +128,7 @@ static int64_t bound_of_costs(const nearness *w, int slots, ledger *l)
 		}
 		sum += least;
 	}
-	if (alike || w->units > MOST_UNITS)
+	if (alike)
 		return sum;
 	memset(l->matrix, 0, sizeof *l->matrix * units * units);
 	for (size_t i = 0; i < (size_t)slots; i++)

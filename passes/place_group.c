@@ -3,19 +3,21 @@
  *
  * A group is one tenant, or several on the same units that move together. Messages to others give a
  * price for each slot on each unit; units of rivals are left out. Without messages between its own
- * slots that is a linear assignment problem, solved exactly; with them it is a quadratic one, for
- * tabu search from where the group stands. Both are parts of the assignment engine.
- * The engine itself does not take the whole placement: there a unit has one capacity for all times,
- * here a unit has tenants one after the other, and slots of one time must not meet.
- * Cost: messages * units for the prices, units^3 at worst for the linear problem. */
+ * slots that is a linear assignment problem, solved exactly, on large grids to a small tolerance;
+ * with them it is a quadratic one, for tabu search from where the group stands. Both are parts of
+ * the assignment engine. The engine itself does not take the whole placement: there a unit has one
+ * capacity for all times, here a unit has tenants one after the other, and slots of one time must
+ * not meet. Cost: messages * units for the prices, units^3 at worst for the linear problem. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/assignment_core.h"
 #include "passes/place.h"
 
-/* Moves of tabu search for each unit that is free; most steps of a visit. */
-enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000 };
+/* Moves of tabu search for each unit that is free; most steps of a visit; most units for the linear
+ * problem as a matrix. */
+enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000, MOST_EXACT = 128 };
+static const double TOLERANCE = 2e-3; /* of an auction; what it really misses is far less */
 
 struct pim_place_group {
 	pim_placement *p;
@@ -31,6 +33,7 @@ struct pim_place_group {
 	bool *taken;
 	int n_free, *free;		/* units that it may have */
 	int *column;			/* [slot]: place in `free`, then unit */
+	double *split;			/* [slot]: prices by x, y, z; NULL where hops do not add up so */
 	int64_t *cost, *prices; /* of the linear problem */
 	int64_t work, tried;
 };
@@ -51,6 +54,10 @@ pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_a
 		.cost = PIM_NEW(a, int64_t, units * units),
 		.even = PIM_NEW(a, double, units),
 		.prices = PIM_NEW(a, int64_t, 2 * units)};
+	const pim_target *t = p->target;
+	if (t->network.topology != PIM_TOPOLOGY_bus)
+		g->split = PIM_NEW(a, double,
+			units *(size_t)(t->network.size[0] + t->network.size[1] + t->network.size[2]));
 	return g;
 }
 
@@ -190,11 +197,43 @@ static void fill_prices(pim_place_group *g, int64_t *cost)
 			cost[i * n + k] = (int64_t)g->price[i * g->units + (size_t)g->free[k]];
 }
 
-static void solve_linear(pim_place_group *g)
+static void solve_exactly(pim_place_group *g)
 {
 	fill_prices(g, g->cost);
 	pim_linear_assignment(g->n_free, g->cost, g->column, g->prices, g->prices + g->units);
+	for (int i = 0; i < g->n_free; i++)
+		g->column[i] = g->free[g->column[i]];
 	g->work += (int64_t)g->n_free * g->n_free * g->n_free / 8;
+}
+
+/* Hops on a mesh or torus are those along x, along y and along z: so are the prices. */
+static void split_prices(pim_place_group *g)
+{
+	const int *size = g->p->target->network.size;
+	size_t step[3] = {1, (size_t)size[0], (size_t)size[0] * (size_t)size[1]};
+	double *split = g->split;
+	for (int i = 0; i < leader(g)->n_units; i++) {
+		const double *price = g->price + (size_t)i * g->units;
+		for (int d = 0; d < 3; d++)
+			for (size_t k = 0; k < (size_t)size[d]; k++)
+				*split++ = price[k * step[d]] - (d > 0 ? price[0] : 0);
+	}
+}
+
+static void solve_by_auction(pim_place_group *g)
+{
+	const int *size = g->p->target->network.size;
+	pim_grid_costs costs = {leader(g)->n_units, {size[0], size[1], size[2]}, g->split, g->taken};
+	split_prices(g);
+	g->work += pim_auction(&costs, TOLERANCE, g->column).steps;
+}
+
+static void solve_linear(pim_place_group *g)
+{
+	if (g->n_free > MOST_EXACT && g->split)
+		solve_by_auction(g);
+	else
+		solve_exactly(g);
 	g->tried++;
 }
 
@@ -236,6 +275,8 @@ static void solve_quadratic(pim_place_group *g, uint64_t *random)
 	find_columns(g);
 	assignment_tabu_run(
 		assignment_tabu_new(d, a), &run, g->column, moves < MOVES * n ? moves : MOVES * n, random);
+	for (int i = 0; i < leader(g)->n_units; i++)
+		g->column[i] = g->free[g->column[i]];
 	g->tried += run.steps;
 	g->work += (run.steps / 4 + 16) * n * n;
 	pim_arena_free(a);
@@ -259,8 +300,6 @@ static bool find_units(pim_place_group *g, uint64_t *random)
 		solve_quadratic(g, random);
 	else
 		solve_linear(g);
-	for (int i = 0; i < leader(g)->n_units; i++)
-		g->column[i] = g->free[g->column[i]];
 	return must || cost_on(g, g->column) < cost_on(g, leader(g)->unit);
 }
 

@@ -4,6 +4,7 @@
 #include "passes/assignment_core.h"
 #include "tests/unit/check.h"
 
+#include <math.h>
 #include <string.h>
 
 static int draw(uint64_t *random, int n)
@@ -94,6 +95,69 @@ static void test_linear(void)
 			n, cost, column, row, col, pim_linear_assignment(n, cost, column, row, col));
 	}
 	free(cost);
+}
+
+/* The matrix of grid costs: rows, then units left over at no cost, by units that can be had. */
+static int spread_costs(const pim_grid_costs *g, int64_t *cost)
+{
+	int free = 0, unit[512], all = g->size[0] + g->size[1] + g->size[2];
+	for (int u = 0; u < g->size[0] * g->size[1] * g->size[2]; u++)
+		if (!g->taken[u])
+			unit[free++] = u;
+	for (int i = 0; i < free; i++)
+		for (int k = 0; k < free; k++) {
+			const double *f = g->cost + i * all;
+			int x = unit[k] % g->size[0], y = unit[k] / g->size[0] % g->size[1],
+				z = unit[k] / g->size[0] / g->size[1];
+			cost[i * free + k] =
+				i < g->rows ? (int64_t)(f[x] + f[g->size[0] + y] + f[g->size[0] + g->size[1] + z])
+							: 0;
+		}
+	return free;
+}
+
+static void compare_auction(uint64_t *random, const int size[3])
+{
+	int units = size[0] * size[1] * size[2], all = size[0] + size[1] + size[2], column[512];
+	double *cost = malloc(sizeof *cost * (size_t)units * (size_t)all);
+	int64_t *matrix = malloc(sizeof *matrix * (size_t)units * (size_t)units), row[512], col[512];
+	bool taken[512];
+	int unit[512], free_units = 0, alike = 1 + draw(random, 4);
+	for (int u = 0; u < units; u++)
+		free_units += !(taken[u] = draw(random, 10) == 0 && free_units + units - u > 1);
+	pim_grid_costs g = {1 + draw(random, free_units), {size[0], size[1], size[2]}, cost, taken};
+	for (int i = 0; i < g.rows; i++)
+		for (int k = 0, at = draw(random, size[0]); k < all; k++)
+			cost[i * all + k] =
+				i % alike ? cost[(i - 1) * all + k] : abs(k - at) * 40 + draw(random, 30) - 10;
+	int64_t least = pim_linear_assignment(spread_costs(&g, matrix), matrix, column, row, col);
+	for (int exact = 0; exact < 2; exact++) {
+		double sum = 0, tolerance = exact ? 0 : 0.01;
+		bool used[512] = {false};
+		pim_auction_answer a = pim_auction(&g, tolerance, unit);
+		for (int i = 0; i < free_units; i++) {
+			CHECK(!taken[unit[i]] && !used[unit[i]]);
+			used[unit[i]] = true;
+			int line = unit[i] / size[0];
+			sum += i < g.rows ? cost[i * all + unit[i] % size[0]] +
+									cost[i * all + size[0] + line % size[1]] +
+									cost[i * all + size[0] + size[1] + line / size[1]]
+							  : 0;
+		}
+		CHECK(a.cost == sum && a.bound <= (double)least && (double)least <= sum);
+		CHECK(exact ? sum == (double)least : sum - a.bound <= fmax(tolerance * sum, 1));
+	}
+	free(matrix);
+	free(cost);
+}
+
+static void test_auction(void)
+{
+	static const int size[][3] = {
+		{1, 1, 1}, {3, 2, 1}, {2, 3, 4}, {8, 8, 1}, {5, 5, 5}, {16, 16, 1}};
+	uint64_t random = 3;
+	for (int round = 0; round < 120; round++)
+		compare_auction(&random, size[round % (round < 100 ? 4 : 6)]);
 }
 
 /* ---- one item on a unit ---- */
@@ -389,6 +453,7 @@ static void test_links(void)
 int main(void)
 {
 	test_linear();
+	test_auction();
 	test_permutations();
 	test_deltas();
 	test_capacities();
