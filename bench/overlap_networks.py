@@ -21,7 +21,8 @@ from measure import ROOT, print_header, print_table
 
 NETWORKS = {"resnet18": ["resnet.py", "--variant=resnet18"], "vgg16": ["vgg.py"],
             "resnet50": ["resnet.py", "--variant=resnet50"], "bert_base": ["bert.py"]}
-VARIANTS = ["best-original", "best-original-all", "best-original-overlap", "best-overlap", "best-overlap-turns"]
+VARIANTS = ["best-original", "best-original-all", "best-original-overlap", "best-overlap", "original-transform",
+            "overlap-transform", "best-transform", "best-overlap-turns"]
 PUBLISHED = "2.10x to 4.11x (OverlaPIM), 4.6x to 18.1x (Fast-OverlaPIM); which network has which is not known"
 
 

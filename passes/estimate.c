@@ -400,6 +400,12 @@ pim_estimate pim_node_estimate(
 	return e;
 }
 
+/* Those that its plan says, else all. */
+static int units_of(const pim_target *t, const pim_node *n)
+{
+	return n->plan->n_units > 0 ? n->plan->n_units : t->units;
+}
+
 pim_estimate pim_input_estimate(
 	const pim_target *t, const pim_node *n, int input, pim_crews crews, pim_arena *scratch)
 {
@@ -407,11 +413,12 @@ pim_estimate pim_input_estimate(
 	if (!has_layout(n) || !has_layout(n->in[input]))
 		return e;
 	e.slices = pim_layout_slices(n->plan->layout);
-	crew c = {.units = (int)at_most(t->units, e.slices), .from = t->units, .crews = crews};
+	crew c = {.units = (int)at_most(units_of(t, n), e.slices), .from = t->units, .crews = crews};
 	e.waves = divide_up(e.slices, c.units);
 	const pim_axes *x = pim_axes_new(n, scratch);
+	const pim_node *from = n->in[input];
 	int64_t sample[3] = {0, middle_slice(n->plan->layout), e.slices - 1},
-			senders = at_most(t->units, pim_layout_slices(n->in[input]->plan->layout));
+			senders = at_most(units_of(t, from), pim_layout_slices(from->plan->layout));
 	for (int i = 0; i < 3; i++) {
 		pim_box axes;
 		arrivals a = {0};

@@ -23,7 +23,7 @@ static const char *const shares_name[] = {"equal", "macs", "moved", "search"};
 enum { ROUNDS = 6 }; /* of shares that are moved */
 static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
 static const char *const objective_name[] = {"latency", "energy", "edp", "pareto"};
-static const char *const mode_name[] = {"original", "overlap"};
+static const char *const mode_name[] = {"original", "overlap", "transform"};
 static const char *const followers_name[] = {"share", "own"};
 
 typedef struct request {
@@ -78,8 +78,8 @@ static bool read_request(work *w)
 	request *r = &w->ask;
 	bool good = find_name(w, "strategy", 4, strategy_name, &r->strategy);
 	good &= find_name(w, "objective", 4, objective_name, &r->objective);
-	good &= find_name(w, "metric", 2, mode_name, &r->metric);
-	good &= find_name(w, "run", 2, mode_name, &r->run);
+	good &= find_name(w, "metric", 3, mode_name, &r->metric);
+	good &= find_name(w, "run", 3, mode_name, &r->run);
 	good &= find_name(w, "shares", SHARES_COUNT, shares_name, &r->shares);
 	good &= find_name(w, "followers", 2, followers_name, &r->followers);
 	r->budget = (int)pim_job_int(w->job, "budget");
@@ -118,8 +118,11 @@ static void offer(work *w, const int *units)
 		int key[2] = {w->kind[i], units[i]};
 		const pim_mapper_group *s = pim_map_get(w->offered, key, sizeof key);
 		if (!s) {
-			pim_mapper_offer o = {
-				.n_units = 1, .units = &units[i], .budget = w->ask.budget, .seed = w->ask.seed};
+			pim_mapper_offer o = {.n_units = 1,
+				.units = &units[i],
+				.budget = w->ask.budget,
+				.seed = w->ask.seed,
+				.mode = (pim_mapper_mode)w->ask.metric};
 			w->nests += pim_mapper_choose(m, i, &o);
 			pim_mapper_group *copy = PIM_NEW(m->arena, pim_mapper_group, 1);
 			*copy = *g;
@@ -375,6 +378,9 @@ static void write_member(work *w, pim_node *n)
 	const pim_mapper_choice *c = w->best->choice[i];
 	write_layout(n, &c->layout);
 	write_times(n, c->units, w->best->begin[i], w->best->end[i]);
+	n->plan->order = w->best->order[i]
+						 ? pim_order_new(c->slices, w->best->order[i], n->graph->module->arena)
+						 : NULL;
 	n->plan->fused = NULL;
 	if (m->group[i].leader == n) {
 		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
@@ -458,9 +464,24 @@ static void write_plan(work *w)
 static double latency_in(work *w, pim_mapper_mode mode)
 {
 	pim_mapper_plan *p = pim_mapper_plan_new(w->m, w->m->arena);
-	memcpy(p->choice, w->best->choice, sizeof *p->choice * (size_t)w->m->n);
+	for (int i = 0; i < w->m->n; i++) {
+		const pim_mapper_choice *c = w->best->choice[i];
+		p->choice[i] = c->turn ? c->plain : c;
+	}
 	pim_mapper_evaluate(w->m, mode, p);
 	return p->latency;
+}
+
+/* The plan in the mode it runs in. */
+static void finish_plan(work *w)
+{
+	pim_mapper_search s = {.objective = (pim_mapper_objective)w->ask.objective,
+		.deadline = w->ask.begin + w->ask.limit};
+	if (w->ask.run == PIM_MAPPER_transform && w->ask.metric != PIM_MAPPER_transform)
+		pim_mapper_turn_plan(w->m, &s, w->best);
+	else if (w->ask.run != w->ask.metric)
+		pim_mapper_evaluate(w->m, (pim_mapper_mode)w->ask.run, w->best);
+	w->evaluated += s.evaluated;
 }
 
 static void report(work *w, double value)
@@ -493,8 +514,8 @@ bool pim_pass_map_network(pim_graph *g, pim_job *j)
 		(w.ask.objective == PIM_OBJECTIVE_COUNT ? search_front : search_all)(&w);
 	double value =
 		pim_mapper_value((pim_mapper_objective)w.ask.objective, w.best->latency, w.best->pj);
-	if (w.ask.run != w.ask.metric)
-		pim_mapper_evaluate(w.m, (pim_mapper_mode)w.ask.run, w.best);
+	if (w.m->n > 0)
+		finish_plan(&w);
 	write_plan(&w);
 	if (w.m->n > 0)
 		report(&w, value);

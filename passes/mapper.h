@@ -3,8 +3,9 @@
  *
  * A group is an op that computes (its leader) and the element-wise ops that follow it tile by tile
  * on its units; ops that only move elements are looked through. A choice is what one group may be
- * given: units, cuts, loops and tile. A run is a choice as it goes: when each of its steps is
- * complete, its waits included. */
+ * given: units, cuts, loops and tile. A choice turned: its loops over the result are cuts, too, so
+ * that a unit has several slices, which take their turns by ready time. A run is a choice as it
+ * goes: when each of its steps (transform mode: tiles) is complete, its waits included. */
 #ifndef PIM_PASSES_MAPPER_H
 #define PIM_PASSES_MAPPER_H
 
@@ -30,6 +31,13 @@ typedef struct pim_mapper_edge {
 } pim_mapper_edge;
 
 typedef struct pim_mapper_choice pim_mapper_choice;
+/* How groups follow each other: one after the other; each step as soon as what it reads is there;
+ * each tile, with the slices of turned choices by ready time. */
+typedef enum pim_mapper_mode {
+	PIM_MAPPER_original,
+	PIM_MAPPER_overlap,
+	PIM_MAPPER_transform
+} pim_mapper_mode;
 typedef struct pim_mapper_group {
 	const pim_node *leader;
 	const pim_axes *axes; /* of the leader */
@@ -73,18 +81,34 @@ pim_node *pim_mapper_shadow(const pim_node *n, const pim_layout *l, pim_nest *ne
 
 /* ---- mapper_choices.c: what a group may be given ---- */
 
+/* Tiles of a result by dimension. */
+typedef struct pim_mapper_grid {
+	int rank;
+	int64_t tiles[PIM_MAX_RANK], all;
+	const int32_t *at[PIM_MAX_RANK]; /* by index of the dimension: which tile it is in */
+	int n_empty[PIM_MAX_RANK];		 /* tiles beyond the end of their piece */
+	int32_t *empty[PIM_MAX_RANK];
+	int dim[PIM_MAX_AXES]; /* by axis of the leader; -1: none that is cut */
+} pim_mapper_grid;
+
 struct pim_mapper_choice {
-	int units; /* one slice on each */
-	int cut;   /* number of the layout among the group's */
+	int units;		/* one slice on each; turned: equally many */
+	int64_t slices; /* units, or a multiple of them */
+	int cut;		/* number of the layout and the units among the group's */
 	pim_layout layout;
 	pim_nest *nest;
 	const pim_spaces *spaces;
-	int64_t steps;
+	int64_t steps; /* of a slice */
 	int64_t front; /* steps until the first eighth of the rows is complete */
 	double step;   /* cycles of one step, followers included */
 	double pj;	   /* of all slices, without messages and without what passes with time */
 	int64_t bytes; /* that a unit holds: constants, inputs, result */
 	int64_t order; /* class: which axes its loops go by, outer to inner */
+	pim_mapper_grid grid;
+	bool regular; /* slices and steps are tiles of the grid; else the grid has one, complete at the
+					 end */
+	const int32_t *turn;			/* turned: slices in the order of the loops they were */
+	const pim_mapper_choice *plain; /* turned: what it was before */
 };
 
 /* Which numbers of units a group may have, and how many choices are kept for each. */
@@ -93,9 +117,14 @@ typedef struct pim_mapper_offer {
 	const int *units;
 	int budget;
 	uint64_t seed;
+	pim_mapper_mode mode; /* transform: the turned ones are offered beside */
 } pim_mapper_offer;
 /* Fills the choices of group i; how many mappings were looked at. */
 int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o);
+/* A choice of group i turned, from the mapper's arena: as many outer loops over the result become
+ * cuts as give no more than a few thousand slices, whose constants fit when a unit has to hold
+ * those of any; NULL when none can. */
+const pim_mapper_choice *pim_mapper_turn(pim_mapper *m, int i, const pim_mapper_choice *c);
 /* Cycles of the group on one unit, estimated from its tiles in full. */
 double pim_mapper_work(const pim_mapper *m, int i);
 
@@ -113,6 +142,23 @@ void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_
 bool pim_mapper_trace(
 	const pim_mapper_group *g, const pim_mapper_edge *e, const pim_box *axes, pim_box *box);
 
+/* What the slices of a reader need of an edge, whatever the producer's choice. Dimensions of the
+ * value that move with common digits of the reader are a part: ranges lo..hi by position. */
+typedef struct pim_mapper_part {
+	int n_dims, dim[PIM_MAX_RANK];
+	int n, digit[2 * PIM_MAX_AXES];
+	int64_t coef[2 * PIM_MAX_AXES]; /* of the position, by digit */
+	int64_t positions;
+	int32_t *lo[PIM_MAX_RANK], *hi[PIM_MAX_RANK]; /* by n_dims; hi <= lo: nothing */
+} pim_mapper_part;
+typedef struct pim_mapper_demand {
+	int n;
+	pim_mapper_part part[PIM_MAX_RANK];
+} pim_mapper_demand;
+/* NULL: all of it. */
+const pim_mapper_demand *pim_mapper_demand_of(const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_group *from, const pim_mapper_choice *c, pim_arena *a);
+
 /* What an edge moves: cycles that the messages of all steps take, and bytes. */
 typedef struct pim_mapper_move {
 	double cycles, bytes;
@@ -122,9 +168,6 @@ pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e
 
 /* ---- mapper_run.c: a choice for every group, as it goes ---- */
 
-/* How groups follow each other: one after the other, each step as soon as what it reads is there.
- */
-typedef enum pim_mapper_mode { PIM_MAPPER_original, PIM_MAPPER_overlap } pim_mapper_mode;
 typedef enum pim_mapper_objective {
 	PIM_OBJECTIVE_latency,
 	PIM_OBJECTIVE_energy,
@@ -136,8 +179,12 @@ typedef enum pim_mapper_objective {
 typedef struct pim_mapper_run {
 	const pim_mapper_choice *choice;
 	double begin, end; /* its units are its own in between */
-	double *done;	   /* [0..steps]: when so many steps are complete at all places */
+	double *done;	   /* [0..steps]: when so many steps are complete at all places; transform mode:
+						  by tile of the grid, when it is complete */
+	int32_t *order;	   /* turned: slices by turn, from the caller's memory */
 } pim_mapper_run;
+/* How many entries `done` has in the mode. */
+int64_t pim_mapper_run_room(const pim_mapper_choice *c, pim_mapper_mode mode);
 
 /* Units by the time from which they are free, earliest first. */
 typedef struct pim_mapper_span {
@@ -157,21 +204,31 @@ pim_mapper_units pim_mapper_units_take(
 
 /* What one edge makes a run wait for. */
 typedef struct pim_mapper_need {
-	const int32_t *ready; /* by step of the reader */
-	const double *done;	  /* of the producer */
-	double move;		  /* cycles of all messages */
+	const int32_t *ready;			 /* overlap mode: by step of the reader */
+	const pim_mapper_demand *demand; /* transform mode */
+	const pim_mapper_run *of;		 /* the producer */
+	double move;					 /* cycles of a slice's messages */
 } pim_mapper_need;
+/* Edge e of group g, as choice c, of a producer's run; memory from `a`, moved bytes added. */
+pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *g,
+	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
+	pim_mapper_mode mode, pim_arena *a, double *bytes);
 /* Runs c once its units are free at `from`: sets r, whose `done` has room. */
 void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
-	const pim_mapper_need *need, double from, pim_mapper_run *r);
+	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
+/* The same in transform mode (mapper_turns.c). */
+void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_need *need,
+	double from, pim_arena *scratch, pim_mapper_run *r);
 
 typedef struct pim_mapper_plan {
 	const pim_mapper_choice **choice; /* by group */
 	double *begin, *end;
+	int32_t *
+		*order; /* by group, when evaluated in transform mode: slices by turn, of turned ones */
 	double latency, pj; /* pj: with messages and what passes with time */
+	pim_arena *arena;
 } pim_mapper_plan;
-/* Propagates the plan's choices through all groups, in order; fills in the rest. `a`: for the plan.
- */
+/* Propagates the plan's choices through all groups, in order; fills in the rest. */
 void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_plan *p);
 pim_mapper_plan *pim_mapper_plan_new(const pim_mapper *m, pim_arena *a);
 double pim_mapper_static_pj(const pim_target *t); /* per cycle */
@@ -194,6 +251,9 @@ typedef struct pim_mapper_search {
 } pim_mapper_search;
 /* Improves *best (whose choices are complete, or which has none and latency INFINITY). */
 void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *best);
+/* Turns groups of the plan for as long as its value in transform mode falls, until the deadline of
+ * s; how many plans were evaluated is added there. */
+void pim_mapper_turn_plan(pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *p);
 /* Least value of the objective over all that the offered choices allow. */
 double pim_mapper_bound(const pim_mapper *m, const pim_mapper_search *s);
 /* Fills in the tails that the bound uses. */

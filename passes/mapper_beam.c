@@ -3,12 +3,13 @@
  *
  * A state gives the first groups, in the graph's order, a choice each and runs them exactly. It is
  * extended by every choice of the next group; only that group is run. What is left out:
- * - a state whose bound is not below the best plan known. The bound is proved: (1) a group whose
- *   value's last element is read by another ends no later than one step before it (the least step
- *   of all its choices), and so on to the results; (2) each group takes at least its least cycles,
- *   and the same tails follow; (3) no unit works before it is free nor two groups at a time, so
- *   the times when units are free and the least areas (cycles times units) of the groups to come,
- *   shared by all units, are no later than the end; (4) energy: the least of each group to come;
+ * - a state whose bound is not below the best plan known. The bound is proved: (1), but not in
+ *   turns: a group whose value's last element is read by another ends no later than one step before
+ * it (the least step of all its choices), and so on to the results; (2) each group takes at least
+ * its least cycles, and the same tails follow; (3) no unit works before it is free nor two groups
+ * at a time, so the times when units are free and the least areas (cycles times units) of the
+ * groups to come, shared by all units, are no later than the end; (4) energy: the least of each
+ * group to come;
  * - when there are more than `width`: the states of highest rank, which is the bound with a share
  * of the group's mean time of completion; half of the width is kept for the best of each class
  * (order of loops, units) of the last group, since what suits the next group is not known yet. That
@@ -35,10 +36,11 @@ typedef struct state {
 /* Tables of an edge into the group being extended. */
 typedef struct joint {
 	int n_from;
-	const pim_mapper_choice **from; /* distinct choices of the producer among the states */
-	int32_t **ready;				/* [from * choices + choice] */
-	int cuts;						/* of the group */
-	pim_mapper_move *move;			/* [from * cuts + cut] */
+	const pim_mapper_choice **from;	  /* distinct choices of the producer among the states */
+	int32_t **ready;				  /* overlap mode: [from * choices + choice] */
+	const pim_mapper_demand **demand; /* transform mode: [choice] */
+	int cuts;						  /* of the group */
+	pim_mapper_move *move;			  /* [from * cuts + cut] */
 } joint;
 
 typedef struct beam {
@@ -53,8 +55,9 @@ typedef struct beam {
 	double best;
 	pim_arena *scratch; /* of the group */
 	joint *joint;
-	int **from_of; /* by edge, by state: which of joint.from */
-	int most_steps, workers;
+	int **from_of;	   /* by edge, by state: which of joint.from */
+	int64_t most_room; /* of a run of the group */
+	int workers;
 } beam;
 
 static double seconds_now(void)
@@ -65,6 +68,12 @@ static double seconds_now(void)
 }
 
 /* ---- bounds ---- */
+
+/* In turns the last element of a value need not be complete last. */
+static double tail_of(const beam *b, int group)
+{
+	return b->s->mode == PIM_MAPPER_transform ? 0 : b->m->group[group].tail;
+}
 
 void pim_mapper_find_tails(pim_mapper *m)
 {
@@ -89,7 +98,7 @@ static void find_floors(beam *b)
 	for (int i = m->n - 1; i >= 0; i--) {
 		const pim_mapper_group *g = &m->group[i];
 		b->open[i] = b->open[i + 1] + g->least_area;
-		b->floor[i] = fmax(b->floor[i + 1], g->least_cycles + g->tail);
+		b->floor[i] = fmax(b->floor[i + 1], g->least_cycles + tail_of(b, i));
 		b->open_pj[i] = b->open_pj[i + 1] + g->least_pj;
 		b->open_cycles[i] = b->open_cycles[i + 1] + g->least_cycles;
 	}
@@ -125,7 +134,8 @@ double pim_mapper_bound(const pim_mapper *m, const pim_mapper_search *s)
 
 /* ---- extensions ---- */
 
-static double run_extension(const beam *b, state *x, double *done, pim_mapper_run *r)
+static double run_extension(
+	const beam *b, state *x, double *done, pim_arena *scratch, pim_mapper_run *r)
 {
 	const pim_mapper *m = b->m;
 	const state *p = &b->state[x->parent];
@@ -137,31 +147,35 @@ static double run_extension(const beam *b, state *x, double *done, pim_mapper_ru
 		const joint *j = &b->joint[k];
 		int from = b->from_of[k][x->parent];
 		pim_mapper_move move = j->move[from * j->cuts + c->cut];
-		need[k] = (pim_mapper_need){
-			j->ready[from * g->n_choices + x->choice], p->run[g->edge[k].from]->done, move.cycles};
+		need[k] = (pim_mapper_need){.of = p->run[g->edge[k].from], .move = move.cycles};
+		if (b->s->mode == PIM_MAPPER_overlap)
+			need[k].ready = j->ready[from * g->n_choices + x->choice];
+		if (b->s->mode == PIM_MAPPER_transform)
+			need[k].demand = j->demand[x->choice];
 		x->pj += pim_mapper_move_pj(m->target, move.bytes);
 	}
 	double free =
 		b->s->mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&p->units, c->units);
 	r->done = done;
-	pim_mapper_run_choice(c, b->s->mode, g->n_edges, need, free, r);
+	pim_mapper_run_choice(c, b->s->mode, g->n_edges, need, free, scratch, r);
 	return r->end;
 }
 
-/* The mean over steps of when they are complete. */
-static double mean_done(const pim_mapper_run *r)
+/* The mean over steps, or tiles, of when they are complete. */
+static double mean_done(const pim_mapper_run *r, pim_mapper_mode mode)
 {
 	double sum = 0;
-	for (int64_t j = 1; j <= r->choice->steps; j++)
+	int64_t first = mode == PIM_MAPPER_overlap, room = pim_mapper_run_room(r->choice, mode);
+	for (int64_t j = first; j < room; j++)
 		sum += r->done[j];
-	return sum / (double)r->choice->steps;
+	return sum / (double)(room - first);
 }
 
 static double tails_of(const beam *b, const state *p)
 {
 	double tails = 0;
 	for (int i = 0; i < b->group; i++)
-		tails = fmax(tails, p->run[i]->end + b->m->group[i].tail);
+		tails = fmax(tails, p->run[i]->end + tail_of(b, i));
 	return tails;
 }
 
@@ -170,13 +184,13 @@ static void rate(const beam *b, state *x, double *done)
 	const state *p = &b->state[x->parent];
 	pim_mapper_run r;
 	pim_arena *a = pim_arena_new();
-	run_extension(b, x, done, &r);
+	run_extension(b, x, done, a, &r);
 	x->latency = fmax(p->latency, r.end);
 	pim_mapper_units u = pim_mapper_units_take(&p->units, r.choice->units, r.end, a);
-	double tails = fmax(p->rank, r.end + b->m->group[b->group].tail);
+	double tails = fmax(p->rank, r.end + tail_of(b, b->group));
 	double latency = latency_bound(b, x->latency, &u, tails, b->group + 1);
 	x->bound = value_bound(b, latency, x->pj, b->group + 1);
-	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : mean_done(&r));
+	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : mean_done(&r, b->s->mode));
 	x->rank = value_bound(b, late, x->pj, b->group + 1);
 	x->dropped = x->bound >= b->best;
 	pim_arena_free(a);
@@ -190,9 +204,9 @@ typedef struct worker {
 static void *rate_share(void *user)
 {
 	worker *w = user;
-	double *done = malloc(sizeof *done * (size_t)(w->b->most_steps + 1));
+	double *done = malloc(sizeof *done * (size_t)w->b->most_room);
 	if (!done)
-		PIM_BUG("no memory for %d steps", w->b->most_steps);
+		PIM_BUG("no memory for %lld steps", (long long)w->b->most_room);
 	for (int i = w->number; i < w->n; i += w->b->workers)
 		rate(w->b, &w->b->extension[i], done);
 	free(done);
@@ -277,6 +291,16 @@ static void find_moves(beam *b, int k)
 		}
 }
 
+static void find_demands(beam *b, int k)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	const pim_mapper_edge *e = &g->edge[k];
+	joint *j = &b->joint[k];
+	j->demand = PIM_NEW(b->scratch, const pim_mapper_demand *, g->n_choices);
+	for (int c = 0; c < g->n_choices; c++)
+		j->demand[c] = pim_mapper_demand_of(g, e, &b->m->group[e->from], &g->choice[c], b->scratch);
+}
+
 static void find_joints(beam *b)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
@@ -286,11 +310,15 @@ static void find_joints(beam *b)
 		joint *j = &b->joint[k];
 		find_producers(b, k);
 		find_moves(b, k);
+		if (b->s->mode == PIM_MAPPER_transform)
+			find_demands(b, k);
+		if (b->s->mode != PIM_MAPPER_overlap)
+			continue;
 		j->ready = PIM_NEW(b->scratch, int32_t *, j->n_from * g->n_choices);
 		for (int i = 0; i < j->n_from * g->n_choices; i++)
 			j->ready[i] = PIM_NEW(b->scratch, int32_t, g->choice[i % g->n_choices].steps);
 	}
-	if (b->s->mode != PIM_MAPPER_original)
+	if (b->s->mode == PIM_MAPPER_overlap)
 		run_threads(b, fill_share, 0);
 }
 
@@ -353,7 +381,8 @@ static state settle(const beam *b, const state *x)
 	const pim_mapper_choice *c = &m->group[b->group].choice[x->choice];
 	state s = *x;
 	pim_mapper_run *r = PIM_NEW(b->arena, pim_mapper_run, 1);
-	run_extension(b, &s, PIM_NEW(b->arena, double, c->steps + 1), r);
+	double *done = PIM_NEW(b->arena, double, pim_mapper_run_room(c, b->s->mode));
+	run_extension(b, &s, done, b->scratch, r);
 	s.run = PIM_NEW(b->arena, const pim_mapper_run *, m->n + 1);
 	if (b->group)
 		memcpy(s.run, p->run, sizeof *s.run * (size_t)b->group);
@@ -367,10 +396,11 @@ static void extend(beam *b, int width)
 	const pim_mapper_group *g = &b->m->group[b->group];
 	b->scratch = pim_arena_new();
 	find_joints(b);
-	b->most_steps = 0;
-	for (int c = 0; c < g->n_choices; c++)
-		b->most_steps =
-			(int)g->choice[c].steps > b->most_steps ? (int)g->choice[c].steps : b->most_steps;
+	b->most_room = 0;
+	for (int c = 0; c < g->n_choices; c++) {
+		int64_t room = pim_mapper_run_room(&g->choice[c], b->s->mode);
+		b->most_room = room > b->most_room ? room : b->most_room;
+	}
 	int n = b->n * g->n_choices;
 	b->extension = PIM_NEW(b->scratch, state, n + 1);
 	for (int i = 0; i < b->n; i++) {

@@ -19,29 +19,23 @@ typedef struct greedy {
 	pim_mapper_run *run;
 } greedy;
 
-/* Runs group i, as choice c, behind what is fixed; only edges from `only` count when it is >= 0. */
+/* Runs group i, as choice c, behind what is fixed; only edges from `only` count when it is >= 0.
+ * The run's memory is from a. */
 static double run_with(greedy *w, int i, const pim_mapper_choice *c, int only, double free,
-	pim_mapper_run *r, double *pj)
+	pim_arena *a, pim_mapper_run *r, double *pj)
 {
 	const pim_mapper_group *g = &w->m->group[i];
-	pim_arena *a = pim_arena_new();
 	pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
 	int n = 0;
-	*pj = c->pj;
+	double bytes = 0;
 	for (int k = 0; k < g->n_edges; k++) {
 		const pim_mapper_edge *e = &g->edge[k];
-		const pim_mapper_choice *from = w->plan->choice[e->from];
-		if (!from || (only >= 0 && e->from != only))
-			continue;
-		int32_t *ready = PIM_NEW(a, int32_t, c->steps);
-		pim_mapper_ready(w->m, g, e, c, &w->m->group[e->from], from, ready);
-		pim_mapper_move move = pim_mapper_move_of(w->m, e, c, &w->m->group[e->from], from);
-		*pj += pim_mapper_move_pj(w->m->target, move.bytes);
-		need[n++] = (pim_mapper_need){ready, w->run[e->from].done, move.cycles};
+		if (w->plan->choice[e->from] && (only < 0 || e->from == only))
+			need[n++] = pim_mapper_need_of(w->m, g, e, c, &w->run[e->from], w->s->mode, a, &bytes);
 	}
-	r->done = PIM_NEW(w->arena, double, c->steps + 1);
-	pim_mapper_run_choice(c, w->s->mode, n, need, free, r);
-	pim_arena_free(a);
+	*pj = c->pj + pim_mapper_move_pj(w->m->target, bytes);
+	r->done = PIM_NEW(a, double, pim_mapper_run_room(c, w->s->mode));
+	pim_mapper_run_choice(c, w->s->mode, n, need, free, a, r);
 	w->s->evaluated++;
 	return r->end;
 }
@@ -52,6 +46,11 @@ static double value_of(const greedy *w, double latency, double pj)
 	return pim_mapper_value(w->s->objective, latency, energy);
 }
 
+static void free_arena(void *arena)
+{
+	pim_arena_free(arena);
+}
+
 /* Fixes groups first .. n-1, the others being fixed. */
 static void go_forward(greedy *w, int first)
 {
@@ -60,6 +59,7 @@ static void go_forward(greedy *w, int first)
 	for (int i = 0; i < w->m->n; i++) {
 		const pim_mapper_group *g = &w->m->group[i];
 		double best = INFINITY;
+		pim_arena *kept = NULL;
 		const pim_mapper_choice *fixed = i < first ? w->plan->choice[i] : NULL;
 		w->plan->choice[i] = NULL;
 		for (int c = 0; c < (fixed ? 1 : g->n_choices); c++) {
@@ -68,13 +68,19 @@ static void go_forward(greedy *w, int first)
 							  ? all
 							  : pim_mapper_units_from(&units, choice->units);
 			pim_mapper_run r;
-			double value = value_of(w, run_with(w, i, choice, -1, free, &r, &pj), pj);
+			pim_arena *own = pim_arena_new(), *worse = own;
+			double value = value_of(w, run_with(w, i, choice, -1, free, own, &r, &pj), pj);
 			if (value < best) {
 				best = value;
 				w->run[i] = r;
 				w->plan->choice[i] = choice;
+				worse = kept;
+				kept = own;
 			}
+			if (worse)
+				pim_arena_free(worse);
 		}
+		pim_arena_defer(w->arena, free_arena, kept);
 		units = pim_mapper_units_take(&units, w->plan->choice[i]->units, w->run[i].end, w->arena);
 		all = fmax(all, w->run[i].end);
 	}
@@ -85,7 +91,8 @@ static double end_of_readers(greedy *w, int i, const pim_mapper_choice *c)
 {
 	double pj, sum, end;
 	const pim_mapper_choice *before = w->plan->choice[i];
-	end = run_with(w, i, c, i, 0, &w->run[i], &sum);
+	pim_arena *a = pim_arena_new();
+	end = run_with(w, i, c, i, 0, a, &w->run[i], &sum);
 	w->plan->choice[i] = c;
 	for (int u = i + 1; u < w->m->n; u++) {
 		bool reads = false;
@@ -95,10 +102,11 @@ static double end_of_readers(greedy *w, int i, const pim_mapper_choice *c)
 			continue;
 		pim_mapper_run r;
 		double free = w->s->mode == PIM_MAPPER_original ? w->run[i].end : 0;
-		end = fmax(end, run_with(w, u, w->plan->choice[u], i, free, &r, &pj));
+		end = fmax(end, run_with(w, u, w->plan->choice[u], i, free, a, &r, &pj));
 		sum += pj;
 	}
 	w->plan->choice[i] = before;
+	pim_arena_free(a);
 	return value_of(w, end, sum);
 }
 

@@ -197,6 +197,66 @@ static void add_part(const pim_spaces *s, const part *p, int64_t steps, int32_t 
 	}
 }
 
+/* ---- ranges of every position, for turns ---- */
+
+static void number_digits(const pim_spaces *s, uint32_t axes, pim_mapper_part *p)
+{
+	p->positions = 1;
+	for (int i = 0; i < s->n; i++)
+		if (s->digit[i].count > 1 && axes >> s->digit[i].axis & 1)
+			p->digit[p->n++] = i;
+	for (int k = p->n - 1; k >= 0; k--) {
+		p->coef[k] = p->positions;
+		p->positions *= s->digit[p->digit[k]].count;
+		if (p->positions > MOST_POSITIONS) {
+			p->n = 0;
+			p->positions = 1;
+			return;
+		}
+	}
+}
+
+static void fill_part(const reading *r, pim_mapper_part *p, pim_arena *a)
+{
+	for (int d = 0; d < p->n_dims; d++) {
+		p->lo[d] = PIM_NEW(a, int32_t, p->positions);
+		p->hi[d] = PIM_NEW(a, int32_t, p->positions);
+	}
+	for (int64_t at = 0; at < p->positions; at++) {
+		int64_t value[2 * PIM_MAX_AXES];
+		pim_box axes, box;
+		for (int k = 0; k < p->n; k++)
+			value[k] = at / p->coef[k] % r->reader->digit[p->digit[k]].count;
+		if (!pim_spaces_part(r->reader, p->n, p->digit, value, &axes) ||
+			!pim_mapper_trace(r->g, r->e, &axes, &box))
+			continue;
+		for (int d = 0; d < p->n_dims; d++) {
+			p->lo[d][at] = (int32_t)box.lo[p->dim[d]];
+			p->hi[d][at] = (int32_t)box.hi[p->dim[d]];
+		}
+	}
+}
+
+const pim_mapper_demand *pim_mapper_demand_of(const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_group *from, const pim_mapper_choice *c, pim_arena *a)
+{
+	reading r = {.g = g, .from = from, .e = e, .reader = c->spaces};
+	if (e->whole || !c->regular)
+		return NULL;
+	pim_mapper_demand *demand = PIM_NEW(a, pim_mapper_demand, 1);
+	part parts[PIM_MAX_RANK];
+	demand->n = find_parts(&r, parts);
+	for (int k = 0; k < demand->n; k++) {
+		pim_mapper_part *p = &demand->part[k];
+		for (int d = 0; d < PIM_MAX_RANK; d++)
+			if (parts[k].dims >> d & 1)
+				p->dim[p->n_dims++] = d;
+		number_digits(r.reader, parts[k].axes, p);
+		fill_part(&r, p, a);
+	}
+	return demand;
+}
+
 void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p,
 	int32_t *ready)
@@ -233,7 +293,10 @@ pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e
 	pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, value);
 	pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, scratch);
 	reader->in[e->input] = pim_mapper_shadow(value, &held, NULL, scratch);
-	bool all = p->units == m->units && c->units == m->units;
+	reader->plan->n_units = c->units;
+	reader->in[e->input]->plan->n_units = p->units;
+	bool turned = c->turn || p->turn;
+	bool all = !turned && p->units == m->units && c->units == m->units;
 	pim_estimate s = pim_input_estimate(
 		m->target, reader, e->input, all ? PIM_CREWS_same : PIM_CREWS_apart, scratch);
 	pim_arena_free(scratch);

@@ -5,7 +5,7 @@
  * (done[ready[j]] of each producer, so stalls travel on) and has arrived: messages of a step take
  * their share of the cycles of all, one step's after the other's. Units are taken from the earliest
  * free, and held from the first step to the last. In `original` mode a group starts when all before
- * it have ended; its own messages still overlap with its own steps. */
+ * it have ended; its own messages still overlap with its own steps. `transform`: mapper_turns.c. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -66,9 +66,14 @@ static void run_alone(
 }
 
 void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
-	const pim_mapper_need *need, double from, pim_mapper_run *r)
+	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
 {
 	r->choice = c;
+	r->order = NULL;
+	if (mode == PIM_MAPPER_transform) {
+		pim_mapper_run_turns(c, n, need, from, scratch, r);
+		return;
+	}
 	if (mode == PIM_MAPPER_original) {
 		run_alone(c, n, need, from, r);
 		return;
@@ -80,7 +85,7 @@ void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int
 	r->done[0] = 0;
 	for (int64_t j = 0; j < c->steps; j++) {
 		for (int k = 0; k < n; k++)
-			arrived = later(arrived, need[k].done[need[k].ready[j]]);
+			arrived = later(arrived, need[k].of->done[need[k].ready[j]]);
 		r->begin = j ? r->begin : arrived;
 		arrived += lag;
 		now = later(now, arrived) + c->step;
@@ -118,8 +123,39 @@ pim_mapper_plan *pim_mapper_plan_new(const pim_mapper *m, pim_arena *a)
 	p->choice = PIM_NEW(a, const pim_mapper_choice *, m->n + 1);
 	p->begin = PIM_NEW(a, double, m->n + 1);
 	p->end = PIM_NEW(a, double, m->n + 1);
+	p->order = PIM_NEW(a, int32_t *, m->n + 1);
+	p->arena = a;
 	p->latency = p->pj = INFINITY;
 	return p;
+}
+
+pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *g,
+	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
+	pim_mapper_mode mode, pim_arena *a, double *bytes)
+{
+	const pim_mapper_group *f = &m->group[e->from];
+	pim_mapper_move move = pim_mapper_move_of(m, e, c, f, from->choice);
+	pim_mapper_need need = {.of = from, .move = move.cycles};
+	*bytes += move.bytes;
+	if (mode == PIM_MAPPER_transform)
+		need.demand = pim_mapper_demand_of(g, e, f, c, a);
+	if (mode == PIM_MAPPER_overlap) {
+		int32_t *ready = PIM_NEW(a, int32_t, c->steps);
+		pim_mapper_ready(m, g, e, c, f, from->choice, ready);
+		need.ready = ready;
+	}
+	return need;
+}
+
+/* What stays of a run when its memory is gone. */
+static void keep_run(pim_mapper_plan *p, int i, const pim_mapper_run *r)
+{
+	size_t bytes = sizeof *r->order * (size_t)r->choice->slices;
+	p->begin[i] = r->begin;
+	p->end[i] = r->end;
+	p->order[i] = r->order ? memcpy(pim_arena_raw(p->arena, bytes), r->order, bytes) : NULL;
+	p->latency = later(p->latency, r->end);
+	p->pj += r->choice->pj;
 }
 
 void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_plan *p)
@@ -132,24 +168,17 @@ void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_p
 		const pim_mapper_group *g = &m->group[i];
 		const pim_mapper_choice *c = p->choice[i];
 		pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
-		for (int k = 0; k < g->n_edges; k++) {
-			const pim_mapper_edge *e = &g->edge[k];
-			const pim_mapper_group *from = &m->group[e->from];
-			int32_t *ready = PIM_NEW(a, int32_t, c->steps);
-			pim_mapper_ready(m, g, e, c, from, p->choice[e->from], ready);
-			pim_mapper_move move = pim_mapper_move_of(m, e, c, from, p->choice[e->from]);
-			need[k] = (pim_mapper_need){ready, run[e->from].done, move.cycles};
-			p->pj += pim_mapper_move_pj(m->target, move.bytes);
-		}
+		double bytes = 0;
+		for (int k = 0; k < g->n_edges; k++)
+			need[k] =
+				pim_mapper_need_of(m, g, &g->edge[k], c, &run[g->edge[k].from], mode, a, &bytes);
+		p->pj += pim_mapper_move_pj(m->target, bytes);
 		double from =
 			mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&units, c->units);
-		run[i].done = PIM_NEW(a, double, c->steps + 1);
-		pim_mapper_run_choice(c, mode, g->n_edges, need, from, &run[i]);
+		run[i].done = PIM_NEW(a, double, pim_mapper_run_room(c, mode));
+		pim_mapper_run_choice(c, mode, g->n_edges, need, from, a, &run[i]);
 		units = pim_mapper_units_take(&units, c->units, run[i].end, a);
-		p->begin[i] = run[i].begin;
-		p->end[i] = run[i].end;
-		p->latency = later(p->latency, run[i].end);
-		p->pj += c->pj;
+		keep_run(p, i, &run[i]);
 	}
 	p->pj += p->latency * pim_mapper_static_pj(m->target);
 	pim_arena_free(a);

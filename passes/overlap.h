@@ -181,10 +181,15 @@ double pim_overlap_slice_ready(const pim_overlap *s, const pim_node *n, int64_t 
  * diagnostic. */
 bool pim_overlap_check(const pim_overlap *s, const pim_node *n);
 
-/* ---- reorder_tiles.c ---- */
+/* ---- turns.c ---- */
 
-/* Slices by the time they may start, the i-th on unit i mod units; of those that are ready at once
- * each stays on unit (slice mod units) where it can. NULL: the order they have. */
+/* turn[i]: the job at position i, on unit i mod units, of jobs 0..n-1 by ready time; of those that
+ * are ready at once each stays on unit (job mod units) where at least half of them can, else they
+ * keep their order. With jobs of equal length no other order ends sooner. */
+void pim_turns_by_ready(
+	int64_t n, const double *ready, int units, int32_t *turn, pim_arena *scratch);
+
+/* The same of slices; NULL: the order they have. */
 pim_order *pim_order_by_ready(
 	int64_t slices, const double *ready, int units, pim_arena *keep, pim_arena *scratch);
 

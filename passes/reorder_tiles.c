@@ -15,90 +15,10 @@
  * Cost:  the overlap analysis, twice; slices times their logarithm.
  * Source: the idea of Fast-OverlaPIM (arXiv 2407.00604), which re-allocates tiles; the argument for
  *        its optimum, ties and costs are ours. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "passes/overlap.h"
 #include "passes/pass.h"
-
-/* A slice and when it may start. */
-typedef struct entry {
-	double ready;
-	int32_t slice;
-} entry;
-
-static int by_ready(const void *a, const void *b)
-{
-	const entry *x = a, *y = b;
-	if (x->ready != y->ready)
-		return x->ready < y->ready ? -1 : 1;
-	return (x->slice > y->slice) - (x->slice < y->slice);
-}
-
-static const int32_t TAKEN = -1;
-
-/* How many of the slices that are ready at once find a turn of their own unit among theirs. */
-static int64_t count_kept(const entry *e, int64_t from, int64_t to, int units, pim_arena *a)
-{
-	int64_t *turns = PIM_NEW(a, int64_t, units), kept = 0;
-	for (int64_t i = from; i < to; i++)
-		turns[i % units]++;
-	for (int64_t i = from; i < to; i++)
-		kept += turns[e[i].slice % units]-- > 0;
-	return kept;
-}
-
-/* Positions from..to-1 to the slices that are ready at once, each on its own unit where it can. */
-static void keep_units(entry *e, int64_t from, int64_t to, int units, int32_t *order, pim_arena *a)
-{
-	int64_t *next = PIM_NEW(a, int64_t, units), *first = PIM_NEW(a, int64_t, units);
-	int64_t *same = PIM_NEW(a, int64_t, to - from);
-	for (int u = 0; u < units; u++)
-		first[u] = to;
-	for (int64_t i = to - 1; i >= from; i--) {
-		int u = e[i].slice % units;
-		same[i - from] = first[u];
-		first[u] = i;
-	}
-	for (int u = 0; u < units; u++)
-		next[u] = first[u];
-	for (int64_t i = from; i < to; i++) {
-		int64_t at = next[i % units];
-		order[i] = at < to ? e[at].slice : TAKEN;
-		if (at < to) {
-			next[i % units] = same[at - from];
-			e[at].slice = TAKEN;
-		}
-	}
-	for (int64_t i = from, k = from; i < to; i++) {
-		while (order[i] == TAKEN && e[k].slice == TAKEN)
-			k++;
-		if (order[i] == TAKEN)
-			order[i] = e[k++].slice;
-	}
-}
-
-pim_order *pim_order_by_ready(
-	int64_t slices, const double *ready, int units, pim_arena *keep, pim_arena *scratch)
-{
-	entry *e = PIM_NEW(scratch, entry, slices);
-	int32_t *order = PIM_NEW(scratch, int32_t, slices);
-	for (int64_t i = 0; i < slices; i++)
-		e[i] = (entry){ready[i], (int32_t)i};
-	qsort(e, (size_t)slices, sizeof *e, by_ready);
-	for (int64_t from = 0, to; from < slices; from = to) {
-		for (to = from + 1; to < slices && e[to].ready == e[from].ready; to++)
-			;
-		for (int64_t i = from; i < to; i++)
-			order[i] = e[i].slice;
-		if (2 * count_kept(e, from, to, units, scratch) >= to - from)
-			keep_units(e, from, to, units, order, scratch);
-	}
-	for (int64_t i = 0; i < slices; i++)
-		if (order[i] != i)
-			return pim_order_new(slices, order, keep);
-	return NULL;
-}
 
 typedef struct work {
 	pim_graph *graph;

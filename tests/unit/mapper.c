@@ -11,96 +11,7 @@
 
 #include "tests/unit/check.h"
 #include "tests/unit/draw.h"
-
-static const pim_target *random_machine(pim_arena *a)
-{
-	pim_target *t = PIM_NEW(a, pim_target, 1);
-	t->name = "small";
-	t->clock_hz = 1e9;
-	t->network.size[0] = draw_in(2, 4);
-	t->network.size[1] = draw_in(1, 2);
-	t->network.size[2] = 1;
-	t->units = t->network.size[0] * t->network.size[1];
-	t->network.link_bytes_per_cycle = draw_in(4, 64);
-	t->network.hop_cycles = 1;
-	t->network.hop_pj = 1;
-	t->memory = (pim_memory){1 << 26, draw_in(16, 256), draw_in(0, 4), 1, 1};
-	t->buffer = (pim_memory){draw_in(0, 1) ? 1024 : 1 << 20, 128, 1, 0.1, 0.1};
-	t->matrix.rows = t->matrix.columns = draw_in(1, 4);
-	t->matrix.mac_pj = 1;
-	t->vector.lanes = draw_in(1, 4);
-	t->vector.step_pj = 0.5;
-	t->command_cycles = 1;
-	t->static_w = 0.01;
-	return t;
-}
-
-/* Convolutions with what may stand between two of them, a pooling behind. */
-static pim_module *make_images(pim_context *c)
-{
-	static const char *const between[] = {"relu %a : f32[1,4,6,6]", "add %a, %x : f32[1,4,6,6]",
-		"transpose %a {perm = [0, 1, 3, 2]} : f32[1,4,6,6]"};
-	static const char *const second[] = {
-		"conv %m, %v {pads = [1, 1, 1, 1]} : f32[1,4,6,6]", "conv %m, %w1 : f32[1,4,6,6]"};
-	pim_text text = {.n = 0};
-	pim_text_printf(&text,
-		"module {\n  graph @main(%%x: f32[1,4,6,6]) {\n    %%w = constant {absent = 1} : "
-		"f32[4,4,3,3]\n"
-		"    %%v = constant {absent = 1} : f32[4,4,3,3]\n    %%w1 = constant {absent = 1} : "
-		"f32[4,4,1,1]\n    %%a = conv %%x, %%w {pads = [1, 1, 1, 1]} : f32[1,4,6,6]\n    %%m = "
-		"%s\n    "
-		"%%b = %s\n",
-		between[draw_in(0, 2)], second[draw_in(0, 1)]);
-	if (draw_in(0, 1))
-		pim_text_str(&text, "    %r = add %b, %a : f32[1,4,6,6]\n");
-	else
-		pim_text_str(
-			&text, "    %r = max_pool %b {kernel = [2, 2], strides = [2, 2]} : f32[1,4,3,3]\n");
-	pim_text_str(&text, "    return %r\n  }\n}\n");
-	pim_module *m = pim_module_parse(c, "images", pim_arena_copy(c->arena, text.s, text.n), text.n);
-	CHECK(m);
-	pim_text_free(&text);
-	return m;
-}
-
-/* Attention: the keys transposed, heads split off. */
-static pim_module *make_tokens(pim_context *c)
-{
-	static const char text[] =
-		"module {\n  graph @main(%x: f32[1,6,8]) {\n    %w = constant {absent = 1} : f32[8,8]\n"
-		"    %q = matmul %x, %w : f32[1,6,8]\n"
-		"    %h = reshape %q {shape = [1, 6, 2, 4]} : f32[1,6,2,4]\n"
-		"    %t = transpose %h {perm = [0, 2, 1, 3]} : f32[1,2,6,4]\n"
-		"    %k = transpose %h {perm = [0, 2, 3, 1]} : f32[1,2,4,6]\n"
-		"    %s = matmul %t, %k : f32[1,2,6,6]\n"
-		"    %p = softmax %s {axis = 3} : f32[1,2,6,6]\n"
-		"    return %p\n  }\n}\n";
-	pim_module *m = pim_module_parse(c, "tokens", text, sizeof text - 1);
-	CHECK(m);
-	return m;
-}
-
-typedef struct net {
-	pim_context *c;
-	pim_mapper *m;
-} net;
-
-static net make_net(int budget, pim_mapper_followers f)
-{
-	net n = {.c = pim_context_new()};
-	pim_module *module = draw_in(0, 3) ? make_images(n.c) : make_tokens(n.c);
-	pim_graph *g = module->graphs[0];
-	n.m = pim_mapper_new(g, random_machine(module->arena), f, module->arena);
-	for (int i = 0; i < n.m->n; i++) {
-		int units = draw_in(1, n.m->units);
-		pim_mapper_offer o = {
-			.n_units = 1, .units = &units, .budget = budget, .seed = (uint64_t)draw_in(0, 99)};
-		CHECK(pim_mapper_choose(n.m, i, &o) > 0 && n.m->group[i].n_choices > 0);
-		n.m->group[i].work = pim_mapper_work(n.m, i);
-	}
-	pim_mapper_find_tails(n.m);
-	return n;
-}
+#include "tests/unit/small_networks.h"
 
 /* ---- ready steps and runs ---- */
 
@@ -146,11 +57,13 @@ static void run_places(const pim_mapper *m, int i, const pim_mapper_choice *c,
 
 static int64_t check_runs(void)
 {
-	net n = make_net(6, draw_in(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own);
+	net n =
+		make_net(6, draw_in(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own, PIM_MAPPER_overlap);
 	pim_mapper *m = n.m;
 	pim_arena *a = m->arena;
 	const pim_mapper_choice **chosen = PIM_NEW(a, const pim_mapper_choice *, m->n);
 	double **done = PIM_NEW(a, double *, m->n);
+	pim_mapper_run *run = PIM_NEW(a, pim_mapper_run, m->n);
 	int64_t compared = 0;
 	for (int i = 0; i < m->n; i++) {
 		const pim_mapper_group *g = &m->group[i];
@@ -170,15 +83,16 @@ static int64_t check_runs(void)
 				CHECK(ready[j] == exact);
 				compared++;
 			}
-			need[k] = (pim_mapper_need){ready, done[from],
-				pim_mapper_move_of(m, &g->edge[k], c, &m->group[from], chosen[from]).cycles};
+			pim_mapper_move move =
+				pim_mapper_move_of(m, &g->edge[k], c, &m->group[from], chosen[from]);
+			need[k] = (pim_mapper_need){.ready = ready, .of = &run[from], .move = move.cycles};
 		}
-		pim_mapper_run r = {.done = done[i] = PIM_NEW(a, double, c->steps + 1)};
-		pim_mapper_run_choice(c, PIM_MAPPER_overlap, g->n_edges, need, free, &r);
+		run[i].done = done[i] = PIM_NEW(a, double, c->steps + 1);
+		pim_mapper_run_choice(c, PIM_MAPPER_overlap, g->n_edges, need, free, a, &run[i]);
 		double *own = PIM_NEW(a, double, c->steps + 1);
 		run_places(m, i, c, chosen, done, free, own);
 		for (int64_t j = 1; j <= c->steps; j++)
-			CHECK(fabs(own[j] - r.done[j]) <= 1e-9 * own[j]);
+			CHECK(fabs(own[j] - done[i][j]) <= 1e-9 * own[j]);
 	}
 	pim_context_free(n.c);
 	return compared;
@@ -222,10 +136,11 @@ static bool same_plan(const pim_mapper *m, const pim_mapper_plan *p, const pim_m
 
 static long check_plans(void)
 {
-	net n = make_net(5, PIM_FOLLOWERS_share);
+	pim_mapper_mode mode = (pim_mapper_mode)draw_in(0, PIM_MAPPER_transform);
+	net n = make_net(mode == PIM_MAPPER_transform ? 3 : 5, PIM_FOLLOWERS_share, mode);
 	pim_mapper *m = n.m;
 	twin w = {.m = m, .plan = pim_mapper_plan_new(m, m->arena), .best = INFINITY};
-	w.s = (pim_mapper_search){.mode = draw_in(0, 3) ? PIM_MAPPER_overlap : PIM_MAPPER_original,
+	w.s = (pim_mapper_search){.mode = mode,
 		.objective = (pim_mapper_objective)draw_in(0, PIM_OBJECTIVE_COUNT - 1),
 		.threads = 1,
 		.deadline = INFINITY};
@@ -277,7 +192,7 @@ static double best_shares(const pim_mapper *m, int *shares, int i, int left)
 
 static void check_shares(void)
 {
-	net n = make_net(2, PIM_FOLLOWERS_own);
+	net n = make_net(2, PIM_FOLLOWERS_own, PIM_MAPPER_overlap);
 	int shares[16] = {0}, twin_shares[16] = {0}, sum = 0, first[17];
 	if (n.m->n <= n.m->units) {
 		pim_mapper_fill_shares(n.m, 0, n.m->n, shares);

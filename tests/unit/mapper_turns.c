@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mapper_turns - groups that run tile by tile, their slices by ready time, on random small
+ * networks.
+ *
+ * Runs against a simulation that knows when every element of every value is complete; orders
+ * against all assignments of slices to turns and units; orders that a plan keeps are permutations;
+ * a plan that was turned is no slower; lowered, what is promised is what the simulator counts. */
+#include "passes/mapper.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/unit/small_networks.h"
+
+/* ---- element by element ---- */
+
+typedef struct values {
+	const pim_mapper *m;
+	const pim_mapper_choice **choice;
+	double **at;   /* by group, by element of the leader's result: when it is complete */
+	double *whole; /* by group: all of it */
+} values;
+
+static int64_t element_of(const pim_type *t, const int64_t *index)
+{
+	int64_t at = 0;
+	for (int d = 0; d < t->rank; d++)
+		at = at * t->dims[d] + index[d];
+	return at;
+}
+
+/* Sets the elements of a box, or finds the latest. */
+static double visit(const pim_type *t, double *at, const pim_box *box, double set)
+{
+	int64_t index[PIM_MAX_AXES];
+	double latest = 0;
+	memcpy(index, box->lo, sizeof index);
+	for (int d = 0; d >= 0;) {
+		double *e = &at[element_of(t, index)];
+		*e = set >= 0 ? set : *e;
+		latest = fmax(latest, *e);
+		for (d = t->rank - 1; d >= 0 && ++index[d] >= box->hi[d]; d--)
+			index[d] = box->lo[d];
+	}
+	return latest;
+}
+
+/* When what a space reads of one edge is complete. */
+static double wait_of(
+	const values *v, const pim_mapper_group *g, const pim_mapper_edge *e, const pim_box *axes)
+{
+	pim_box box;
+	if (e->whole)
+		return v->whole[e->from];
+	if (!pim_mapper_trace(g, e, axes, &box))
+		return 0;
+	return visit(v->m->group[e->from].leader->type, v->at[e->from], &box, -1);
+}
+
+/* Runs the slices of a group in this order, and says of each element when it is complete; the end.
+ */
+static double run_elements(const values *v, int i, const int32_t *order, double lag, double from)
+{
+	const pim_mapper_group *g = &v->m->group[i];
+	const pim_mapper_choice *c = v->choice[i];
+	double now[64], arrived[64], end = from;
+	for (int u = 0; u < c->units; u++)
+		now[u] = arrived[u] = from;
+	for (int64_t k = 0; k < c->slices; k++) {
+		int64_t slice = order ? order[k] : k, u = k % c->units;
+		for (int64_t s = 0; s < c->steps; s++) {
+			pim_box axes, box;
+			bool any = pim_spaces_box(c->spaces, slice, s, &axes);
+			for (int e = 0; e < g->n_edges && any; e++)
+				arrived[u] = fmax(arrived[u], wait_of(v, g, &g->edge[e], &axes));
+			arrived[u] += lag;
+			now[u] = fmax(now[u], arrived[u]) + c->step;
+			if (!any)
+				continue;
+			pim_axes_result(g->axes, g->leader->type->rank, &axes, &box);
+			visit(g->leader->type, v->at[i], &box, now[u]);
+		}
+		end = fmax(end, now[u]);
+	}
+	return end;
+}
+
+/* ---- all assignments ---- */
+
+enum { MOST_SLICES = 6, MOST_INSIDE = 16 };
+
+typedef struct twin {
+	const pim_mapper_choice *c;
+	double lag, wait[MOST_SLICES][MOST_INSIDE];
+} twin;
+
+/* Where a unit stands. */
+typedef struct stand {
+	double arrived, now;
+} stand;
+
+/* The soonest end when the slices in `left` still have to run, each next on any unit. */
+static double best_end(const twin *w, unsigned left, const stand *unit)
+{
+	double best = INFINITY;
+	stand next[64];
+	if (!left)
+		return 0;
+	for (int slice = 0; slice < w->c->slices; slice++)
+		for (int u = 0; u < w->c->units && left >> slice & 1; u++) {
+			memcpy(next, unit, sizeof *unit * (size_t)w->c->units);
+			for (int64_t s = 0; s < w->c->steps; s++) {
+				next[u].arrived = fmax(next[u].arrived, w->wait[slice][s]) + w->lag;
+				next[u].now = fmax(next[u].now, next[u].arrived) + w->c->step;
+			}
+			best = fmin(best, fmax(next[u].now, best_end(w, left & ~(1u << slice), next)));
+		}
+	return best;
+}
+
+typedef struct tally {
+	long runs, turned, moved, all;
+} tally;
+
+/* Any slice on any unit at any turn. */
+static void compare_with_all(const values *v, int i, double lag, double from, double end, tally *t)
+{
+	const pim_mapper_choice *c = v->choice[i];
+	const pim_mapper_group *g = &v->m->group[i];
+	twin w = {.c = c, .lag = lag};
+	stand unit[64];
+	if (c->slices > MOST_SLICES - (c->units > 2) || c->steps > MOST_INSIDE ||
+		(c->steps > 1 && lag > c->step))
+		return;
+	for (int u = 0; u < c->units; u++)
+		unit[u] = (stand){from, from};
+	for (int64_t k = 0; k < c->slices * c->steps; k++) {
+		pim_box axes;
+		bool any = pim_spaces_box(c->spaces, k / c->steps, k % c->steps, &axes);
+		for (int e = 0; e < g->n_edges && any; e++)
+			w.wait[k / c->steps][k % c->steps] =
+				fmax(w.wait[k / c->steps][k % c->steps], wait_of(v, g, &g->edge[e], &axes));
+	}
+	CHECK(fabs(end - best_end(&w, (1u << c->slices) - 1, unit)) <= 1e-9 * end);
+	t->all++;
+}
+
+static bool is_permutation(const int32_t *order, int64_t n)
+{
+	bool seen[4096] = {false};
+	for (int64_t i = 0; i < n; i++) {
+		if (order[i] < 0 || order[i] >= n || seen[order[i]])
+			return false;
+		seen[order[i]] = true;
+	}
+	return true;
+}
+
+/* Each group as a random choice, turned ones more often, behind those before it. */
+static void check_network(tally *t)
+{
+	net n =
+		make_net(6, draw_in(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own, PIM_MAPPER_transform);
+	const pim_mapper *m = n.m;
+	pim_arena *a = m->arena;
+	values v = {.m = m,
+		.choice = PIM_NEW(a, const pim_mapper_choice *, m->n),
+		.at = PIM_NEW(a, double *, m->n),
+		.whole = PIM_NEW(a, double, m->n)};
+	pim_mapper_run *run = PIM_NEW(a, pim_mapper_run, m->n);
+	for (int i = 0; i < m->n; i++) {
+		const pim_mapper_group *g = &m->group[i];
+		const pim_mapper_choice *c = &g->choice[draw(g->n_choices)];
+		for (int k = 0; k < 3 && !c->turn; k++)
+			c = &g->choice[draw(g->n_choices)];
+		pim_mapper_need need[16];
+		double from = draw_in(0, 100), lag = 0, bytes = 0;
+		v.choice[i] = c;
+		v.at[i] = PIM_NEW(a, double, g->leader->type->elements + 1);
+		for (int k = 0; k < g->n_edges; k++) {
+			need[k] = pim_mapper_need_of(
+				m, g, &g->edge[k], c, &run[g->edge[k].from], PIM_MAPPER_transform, a, &bytes);
+			lag += need[k].move / (double)c->steps;
+		}
+		run[i].done = PIM_NEW(a, double, c->grid.all);
+		pim_mapper_run_choice(c, PIM_MAPPER_transform, g->n_edges, need, from, a, &run[i]);
+		CHECK(c->regular);
+		CHECK(!c->turn == !run[i].order);
+		CHECK(c->slices % c->units == 0 && (c->turn || c->slices == c->units));
+		v.whole[i] = run_elements(&v, i, run[i].order, lag, from);
+		CHECK(fabs(v.whole[i] - run[i].end) <= 1e-9 * run[i].end);
+		t->runs++;
+		if (!c->turn)
+			continue;
+		CHECK(is_permutation(c->turn, c->slices) && is_permutation(run[i].order, c->slices));
+		t->turned++;
+		t->moved += memcmp(c->turn, run[i].order, sizeof *c->turn * (size_t)c->slices) != 0;
+		compare_with_all(&v, i, lag, from, run[i].end, t);
+	}
+	pim_context_free(n.c);
+}
+
+/* ---- plans ---- */
+
+static long check_turning(void)
+{
+	net n = make_net(4, PIM_FOLLOWERS_share, PIM_MAPPER_overlap);
+	pim_mapper *m = n.m;
+	pim_mapper_plan *p = pim_mapper_plan_new(m, m->arena);
+	pim_mapper_search s = {
+		.mode = PIM_MAPPER_overlap, .width = 2, .threads = 1, .deadline = INFINITY};
+	pim_mapper_beam(m, &s, p);
+	double before = p->latency;
+	pim_mapper_turn_plan(m, &s, p);
+	CHECK(p->latency <= before * (1 + 1e-9));
+	long turned = 0;
+	for (int i = 0; i < m->n; i++) {
+		CHECK(!p->order[i] == !p->choice[i]->turn);
+		turned += p->choice[i]->turn != NULL;
+	}
+	pim_context_free(n.c);
+	return turned;
+}
+
+int main(void)
+{
+	tally t = {0};
+	long turned = 0;
+	for (int k = 0; k < 400; k++)
+		check_network(&t);
+	for (int k = 0; k < 60; k++)
+		turned += check_turning();
+	printf("%ld runs, %ld of slices in turns, %ld of these in another order, %ld against all "
+		   "assignments; %ld groups of plans turned\n",
+		t.runs, t.turned, t.moved, t.all, turned);
+	CHECK(t.turned > 300 && t.moved > 100 && t.all > 50 && turned > 3);
+	return check_failures != 0;
+}
