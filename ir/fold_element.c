@@ -141,3 +141,58 @@ pim_node *pim_fold_where(pim_node *n)
 		return x;
 	return pim_rule_ints_op(n, PIM_OP_expand, x, "shape", n->type->rank, n->type->dims);
 }
+
+static bool differ_by_ones(const pim_type *a, const pim_type *b)
+{
+	int i = 0, k = 0;
+	for (;;) {
+		while (i < a->rank && a->dims[i] == 1)
+			i++;
+		while (k < b->rank && b->dims[k] == 1)
+			k++;
+		if (i == a->rank || k == b->rank)
+			return i == a->rank && k == b->rank;
+		if (a->dims[i++] != b->dims[k++])
+			return false;
+	}
+}
+
+/* An operand that has the same elements next to x as next to the reshape of x. */
+static bool fits_both(const pim_node *operand, const pim_type *outer, const pim_type *inner)
+{
+	const pim_type *t = operand->type;
+	if (t->rank == 0)
+		return true;
+	return t->rank == 1 && outer->rank > 0 && inner->rank > 0 &&
+		   outer->dims[outer->rank - 1] == inner->dims[inner->rank - 1];
+}
+
+/* f(reshape(x), ...) = reshape(f(x, ...)) where the reshapes only add or drop dims of size 1, so
+ * that f stands beside what made x, and the reshape meets one that takes it back. */
+pim_node *pim_fold_elementwise(pim_node *n)
+{
+	pim_node *in[PIM_MAX_OPERANDS];
+	const pim_type *inner = NULL;
+	if (n->n_in > PIM_MAX_OPERANDS)
+		return n;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		in[i] = n->in[i];
+		if (!is_op(in[i], PIM_OP_reshape) || !pim_type_same_dims(in[i]->type, n->type))
+			continue;
+		in[i] = in[i]->in[0];
+		if (inner && !pim_type_same_dims(inner, in[i]->type))
+			return n;
+		inner = in[i]->type;
+	}
+	if (!inner || !differ_by_ones(inner, n->type))
+		return n;
+	for (uint32_t i = 0; i < n->n_in; i++)
+		if (in[i] == n->in[i] && !(in[i] && fits_both(in[i], n->type, inner)))
+			return n;
+	pim_node *made = pim_node_make_like(n, n->op, (int)n->n_in, in, n->n_attrs, n->attrs);
+	if (!made)
+		return NULL;
+	if (n->name) /* which the reshape is to have: here it gets a number behind it */
+		pim_node_rename(made, n->name);
+	return pim_rule_ints_op(n, PIM_OP_reshape, made, "shape", n->type->rank, n->type->dims);
+}

@@ -133,6 +133,8 @@ void pim_type_print(pim_text *out, const pim_type *t);
 bool pim_dtype_is_float(pim_dtype t);
 bool pim_dtype_is_signed(pim_dtype t);
 int64_t pim_type_bytes(const pim_type *t);
+/* Tensors with the same dims; their element types may differ. */
+bool pim_type_same_dims(const pim_type *a, const pim_type *b);
 /* Row-major strides in elements. */
 void pim_type_strides(const pim_type *t, int64_t strides[PIM_MAX_RANK]);
 
@@ -243,13 +245,15 @@ typedef struct pim_op_info {
 	/* out->data is allocated and has n->type; in[i].data NULL for an absent optional input. */
 	bool (*eval)(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e);
 	void (*axes)(const pim_node *n, pim_axes *a);
-	/* A simpler or equal node, n itself when there is none; optional (FOLD row). */
+	/* A simpler or equal node, n itself when there is none; optional (FOLD row). Element-wise ops also follow
+	 * pim_fold_elementwise. */
 	pim_node *(*fold)(pim_node *n);
 	/* The op as primitive ops before n; n itself when it is one; optional (DECOMPOSE row). */
 	pim_node *(*decompose)(pim_node *n);
 } pim_op_info;
 
 const pim_op_info *pim_op_at(pim_op op);
+pim_node *pim_fold_elementwise(pim_node *n);
 /* The attribute's row; NULL when the op has none of that name. */
 const pim_op_attr *pim_op_attr_find(const pim_op_info *op, const char *name);
 /* PIM_OP_COUNT when there is none. */

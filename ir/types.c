@@ -151,6 +151,12 @@ void pim_type_print(pim_text *out, const pim_type *t)
 	pim_text_add(out, t->n_parts ? ")" : "]", 1);
 }
 
+bool pim_type_same_dims(const pim_type *a, const pim_type *b)
+{
+	return a->rank == b->rank && a->n_parts == 0 && b->n_parts == 0 &&
+		   !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
+}
+
 const char *pim_type_text(const pim_type *t, pim_arena *a)
 {
 	pim_text out = {0};

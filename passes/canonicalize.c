@@ -23,7 +23,8 @@ static pim_node *apply_rule(pim_node *n)
 	if (n->op == PIM_OP_relayout)
 		return n->in[0];
 	const pim_op_info *info = pim_op_at(n->op);
-	return info->fold ? info->fold(n) : n;
+	pim_node *by = info->fold ? info->fold(n) : n;
+	return by == n && info->flags & PIM_OPF_elementwise ? pim_fold_elementwise(n) : by;
 }
 
 static void remark_endless(const pim_node *n, const char *how, int64_t many)

@@ -19,12 +19,6 @@ static bool only_moves(const pim_node *n)
 	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_move && n->type->n_parts == 0;
 }
 
-static bool same_dims(const pim_type *a, const pim_type *b)
-{
-	return a->rank == b->rank && a->n_parts == 0 && b->n_parts == 0 &&
-		   !memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
-}
-
 /* The latest group that an input comes from; -1 for none. */
 static int find_source(const pim_mapper *m, const pim_node *n)
 {
@@ -50,7 +44,7 @@ static int find_leader(const pim_mapper *m, const pim_node *n)
 		int from = find_source(m, n->in[i]);
 		latest = from > latest ? from : latest;
 	}
-	if (latest < 0 || !same_dims(m->group[latest].leader->type, n->type))
+	if (latest < 0 || !pim_type_same_dims(m->group[latest].leader->type, n->type))
 		return -1;
 	for (uint32_t i = 0; i < n->n_in; i++)
 		if (find_source(m, n->in[i]) == latest && m->group_of[n->in[i]->id] != latest)
@@ -272,7 +266,7 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 pim_layout pim_mapper_layout_of(
 	const pim_mapper *m, const pim_node *leader, const pim_layout *l, const pim_node *n)
 {
-	if (n == leader || same_dims(n->type, leader->type))
+	if (n == leader || pim_type_same_dims(n->type, leader->type))
 		return *l;
 	pim_layout r = {.rank = n->type->n_parts > 0 ? 0 : n->type->rank, .sums = 1, .copies = 1};
 	for (int d = 0; d < PIM_MAX_RANK; d++)
