@@ -5,20 +5,19 @@
  * are still needed are seen, the least cost so far. A node in own state a, seen in state b, adds
  *     cost(a) + price * bytes(a) + sum over inputs of edge(state the input is seen in, a) +
  * relayout(a, b). A value leaves the combination after its last user. This is exact; when there are
- * more than `room` combinations, the states of live values that do worst are dropped, and the bound
- * is what every node costs at least. Costs of a front are kept relative to its least, in steps that
- * doubles add exactly, so the fronts after equal blocks become equal after a block or two; a step
- * from an equal front over an equal op is not worked out again. Cost: combinations * states per
- * node of unlike blocks. Source: frontier (bucket) elimination; Allspark's shortest path is the
- * case of a chain; recognising fronts is ours. */
+ * more than `room` combinations, the states of live values that do worst are dropped, and
+ * layout_dual.c improves the plan and proves a bound. Costs of a front are kept relative to its
+ * least, in steps that doubles add exactly, so the fronts after equal blocks become equal after a
+ * block or two; a step from an equal front over an equal op is not worked out again. Cost:
+ * combinations * states per node of unlike blocks. Source: frontier (bucket) elimination;
+ * Allspark's shortest path is the case of a chain; recognising fronts is ours. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "passes/layout_search.h"
 
-enum { MAX_DIGITS = 63 };			   /* each at least doubles the combinations */
-static const double STEPS = 1048576.0; /* parts of a cycle in which costs are counted */
+enum { MAX_DIGITS = 63 }; /* each at least doubles the combinations */
 
 /* How the best way to a combination went: the combination before it, and this node's states. */
 typedef struct step {
@@ -73,32 +72,6 @@ typedef struct run {
 static bool is_value(const pim_node *n)
 {
 	return n && n->op != PIM_OP_constant;
-}
-
-static double to_steps(double cycles)
-{
-	return floor(cycles * STEPS + 0.5) / STEPS;
-}
-
-static double state_cost(const run *r, const pim_state *s)
-{
-	int64_t values = r->s->prices_values ? s->home_bytes + s->staging_bytes : 0;
-	double cost = s->cycles + r->price * (double)values;
-	for (int i = 0; i < s->n_sharings; i++) {
-		const pim_share *share = pim_share_choose(r->s, &s->sharing[i], r->price);
-		cost += share->cycles + r->price * pim_share_weight(r->s, share);
-	}
-	return to_steps(s->sharing ? cost : cost + r->price * (double)s->weight_bytes);
-}
-
-/* Of a value that is made in state `from` and seen in another. */
-static double move_cost(const run *r, const pim_node *n, int from, int to)
-{
-	const pim_states *own = r->s->states[n->id];
-	double cycles = pim_layout_edge(r->s, r->s->move[n->id], from, to)->cycles;
-	if (from != to && r->s->prices_values)
-		cycles += r->price * (double)own->state[to].home_bytes;
-	return to_steps(cycles);
 }
 
 static int find_live(const run *r, const pim_node *n)
@@ -180,12 +153,12 @@ static void fill_row(run *r, const pim_node *n, const int *seen, bool live, best
 	for (int a = 0; a < own->n; a++) {
 		if (!own->state[a].own)
 			continue;
-		double cost = state_cost(r, &own->state[a]);
+		double cost = pim_layout_state_cost(s, r->price, &own->state[a]);
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (s->edge[n->id][i])
-				cost += to_steps(pim_layout_edge(s, s->edge[n->id][i], seen[i], a)->cycles);
+				cost += pim_layout_fetch_cost(s, s->edge[n->id][i], seen[i], a);
 		for (int k = 0; k < row->n; k++) {
-			double all = cost + move_cost(r, n, a, row->seen[k]);
+			double all = cost + pim_layout_move_cost(s, r->price, n, a, row->seen[k]);
 			if (all < row->cost[k]) {
 				row->cost[k] = all;
 				row->own[k] = (uint8_t)a;
@@ -524,22 +497,6 @@ static void take_step(run *r, const pim_node *n, int at)
 	r->f = x->to;
 }
 
-/* What every node costs at least. */
-static double find_bound(const run *r)
-{
-	double sum = 0;
-	PIM_EACH_NODE(n, r->s->graph)
-	{
-		const pim_states *own = is_value(n) ? r->s->states[n->id] : NULL;
-		double least = INFINITY;
-		for (int a = 0; own && a < own->n; a++)
-			if (own->state[a].own)
-				least = fmin(least, state_cost(r, &own->state[a]));
-		sum += own ? least : 0;
-	}
-	return sum;
-}
-
 static void trace_back(run *r)
 {
 	int64_t t = 0;
@@ -574,9 +531,11 @@ pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64
 			take_step(&r, n, at);
 	}
 	trace_back(&r);
+	r.plan->bound = r.plan->value;
+	if (!r.plan->optimal)
+		pim_layout_dual_improve(s, price, r.plan);
 	pim_layout_plan_share(s, r.plan, price);
 	pim_layout_plan_add_up(s, r.plan);
-	r.plan->bound = r.plan->optimal ? r.plan->value : find_bound(&r);
 	free(r.key.s);
 	pim_arena_free(scratch);
 	return r.plan;

@@ -18,13 +18,7 @@
 #include "passes/knapsack.h"
 #include "passes/layout_search.h"
 
-enum {
-	COMBINATIONS = 60000,
-	PRICED = 20000,
-	DOUBLINGS = 24,
-	BISECTIONS = 8,
-	PARTIAL_CHOICES = 20000
-};
+enum { COMBINATIONS = 4000, DOUBLINGS = 24, BISECTIONS = 8, PARTIAL_CHOICES = 20000 };
 enum { RESERVE = 64 }; /* one part of so many is left for the gaps between values */
 static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
@@ -222,7 +216,7 @@ typedef struct tally {
 
 static pim_layout_plan *run_at(pim_layout_search *s, double price, tally *y)
 {
-	pim_layout_plan *p = pim_layout_search_run(s, price, PRICED);
+	pim_layout_plan *p = pim_layout_search_run(s, price, COMBINATIONS);
 	y->steps += p->steps;
 	return p;
 }

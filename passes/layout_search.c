@@ -5,6 +5,7 @@
  * Idea: nodes that are the same op on the same types, bound alike, share their states, and pairs of
  * such nodes share a table of edges; so a network of equal blocks costs about as much as one
  * block. The search itself is in layout_front.c. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +47,11 @@ static void make_key(const pim_layout_search *s, pim_text *key, const pim_node *
 		pim_text_add(key, (const char *)hint, PIM_MAX_RANK * sizeof *hint);
 }
 
-static bool has_shape_of(const pim_node *a, const pim_node *b)
-{
-	return a->type->rank == b->type->rank && a->type->n_parts == 0 && b->type->n_parts == 0 &&
-		   !memcmp(a->type->dims, b->type->dims, (size_t)a->type->rank * sizeof *a->type->dims);
-}
-
 /* States of the first input of the same shape, whose layouts the result should be able to have. */
 static const pim_states *find_like(const pim_layout_search *s, const pim_node *n)
 {
 	for (int i = 0; i < (int)n->n_in; i++)
-		if (is_value(n->in[i]) && has_shape_of(n, n->in[i]))
+		if (is_value(n->in[i]) && pim_type_same_dims(n->type, n->in[i]->type))
 			return s->states[n->in[i]->id];
 	return NULL;
 }
@@ -70,7 +65,8 @@ static int32_t (
 	memcpy(hint, base, bytes);
 	for (const pim_node *n = s->graph->last; n; n = n->prev)
 		for (int i = 0; i < (int)n->n_in && hint[n->id][0]; i++)
-			if (is_value(n->in[i]) && !hint[n->in[i]->id][0] && has_shape_of(n, n->in[i]))
+			if (is_value(n->in[i]) && !hint[n->in[i]->id][0] &&
+				pim_type_same_dims(n->type, n->in[i]->type))
 				memcpy(hint[n->in[i]->id], hint[n->id], sizeof *hint);
 	return hint;
 }
@@ -187,6 +183,38 @@ const pim_target *pim_layout_search_target(const pim_layout_search *s)
 }
 
 /* ---- what a plan is worth ---- */
+
+/* Rounded to a part of a cycle that doubles add exactly. */
+static double to_steps(double cycles)
+{
+	static const double steps = 1048576.0;
+	return floor(cycles * steps + 0.5) / steps;
+}
+
+double pim_layout_state_cost(const pim_layout_search *s, double price, const pim_state *state)
+{
+	int64_t values = s->prices_values ? state->home_bytes + state->staging_bytes : 0;
+	double cost = state->cycles + price * (double)values;
+	for (int i = 0; i < state->n_sharings; i++) {
+		const pim_share *share = pim_share_choose(s, &state->sharing[i], price);
+		cost += share->cycles + price * pim_share_weight(s, share);
+	}
+	return to_steps(state->sharing ? cost : cost + price * (double)state->weight_bytes);
+}
+
+double pim_layout_move_cost(
+	const pim_layout_search *s, double price, const pim_node *n, int from, int to)
+{
+	double cycles = pim_layout_edge(s, s->move[n->id], from, to)->cycles;
+	if (from != to && s->prices_values)
+		cycles += price * (double)s->states[n->id]->state[to].home_bytes;
+	return to_steps(cycles);
+}
+
+double pim_layout_fetch_cost(const pim_layout_search *s, edge_table *e, int from, int to)
+{
+	return to_steps(pim_layout_edge(s, e, from, to)->cycles);
+}
 
 void pim_layout_plan_add_up(const pim_layout_search *s, pim_layout_plan *p)
 {

@@ -30,6 +30,17 @@ struct pim_layout_search {
 
 const pim_edge *pim_layout_edge(const pim_layout_search *s, edge_table *e, int from, int to);
 pim_layout_plan *pim_layout_plan_new(const pim_layout_search *s);
+
+/* Costs of a plan, in parts of a cycle that doubles add exactly, when a byte has a price: of a
+ * state, of a relayout of n from one state to another, and of what a reader fetches. */
+double pim_layout_state_cost(const pim_layout_search *s, double price, const pim_state *state);
+double pim_layout_move_cost(
+	const pim_layout_search *s, double price, const pim_node *n, int from, int to);
+double pim_layout_fetch_cost(const pim_layout_search *s, edge_table *e, int from, int to);
+
+/* ---- layout_dual.c ---- */
+/* Makes the plan better if it can, and proves a bound: value, bound, optimal and states are set. */
+void pim_layout_dual_improve(pim_layout_search *s, double price, pim_layout_plan *p);
 /* ---- layout_share.c ---- */
 /* Finds how the constants of n in an own state may be shared; readers: by id, how many inputs of
  * nodes a constant is. weight_bytes becomes exact: equal boxes on a unit count once. */
