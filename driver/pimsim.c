@@ -32,6 +32,7 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 	X(tolerance, "T", "rtol=R,atol=A instead of the defaults (see the manual page)")               \
 	X(timeline, "FILE", "what ran when, as a Chrome trace (opens in Perfetto)")                    \
 	X(timeline_limit, "N", "most spans in it (default 200000)")                                    \
+	X(trace, "FILE", "every command to the banks: cycle, channel, bank, command, rows, as CSV")    \
 	X(links, NULL, "lists every link that carried bytes, not only the ten busiest")                \
 	X(json, NULL, "the whole report as JSON")                                                      \
 	X(diagnostics, "text|json", "form of messages (default text)")                                 \
@@ -56,7 +57,7 @@ static const option_row rows[OPTION_COUNT] = {
 };
 
 typedef struct settings {
-	const char *program, *data, *outputs_dir, *timeline;
+	const char *program, *data, *outputs_dir, *timeline, *trace;
 	int n_inputs;
 	const char **inputs;
 	uint64_t seed;
@@ -154,6 +155,9 @@ static bool take_option(settings *s, int code, char *argument)
 		return true;
 	case OPTION_timeline_limit:
 		return read_count(argument, 1, &s->timeline_limit) && s->timeline_limit <= 100000000;
+	case OPTION_trace:
+		s->trace = argument;
+		return true;
 	case OPTION_links:
 		s->links = true;
 		return true;
@@ -483,6 +487,17 @@ static void warn_dropped(const settings *s, const pim_program *p, const pim_time
 			s->timeline, (long long)dropped, (long long)s->timeline_limit);
 }
 
+/* Ends a file of which `text` is the rest. */
+static bool end_file(pim_context *c, const char *path, pim_output *o, pim_text *text)
+{
+	bool good = pim_text_flush(text);
+	pim_text_free(text);
+	if (good)
+		return pim_output_commit(o);
+	pim_output_abandon(o);
+	return pim_file_error(c, path, "cannot write");
+}
+
 static bool write_timeline(const settings *s, const pim_program *p, const pim_timeline *t)
 {
 	pim_output *o = pim_output_open(p->context, s->timeline);
@@ -491,12 +506,7 @@ static bool write_timeline(const settings *s, const pim_program *p, const pim_ti
 	pim_text text = {.sink = pim_output_file(o)};
 	pim_timeline_write(t, &text);
 	warn_dropped(s, p, t);
-	bool good = pim_text_flush(&text);
-	pim_text_free(&text);
-	if (good)
-		return pim_output_commit(o);
-	pim_output_abandon(o);
-	return pim_file_error(p->context, s->timeline, "cannot write");
+	return end_file(p->context, s->timeline, o, &text);
 }
 
 static bool print_report(const settings *s, const pim_sim_report *r, const comparison *c)
@@ -539,6 +549,30 @@ static int finish(const settings *s, const pim_sim_report *r, const pim_tensor *
 	return judge(r->program, c);
 }
 
+/* Runs with a trace of the banks' commands, when one is asked for. */
+static const pim_sim_report *run(
+	const settings *s, pim_program *p, pim_sim_options *o, pim_arena *a)
+{
+	if (!s->trace)
+		return pim_sim_run(p, o, a);
+	if (!p->target->bank.rows) {
+		pim_file_error(p->context, s->program,
+			"%s has no banks: --trace lists what banks are given", p->target->name);
+		return NULL;
+	}
+	pim_output *file = pim_output_open(p->context, s->trace);
+	if (!file)
+		return NULL;
+	pim_text text = {.sink = pim_output_file(file)};
+	o->trace = &text;
+	const pim_sim_report *r = pim_sim_run(p, o, a);
+	if (r)
+		return end_file(p->context, s->trace, file, &text) ? r : NULL;
+	pim_text_free(&text);
+	pim_output_abandon(file);
+	return NULL;
+}
+
 static int simulate(const settings *s, pim_program *p, pim_arena *a)
 {
 	pim_sim_options o = {.path = s->program, .values = !s->timing_only};
@@ -554,7 +588,7 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 		o.user = t;
 	}
 	process_note(NULL, "simulating", -1);
-	const pim_sim_report *r = pim_sim_run(p, &o, a);
+	const pim_sim_report *r = run(s, p, &o, a);
 	process_note(NULL, "comparing and reporting", -1);
 	int code = r ? finish(s, r, o.input, t, a) : WRONG;
 	if (t)

@@ -22,6 +22,12 @@ static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 	return start;
 }
 
+/* When the command at which u stands begins, if it could from `time` on, and when it is done. */
+static inline pim_sim_span find_span(const pim_sim_unit *u, const pim_sim_op *op, int64_t time)
+{
+	return u->span ? u->span[u->n] : (pim_sim_span){time, time + op->cycles};
+}
+
 /* What is done beside keeping time. m: the message of a send or recv. */
 static void observe(
 	pim_sim *s, pim_sim_unit *u, int64_t start, int64_t begin, int64_t end, pim_sim_message *m)
@@ -29,6 +35,8 @@ static void observe(
 	const pim_sim_op *op = u->op + u->pc;
 	if (s->o->check)
 		pim_sim_check_command(s, u, start, end);
+	if (s->o->trace && op->slots)
+		pim_sim_trace_note(s, u, begin, end);
 	if (s->o->values) {
 		int code = s->p->stream[u->number].command[u->pc].code;
 		if (!pim_command_is_kernel(code))
@@ -162,10 +170,11 @@ static bool receive(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op)
 			"expects a message of %lld bytes, unit %u command %u sent %lld bytes",
 			(long long)op->bytes, c->from, m->command, (long long)m->bytes);
 	}
-	int64_t start = start_time(u, op), begin = later(start, m->arrival), end = begin + op->cycles;
-	u->waited += begin - start;
-	count_arrival(u->arrivals, m->arrival, m->bytes, end);
-	complete(s, u, op, start, begin, end, m);
+	int64_t start = start_time(u, op);
+	pim_sim_span span = find_span(u, op, later(start, m->arrival));
+	u->waited += span.begin - start;
+	count_arrival(u->arrivals, m->arrival, m->bytes, span.end);
+	complete(s, u, op, start, span.begin, span.end, m);
 	take(s, c);
 	return true;
 }
@@ -178,8 +187,8 @@ static void advance(pim_sim *s, pim_sim_unit *u)
 		const pim_sim_op *op = u->op + u->pc;
 		switch ((pim_sim_kind)op->kind) {
 		case PIM_SIM_run: {
-			int64_t start = start_time(u, op);
-			complete(s, u, op, start, start, start + op->cycles, NULL);
+			pim_sim_span span = find_span(u, op, start_time(u, op));
+			complete(s, u, op, span.begin, span.begin, span.end, NULL);
 			break;
 		}
 		case PIM_SIM_recv:
@@ -187,7 +196,7 @@ static void advance(pim_sim *s, pim_sim_unit *u)
 				return;
 			break;
 		case PIM_SIM_send:
-			u->start = start_time(u, op);
+			u->start = find_span(u, op, start_time(u, op)).begin;
 			pim_sim_push(s, u->number);
 			return;
 		case PIM_SIM_repeat:
@@ -284,6 +293,8 @@ static void free_run(pim_sim *s)
 	for (uint32_t c = 0; c < s->n_channels; c++)
 		for (uint32_t m = s->channel[c].head; m; m = s->message[m].next)
 			free(s->message[m].payload);
+	for (int i = 0; i < s->n_units && s->unit; i++)
+		free(s->unit[i].span);
 	free(s->message);
 	pim_sim_lines_free(s);
 	if (s->scratch)
@@ -316,7 +327,7 @@ pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_
 {
 	pim_sim s = {.p = p, .t = p->target, .context = p->context, .o = o, .n_units = p->n_streams};
 	s.arena = pim_arena_new();
-	s.observed = o->values || o->check || o->watch;
+	s.observed = o->values || o->check || o->watch || o->trace;
 	s.report = new_report(p, o->values, a);
 	s.task = s.report->task;
 	bool good = pim_sim_prepare(&s) && pim_sim_trips(&s) && (!o->values || pim_sim_memory_fill(&s));
@@ -329,6 +340,7 @@ pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_
 			pim_sim_check_results(&s);
 		good = !s.failed && !s.faulty && (!o->values || pim_sim_memory_gather(&s));
 		report_times(&s);
+		good = good && (!o->trace || pim_sim_trace_write(&s));
 	}
 	free_run(&s);
 	return good ? s.report : NULL;

@@ -2,7 +2,9 @@
 /* targets/sim.h - the simulator of command programs: values, cycles, traffic, energy, mistakes.
  *
  * Time. A unit issues its commands in order, one every command_cycles; a command starts when it is
- * issued, its engine is free and the commands in `after` are complete. A send holds the out engine
+ * issued, its engine is free and the commands in `after` are complete. A bank does one thing at a
+ * time, in slots of its own (bank/timing.c): accesses come between the row
+ * operations of a kernel (sim_turns.c). A send holds the out engine
  * for the slower of link and memory port, and until the network has taken the message. The head of
  * its message takes the links of the route one after the other, hop_cycles each, and the port into
  * the unit; sim_travel.c says how messages share them. A recv is complete when the message has
@@ -48,6 +50,7 @@ typedef struct pim_sim_options {
 	bool values;			 /* move and compute real bytes */
 	bool check;				 /* races and reads of bytes nobody wrote */
 	const pim_tensor *input; /* with values: one for each input of the program */
+	pim_text *trace;		 /* of banks: all commands to them, as CSV; NULL: not asked for */
 	pim_sim_watch *watch;	 /* may be NULL; per unit in program order */
 	void *user;
 } pim_sim_options;
@@ -132,6 +135,7 @@ typedef struct pim_sim_op {
 	int64_t cycles; /* that its engine works */
 	int64_t link;	/* send: cycles a link is taken; repeat, end: rounds */
 	int64_t bytes;	/* of the message */
+	int64_t slots;	/* of its bank that it takes; cycles are their average then; 0: on no bank */
 	uint32_t other; /* send: cast; recv: channel; repeat, end: index of the partner */
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
@@ -173,13 +177,19 @@ typedef struct pim_sim_arrivals {
 	int64_t peak, end[PIM_SIM_ARRIVALS], bytes[PIM_SIM_ARRIVALS];
 } pim_sim_arrivals;
 
+typedef struct pim_sim_span {
+	int64_t begin, end;
+} pim_sim_span;
+
 typedef struct pim_sim_unit {
 	const pim_sim_op *op;
 	int64_t *ring; /* completion of the last mask + 1 commands */
 	uint64_t mask, n;
 	int64_t issue, free[PIM_ENGINE_COUNT];
 	int64_t round[PIM_MAX_REPEAT];
-	int64_t start; /* of the send it stands before */
+	int64_t start;		/* of the send it stands before */
+	pim_sim_span *span; /* on banks: of each command that runs, in their order; malloc */
+	int64_t room_span;
 	int64_t waited;
 	uint32_t pc, number;
 	int depth;
@@ -238,9 +248,10 @@ typedef struct pim_sim {
 	uint32_t *heap; /* units that stand before a send; earliest first */
 	pim_sim_pattern *pattern;
 	pim_sim_kernel *kernel;
-	pim_arena *scratch; /* of kernels */
-	pim_bank *bank;		/* NULL on other machines */
-	uint8_t **raced;	/* per unit and command: already reported */
+	pim_arena *scratch;			 /* of kernels */
+	pim_bank *bank;				 /* NULL on other machines */
+	struct pim_sim_noted *noted; /* by unit: what a trace is written from */
+	uint8_t **raced;			 /* per unit and command: already reported */
 } pim_sim;
 
 /* sim_prepare.c: false after diagnostics. */
@@ -254,6 +265,19 @@ static inline int64_t pim_sim_address(const pim_sim_unit *u, const pim_ref *r)
 	for (int d = 0; d < u->depth; d++)
 		a += r->step[d] * u->round[d];
 	return a;
+}
+
+/* When a command that begins at a time and is not held up is done; on banks: with its last slot, a
+ * message not before its last byte can be on the link. */
+static inline int64_t pim_sim_end(
+	const pim_sim *s, uint32_t unit, const pim_sim_op *op, int64_t begin)
+{
+	const pim_bank_grid *g = s->t->bank.grid;
+	if (!op->slots)
+		return begin + op->cycles;
+	int64_t bank = unit % g->banks, k = pim_slot_behind(g, bank, begin) + op->slots - 1;
+	int64_t end = pim_slot_start(g, bank, k) + g->slot;
+	return op->kind == PIM_SIM_send && end < begin + op->link ? begin + op->link : end;
 }
 
 /* sim.c: the heap of units that stand before a send. */
@@ -283,16 +307,17 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u);
 /* sim_bank.c: kernels as row operations; false after a diagnostic. */
 bool pim_sim_has_banks(const pim_sim *s);
 bool pim_sim_bank_kernels(pim_sim *s);
-int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c);
+int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
 /* What the host has to bring and take away. */
 void pim_sim_bank_host(pim_sim *s);
-/* Commands other than kernels take their cycles from the kernel behind them; to be called for each
- * of a stream in order, with the cycles that are still to be taken. */
-void pim_sim_bank_share(pim_sim_op *op, int64_t *taken);
 /* Runs a kernel; with adds, on top of what out holds. */
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
 	const pim_tensor *out, int adds);
+
+/* sim_trace.c: commands to banks, one by one. Notes the command at which u stands; writes all. */
+void pim_sim_trace_note(pim_sim *s, const pim_sim_unit *u, int64_t begin, int64_t end);
+bool pim_sim_trace_write(pim_sim *s);
 
 /* sim_check.c */
 void pim_sim_check_start(pim_sim *s);

@@ -3,9 +3,8 @@
  *
  * Every row operation is run bit by bit on the bytes of the bank's memories; only ops that merely
  * move elements over the column path are left to the evaluator. Time and energy are those of the
- * micro-program's steps. A bank does one thing at a time: every row operation is complete by
- * itself, so column accesses of loads, stores and messages come between them; the next kernel
- * behind them in the stream takes so much longer. */
+ * micro-program's steps. A bank does one thing at a time: a load, a store or a message for a bank
+ * that runs a kernel waits for its end, and the other way round. */
 #include <string.h>
 
 #include "targets/bank/bank.h"
@@ -42,9 +41,11 @@ bool pim_sim_bank_kernels(pim_sim *s)
 	return true;
 }
 
-int64_t pim_sim_bank_cycles(const pim_sim *s, const pim_command *c)
+int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c)
 {
-	return pim_bank_cycles(s->t, &s->kernel[c->index].work[c->accumulate]);
+	if (c->code != PIM_COMMAND_rows)
+		return pim_bank_memory_slots(s->t, s->pattern[c->index].bytes);
+	return pim_bank_slots(&s->kernel[c->index].work[c->accumulate]);
 }
 
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
@@ -55,8 +56,8 @@ void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 	s->report->pj[PIM_SIM_ENERGY_rows] += times * rows;
 	s->report->pj[PIM_SIM_ENERGY_columns] += times * (double)w->column_bytes * s->t->bank.column_pj;
 	pim_sim_bank_report *b = &s->report->bank;
-	double slots = (double)w->operations * pim_bank_slot_cycles(s->t);
-	double columns = (double)w->column_cycles;
+	double slots = (double)w->operations * (double)s->t->bank.grid->slot;
+	double columns = (double)w->column_slots * (double)s->t->bank.grid->slot;
 	b->row_operations += times * (double)w->operations;
 	b->activations += times * (double)w->activations;
 	b->slot_cycles += times * slots;
@@ -82,16 +83,6 @@ void pim_sim_bank_host(pim_sim *s)
 	for (int i = 0; i < channels; i++)
 		most = bytes[i] > most ? bytes[i] : most;
 	b->host_cycles = most / s->t->network.link_bytes_per_cycle;
-}
-
-void pim_sim_bank_share(pim_sim_op *op, int64_t *taken)
-{
-	if (op->engine != PIM_ENGINE_rows) {
-		*taken += op->cycles;
-		return;
-	}
-	op->cycles += *taken;
-	*taken = 0;
 }
 
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,

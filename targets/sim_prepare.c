@@ -77,8 +77,6 @@ static int64_t command_cycles(const pim_sim *s, const pim_command *c, const pim_
 {
 	if (c->n_refs == 0)
 		return 0;
-	if (c->code == PIM_COMMAND_rows)
-		return at_most(pim_sim_bank_cycles(s, c));
 	if (pim_command_is_kernel(c->code))
 		return kernel_cycles(s, c, ref);
 	int64_t bytes = s->pattern[c->index].bytes;
@@ -240,14 +238,24 @@ static void make_casts(pim_sim *s)
 
 /* ---- streams ---- */
 
+/* On banks: slots. */
+static void take_bank(const pim_sim *s, const pim_command *c, pim_sim_op *op)
+{
+	op->slots = c->n_refs ? pim_sim_bank_slots(s, c) : 0;
+	op->cycles = at_most(pim_slots_cycles(s->t->bank.grid, op->slots));
+}
+
 static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 {
 	pim_sim_op op = {.task = c->task, .engine = (uint8_t)pim_command_at(c->code)->engine};
 	for (int i = 0; i < PIM_MAX_AFTER; i++)
 		if (c->after[i])
 			op.after[op.n_after++] = c->after[i];
-	op.cycles = command_cycles(s, c, pim_command_refs(&s->p->stream[unit], c));
 	op.kind = PIM_SIM_run;
+	if (s->bank)
+		take_bank(s, c, &op);
+	else
+		op.cycles = command_cycles(s, c, pim_command_refs(&s->p->stream[unit], c));
 	if (!is_post(c) && !is_receipt(c))
 		return op;
 	op.kind = is_post(c) ? PIM_SIM_send : PIM_SIM_recv;
@@ -279,7 +287,7 @@ static void decode_stream(pim_sim *s, uint32_t unit)
 {
 	const pim_stream *stream = s->p->stream + unit;
 	pim_sim_op *op = pim_arena_raw(s->arena, sizeof *op * (size_t)(stream->n_commands + 1));
-	int64_t open[PIM_MAX_REPEAT], taken = 0;
+	int64_t open[PIM_MAX_REPEAT];
 	int depth = 0;
 	for (int64_t i = 0; i < stream->n_commands; i++) {
 		const pim_command *c = stream->command + i;
@@ -293,8 +301,6 @@ static void decode_stream(pim_sim *s, uint32_t unit)
 			op[first].other = (uint32_t)i;
 		} else {
 			op[i] = decode(s, unit, c);
-			if (s->bank)
-				pim_sim_bank_share(op + i, &taken);
 		}
 	}
 	op[stream->n_commands] = (pim_sim_op){.kind = PIM_SIM_stop};

@@ -132,8 +132,8 @@ int64_t pim_sim_travel(
 	pim_sim *s, const pim_sim_cast *k, const pim_sim_op *op, int64_t start, int64_t *arrival)
 {
 	const int *to = k->group ? s->p->group[k->group - 1].unit : &(int){(int)k->to};
-	int64_t hop = s->t->network.hop_cycles, left = start + op->cycles;
-	pim_sim_head source = {start + op->cycles - op->link, 0, 0, left};
+	int64_t hop = s->t->network.hop_cycles, left = pim_sim_end(s, k->from, op, start);
+	pim_sim_head source = {left - op->link, 0, 0, left};
 	for (int i = 0; i < k->tree.n; i++) {
 		pim_sim_head from = k->tree.before[i] < 0 ? source : s->head[k->tree.before[i]];
 		s->head[i] = pass_line(s, k->tree.link[i], from, op->link, start);

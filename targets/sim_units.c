@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-#include "targets/sim.h"
+#include "targets/sim_turns.h"
 
 /* How far one engine is in its unit's stream, as it runs. */
 typedef struct cursor {
@@ -30,6 +30,7 @@ typedef struct unit_run {
 	int64_t mask, high, limit; /* numbers below high were reached, up to limit there is room */
 	int64_t farthest;		   /* that a command looks back */
 	bool sending;
+	bool asks[PIM_ENGINE_COUNT]; /* for its bank */
 } unit_run;
 
 typedef struct channel_run {
@@ -45,7 +46,8 @@ typedef struct flying {
 
 typedef struct trips_run {
 	pim_sim *s;
-	pim_flit *network; /* NULL: messages whole */
+	pim_flit *network;	 /* NULL: messages whole */
+	pim_sim_turns turns; /* of banks; grid NULL: there are none */
 	unit_run *unit;
 	channel_run *channel;
 	int64_t *cast;	  /* messages of each */
@@ -127,11 +129,12 @@ static bool find_command(const pim_sim_op *ops, cursor *c, int engine)
 }
 
 /* When the command at a cursor can start; -1: what it waits for is not known yet. */
-static int64_t find_start(const trips_run *r, unit_run *u, const pim_sim_op *op, const cursor *c)
+static int64_t find_start(const trips_run *r, uint32_t unit, const pim_sim_op *op, const cursor *c)
 {
+	unit_run *u = r->unit + unit;
 	int64_t start = later(c->n * r->s->t->command_cycles, c->free);
 	reach(u, c->n);
-	for (int i = 0; i < op->n_after; i++) {
+	for (int i = 0; i < op->n_after && op->after[i] <= c->n; i++) {
 		int64_t end = u->end[(c->n - op->after[i]) & u->mask];
 		if (end < 0)
 			return -1;
@@ -150,14 +153,21 @@ static void finish(unit_run *u, cursor *c, int64_t end)
 
 /* ---- engines ---- */
 
-/* The end of a reception; -1: its message has not arrived. */
+/* When a reception that could start has its message; -1: it has not arrived. */
 static int64_t receive(trips_run *r, const pim_sim_op *op, int64_t start)
 {
 	channel_run *c = r->channel + op->other;
 	if (c->received == c->arrived)
 		return -1;
 	int64_t at = r->s->channel[op->other].sent + c->received++;
-	return later(start, r->s->arrival[at]) + op->cycles;
+	return later(start, r->s->arrival[at]);
+}
+
+static void ask(trips_run *r, uint32_t unit, int engine, const pim_sim_op *op, int64_t time)
+{
+	r->unit[unit].asks[engine] = true;
+	pim_sim_turns_ask(
+		&r->turns, (pim_sim_turn){time, op->slots, unit, (uint8_t)engine, PIM_SIM_begins});
 }
 
 /* Runs an engine as far as is known. True: something was done. */
@@ -167,24 +177,28 @@ static bool run_engine(trips_run *r, uint32_t number, int engine)
 	pim_sim_unit *unit = r->s->unit + number;
 	cursor *c = u->engine + engine;
 	bool any = false;
-	if (engine == PIM_ENGINE_out && u->sending)
+	if ((engine == PIM_ENGINE_out && u->sending) || u->asks[engine])
 		return false;
 	while (c->n < INT64_MAX && find_command(unit->op, c, engine)) {
 		const pim_sim_op *op = unit->op + c->pc;
-		int64_t start = find_start(r, u, op, c), end = start + op->cycles;
+		int64_t start = find_start(r, number, op, c);
 		if (start < 0)
 			return any;
+		if (op->kind == PIM_SIM_recv)
+			start = receive(r, op, start);
+		if (start < 0)
+			return any;
+		if (r->turns.grid) {
+			ask(r, number, engine, op, start);
+			return true;
+		}
 		if (op->kind == PIM_SIM_send) {
 			unit->start = start;
 			u->sending = true;
 			pim_sim_push(r->s, number);
 			return true;
 		}
-		if (op->kind == PIM_SIM_recv)
-			end = receive(r, op, start);
-		if (end < 0)
-			return any;
-		finish(u, c, end);
+		finish(u, c, start + op->cycles);
 		any = true;
 	}
 	return any;
@@ -227,17 +241,15 @@ static int64_t next_arrival(trips_run *r, uint32_t channel)
 	return r->s->channel[channel].sent + r->channel[channel].sent++;
 }
 
-/* The command that the unit at the top of the heap sends. */
-static const pim_sim_op *take_send(trips_run *r, uint32_t *unit)
+/* The command that an engine of a unit is at. */
+static const pim_sim_op *find_op(const trips_run *r, uint32_t unit, uint32_t engine)
 {
-	*unit = pim_sim_pop(r->s);
-	return r->s->unit[*unit].op + r->unit[*unit].engine[PIM_ENGINE_out].pc;
+	return r->s->unit[unit].op + r->unit[unit].engine[engine].pc;
 }
 
-static void send_whole(trips_run *r)
+static void send_whole(trips_run *r, uint32_t unit)
 {
-	uint32_t unit;
-	const pim_sim_op *op = take_send(r, &unit);
+	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
 	const pim_sim_cast *k = r->s->cast + op->other;
 	int64_t left = pim_sim_travel(r->s, k, op, r->s->unit[unit].start, r->arrival);
 	for (uint32_t i = 0; i < k->n; i++)
@@ -260,8 +272,8 @@ static void keep_flying(trips_run *r, uint32_t message, flying m)
 
 static void send_flits(trips_run *r)
 {
-	uint32_t unit;
-	const pim_sim_op *op = take_send(r, &unit);
+	uint32_t unit = pim_sim_pop(r->s);
+	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
 	const pim_sim_cast *k = r->s->cast + op->other;
 	const int *to = k->group ? r->s->p->group[k->group - 1].unit : &(int){(int)k->to};
 	flying m = {op->other, k->n, k->sent + r->cast[op->other]++, malloc(k->n * sizeof *m.arrival)};
@@ -269,7 +281,7 @@ static void send_flits(trips_run *r)
 		PIM_BUG("no memory for %u destinations", k->n);
 	for (uint32_t i = 0; i < k->n; i++)
 		m.arrival[i] = next_arrival(r, k->channel[i]);
-	int64_t first = r->s->unit[unit].start + op->cycles - op->link;
+	int64_t first = pim_sim_end(r->s, unit, op, r->s->unit[unit].start) - op->link;
 	pim_flit_message sent = {(int)unit, (int)k->n, to, k->n > 1 ? &k->tree : NULL, op->link, first};
 	keep_flying(r, pim_flit_post(r->network, &sent), m);
 }
@@ -312,6 +324,30 @@ static void run_flits(trips_run *r)
 	}
 }
 
+/* The command that an engine asked for begins, or is at its end. */
+static void take_turn(trips_run *r, const pim_sim_turn *turn)
+{
+	unit_run *u = r->unit + turn->unit;
+	cursor *c = u->engine + turn->engine;
+	const pim_sim_op *op = find_op(r, turn->unit, turn->engine);
+	pim_sim_span *span = pim_sim_turns_span(r->s->unit + turn->unit, c->n);
+	if (turn->kind == PIM_SIM_begins)
+		*span = (pim_sim_span){turn->time, pim_sim_end(r->s, turn->unit, op, turn->time)};
+	if (op->engine == PIM_ENGINE_rows && turn->kind == PIM_SIM_begins && op->slots)
+		return;
+	u->asks[turn->engine] = false;
+	if (op->kind == PIM_SIM_send) {
+		r->s->unit[turn->unit].start = turn->time;
+		u->sending = true;
+		send_whole(r, turn->unit);
+		return;
+	}
+	if (turn->kind == PIM_SIM_ends)
+		span->end = turn->time;
+	finish(u, c, span->end);
+	run_unit(r, turn->unit);
+}
+
 static void run(trips_run *r)
 {
 	for (int i = 0; i < r->s->n_units; i++)
@@ -319,7 +355,9 @@ static void run(trips_run *r)
 	if (r->network)
 		run_flits(r);
 	while (r->s->n_heap)
-		send_whole(r);
+		send_whole(r, pim_sim_pop(r->s));
+	for (pim_sim_turn turn; r->turns.grid && pim_sim_turns_next(&r->turns, &turn);)
+		take_turn(r, &turn);
 }
 
 /* ---- the run ---- */
@@ -375,6 +413,8 @@ bool pim_sim_trips(pim_sim *s)
 	trips_run r = {.s = s};
 	if (flits)
 		r.network = pim_flit_new(s->t, (pim_flit_shape){PIM_FLIT_LANES, PIM_FLIT_DEPTH});
+	if (s->bank)
+		pim_sim_turns_new(s, &r.turns);
 	make_times(s, &r);
 	for (int i = 0; i < s->n_units; i++)
 		start_unit(r.unit + i, s->unit + i);

@@ -50,11 +50,13 @@ typedef struct pim_target {
 		int rows, columns;                /* of the bank; a column is a lane */
 		int compute_rows, staging_rows;   /* of them: for bit-serial work, for operands of a tile */
 		int64_t burst_bytes;              /* of one column access */
-		int64_t trcd, trp, tras, trrd, tfaw, tccd, trefi, trfc;
+		int64_t trcd, trp, tras, trrd, tfaw, tccd, twr, twtr, trtp, trefi, trfc;
+		int64_t write_latency;            /* from a write command to its data */
 		int64_t second_activation;        /* of a row copy, behind the first */
 		double activation_pj, extra_row_pj; /* of one row; of each further row raised with it */
 		double column_pj;                 /* per byte, between a row and the bank's transposer */
 		const struct pim_bank_costs *costs; /* of its routines */
+		const struct pim_bank_grid *grid;   /* when its commands are issued */
 	} bank;
 	int64_t command_cycles; /* issue of any command */
 	double static_w;        /* whole machine */

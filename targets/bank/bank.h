@@ -48,9 +48,9 @@ typedef struct pim_row_op {
 
 /* A routine while it is written. */
 typedef struct pim_bank_rows {
-	int64_t n, room, extra; /* extra: rows raised beyond one per ACT */
-	pim_row_op *op;			/* from malloc */
-	int next, highest;		/* scratch rows in use, and most at once */
+	int64_t n, room, activations, extra; /* extra: rows raised beyond one per ACT */
+	pim_row_op *op;						 /* from malloc */
+	int next, highest;					 /* scratch rows in use, and most at once */
 } pim_bank_rows;
 
 /* A word: bit i stands in row[i]. */
@@ -125,9 +125,9 @@ typedef struct pim_routine_key {
 	uint8_t routine;
 	pim_format from, to;
 } pim_routine_key;
-/* Row operations, rows raised in them, and most scratch rows. */
+/* Row operations, ACTs in them, rows raised beyond one per ACT, and most scratch rows. */
 typedef struct pim_routine_cost {
-	int64_t operations, raised;
+	int64_t operations, activations, raised;
 	int scratch;
 } pim_routine_cost;
 /* Writes the routine; the caller frees r->op. False when there is none for these formats. */
@@ -228,14 +228,103 @@ int64_t pim_bank_operations(const pim_bank *b); /* row operations that have run 
  * the result. */
 void pim_bank_run(pim_bank *b, const pim_micro *m, const pim_bank_operand *operand);
 
+/* ---- timing.c: when commands of banks are issued ---- */
+
+/* The turns of the banks of a channel, and the slots made of them; times in cycles. */
+typedef struct pim_bank_grid {
+	int64_t banks, quarters; /* of a channel; quarters of cycles from a bank's turn to the next's */
+	int64_t turn, turns,
+		slot;		/* from a turn of a bank to its next; of a row operation; their cycles */
+	int64_t second; /* turns from the first ACT of a row operation to its second */
+	int64_t before, closed; /* a PRE is so many banks' turns, and cycles, before its own */
+	int64_t first, slots,
+		period; /* where slots begin behind a refresh, how many, to the next one */
+} pim_bank_grid;
+void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g);
+/* Where a bank's turns are behind those of the channel's first. */
+int64_t pim_bank_offset(const pim_bank_grid *g, int64_t bank);
+/* The PRE of a bank that opened a row in one turn and opens the next so many turns later, in cycles
+ * behind that turn. */
+int64_t pim_bank_close(const pim_bank_grid *g, int64_t bank, int64_t turns);
+
+typedef enum pim_access { PIM_ACCESS_read, PIM_ACCESS_write } pim_access;
+/* One row of which bytes are accessed: turns until the next may be opened. */
+int64_t pim_access_turns(const pim_target *t, pim_access access, int64_t bytes);
+int64_t pim_access_most(const pim_target *t, pim_access access); /* bytes of a row in one slot */
+enum { PIM_SLOT_ROWS = 3 };
+int64_t pim_access_each(const pim_target *t, pim_access access, int64_t bytes); /* rows in a slot */
+int64_t pim_access_activations(const pim_target *t, pim_access access, int64_t rows, int64_t bytes);
+/* Rows of which bytes each are accessed; elements that lie together. */
+int64_t pim_access_slots(const pim_target *t, pim_access access, int64_t rows, int64_t bytes);
+int64_t pim_element_slots(const pim_target *t, pim_access access, int64_t bytes);
+
+/* Slot k of a bank begins here; the first slot that begins at a time or behind it. */
+int64_t pim_slot_start(const pim_bank_grid *g, int64_t bank, int64_t k);
+int64_t pim_slot_behind(const pim_bank_grid *g, int64_t bank, int64_t time);
+/* What so many slots take on average, refresh included, rounded up. */
+int64_t pim_slots_cycles(const pim_bank_grid *g, int64_t slots);
+
+/* ---- commands.c: what a bank does, command by command ---- */
+
+typedef enum pim_dram_kind {
+#define DRAM(name, help) PIM_DRAM_##name,
+#include "targets/bank/dram.def"
+	PIM_DRAM_KINDS
+} pim_dram_kind;
+const char *pim_dram_name(int kind);
+
+/* A command to a bank; a row with PIM_ROW_NOT is raised at its complement side. */
+typedef struct pim_dram_command {
+	int64_t cycle;
+	int32_t unit; /* REF: the first bank of the channel */
+	uint8_t kind, n;
+	int32_t row[3]; /* n of them, of the bank; storage rows first, then staging, then compute */
+} pim_dram_command;
+enum { PIM_DRAM_NOT = 1 << 30 };
+
+/* What a bank does in one slot: a row operation, or a few rows that are accessed. */
+typedef struct pim_slot_work {
+	bool operation;
+	pim_access access;
+	int n;		   /* rows accessed */
+	int64_t bytes; /* of each */
+	int32_t from[PIM_SLOT_ROWS],
+		to[PIM_SLOT_ROWS]; /* of an operation, -1: none; from: rows accessed */
+} pim_slot_work;
+typedef void pim_slot_visit(void *user, const pim_slot_work *w);
+typedef void pim_dram_visit(void *user, const pim_dram_command *c);
+/* The commands of slot k of a bank. */
+void pim_slot_commands(const pim_target *t, int unit, int64_t k, const pim_slot_work *w,
+	pim_dram_visit *visit, void *user);
+
+/* Rows that a command names: where operands start, as the bank numbers its rows, and their bytes.
+ */
+typedef struct pim_row_place {
+	int64_t row, bytes;
+} pim_row_place;
+/* Every slot of a micro-program, in order; operands of the op, the result last. */
+void pim_micro_slots(const pim_target *t, const pim_micro *m, const pim_row_place *operand,
+	pim_slot_visit *visit, void *user);
+/* The slots of a load, store, copy or fill; of a message that is read or written. */
+void pim_copy_slots(
+	const pim_target *t, pim_row_place from, pim_row_place to, pim_slot_visit *visit, void *user);
+void pim_element_visit(const pim_target *t, pim_access access, pim_row_place at, int64_t bytes,
+	pim_slot_visit *visit, void *user);
+
 /* ---- cost.c ---- */
 
 /* What a micro-program takes, step by step. */
 typedef struct pim_bank_work {
 	int64_t operations;			 /* row operations of routines and set */
 	int64_t activations, raised; /* rows raised: first ones, and further ones at the same time */
-	int64_t column_cycles, column_bytes; /* gather, scatter, turn */
+	int64_t column_slots, column_bytes; /* gather, scatter, known, turn */
 } pim_bank_work;
+/* What a step moves over the column path: rows of lanes with the bytes of each, and bytes of packed
+ * elements. */
+typedef struct pim_column_step {
+	int64_t row_bytes, rows_read, rows_written, read, written;
+} pim_column_step;
+pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s);
 /* Does a kernel write its result or add to it? */
 typedef enum pim_bank_use { PIM_BANK_writes, PIM_BANK_adds } pim_bank_use;
 pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, const pim_axes *x,
@@ -245,8 +334,7 @@ const char *pim_bank_refusal(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 bool pim_bank_only_moves(const pim_node *op);
 pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m);
-double pim_bank_slot_cycles(
-	const pim_target *t); /* of one row operation, all banks of the channel at work */
+int64_t pim_bank_slots(const pim_bank_work *w); /* one for each row operation */
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w);
 double pim_bank_pj(const pim_target *t, const pim_bank_work *w);
 /* Costs of routines, made once for a machine. */
@@ -260,6 +348,7 @@ int64_t pim_bank_kernel_cycles(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 double pim_bank_kernel_pj(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
+int64_t pim_bank_memory_slots(const pim_target *t, int64_t bytes);
 int64_t pim_bank_memory_cycles(const pim_target *t, int64_t bytes);
 int64_t pim_bank_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);
 

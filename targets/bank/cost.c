@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cost.c - cycles and energy of what a bank does.
  *
- * A row operation of a routine is ACT, ACT, PRE: tRAS + second activation + tRP. A channel issues
- * row operations in slots (ours): in lock step, one for each of its banks, whether all take part or
- * not. A slot is long enough for every bank's commands on the command bus and for its activations
- * under tFAW and tRRD, so banks that compute different things do not disturb each other. Gathering
- * n bits writes n rows of the lanes, column access by column access, and reads the elements
- * likewise; scattering the other way round; turning reads and writes n rows. Every row so accessed
- * is open for tRAS at least. What refresh takes away is added to all. */
-#include <math.h>
+ * A row operation of a routine takes a slot of its bank (timing.c). Gathering n bits reads the
+ * elements and writes n rows of the lanes, column access by column access; scattering the other way
+ * round; turning reads and writes n rows; what is known of lanes is written. Loads, stores and
+ * copies within the bank are row copies of packed rows. */
 #include <stdlib.h>
 
 #include "targets/bank/bank.h"
@@ -64,7 +60,7 @@ static pim_routine_cost measure(const pim_routine_key *key)
 	pim_bank_rows r;
 	if (!pim_routine_write(key, &r))
 		return (pim_routine_cost){0};
-	pim_routine_cost c = {r.n, r.extra, r.highest};
+	pim_routine_cost c = {r.n, r.activations, r.extra, r.highest};
 	free(r.op);
 	return c;
 }
@@ -100,47 +96,66 @@ pim_routine_cost pim_bank_cost_of(const pim_bank_costs *c, const pim_routine_key
 
 /* ---- steps ---- */
 
-/* Column accesses to n rows of some lanes. */
-static int64_t row_cycles(const pim_target *t, int64_t n, int64_t bytes)
+static int64_t element_activations(const pim_target *t, pim_access access, int64_t bytes)
 {
-	int64_t open = t->bank.trcd + multiply(divide_up(bytes, t->bank.burst_bytes), t->bank.tccd);
-	return multiply(n, (open > t->bank.tras ? open : t->bank.tras) + t->bank.trp);
+	int64_t row = t->bank.columns / 8, rest = bytes % row;
+	return pim_access_activations(t, access, bytes / row, row) +
+		   (rest ? pim_access_activations(t, access, 1, rest) : 0);
 }
 
-/* Elements that lie together, as many rows as they take. */
-static int64_t element_cycles(const pim_target *t, int64_t bytes)
+/* A step of the column path: rows of lanes and packed elements, each read or written. */
+static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_step *c, int64_t n)
 {
-	int64_t row = t->bank.columns / 8, full = bytes / row, rest = bytes % row;
-	return row_cycles(t, full, row) + (rest ? row_cycles(t, 1, rest) : 0);
+	int64_t slots = pim_access_slots(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
+					pim_access_slots(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
+					pim_element_slots(t, PIM_ACCESS_read, c->read) +
+					pim_element_slots(t, PIM_ACCESS_write, c->written);
+	int64_t rows = c->rows_read + c->rows_written;
+	w->column_slots += multiply(n, slots);
+	w->column_bytes += multiply(n, rows * c->row_bytes + c->read + c->written);
+	w->activations +=
+		multiply(n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
+						pim_access_activations(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
+						element_activations(t, PIM_ACCESS_read, c->read) +
+						element_activations(t, PIM_ACCESS_write, c->written));
 }
 
-static void add_columns(const pim_target *t, pim_bank_work *w, int64_t lanes, int bits, int64_t n)
+pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
 {
-	int64_t bytes = divide_up(lanes, 8), row = t->bank.columns / 8;
-	int64_t elements = divide_up(multiply(lanes, bits), 8);
-	w->column_cycles += multiply(n, row_cycles(t, bits, bytes) + element_cycles(t, elements));
-	w->column_bytes += multiply(n, bytes * bits + elements);
-	w->activations += multiply(n, bits + divide_up(elements, row));
+	int64_t bits = s->code == PIM_STEP_scatter ? s->key.from.bits : s->key.to.bits;
+	int64_t elements = divide_up(multiply(m->lanes, bits), 8);
+	pim_column_step c = {.row_bytes = divide_up(m->lanes, 8)};
+	if (s->code == PIM_STEP_scatter || s->code == PIM_STEP_turn)
+		c.rows_read = bits;
+	if (s->code != PIM_STEP_scatter)
+		c.rows_written = bits;
+	if (s->code == PIM_STEP_gather)
+		c.read = elements;
+	if (s->code == PIM_STEP_scatter)
+		c.written = elements;
+	return c;
 }
 
 static void add_routine(const pim_target *t, pim_bank_work *w, const pim_routine_key *k, int64_t n)
 {
 	pim_routine_cost c = pim_bank_cost_of(t->bank.costs, k);
 	w->operations += multiply(n, c.operations);
-	w->activations += multiply(n, 2 * c.operations);
+	w->activations += multiply(n, c.activations);
 	w->raised += multiply(n, c.raised);
 }
 
 static void add_step(
 	const pim_target *t, const pim_micro *m, const pim_step *s, int64_t n, pim_bank_work *w)
 {
-	int bits = s->code == PIM_STEP_scatter ? s->key.from.bits : s->key.to.bits;
+	int bits = s->key.to.bits;
+	pim_column_step c;
 	switch ((pim_step_code)s->code) {
 	case PIM_STEP_gather:
 	case PIM_STEP_scatter:
 	case PIM_STEP_known:
 	case PIM_STEP_turn:
-		add_columns(t, w, m->lanes, bits, n);
+		c = pim_step_columns(m, s);
+		add_columns(t, w, &c, n);
 		break;
 	case PIM_STEP_set:
 		w->operations += multiply(n, bits);
@@ -171,27 +186,14 @@ pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m)
 
 /* ---- cycles and energy ---- */
 
-/* Refresh included. */
-static int64_t stretch(const pim_target *t, double cycles)
+int64_t pim_bank_slots(const pim_bank_work *w)
 {
-	double whole = ceil(cycles * (double)t->bank.trefi / (double)(t->bank.trefi - t->bank.trfc));
-	return whole < 2e18 ? (int64_t)whole : (int64_t)2e18;
-}
-
-/* The slot of a channel in which each of its banks may do one row operation: the operation itself,
- * two activations of each bank under tFAW and tRRD, and three commands of each bank on the command
- * bus of the channel. */
-double pim_bank_slot_cycles(const pim_target *t)
-{
-	double own = (double)(t->bank.tras + t->bank.second_activation + t->bank.trp);
-	double each = fmax((double)t->bank.tfaw / 4, (double)t->bank.trrd);
-	double banks = t->network.size[0];
-	return fmax(own, fmax(2 * each * banks, 3 * banks));
+	return w->operations + w->column_slots;
 }
 
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w)
 {
-	return stretch(t, (double)w->operations * pim_bank_slot_cycles(t) + (double)w->column_cycles);
+	return pim_slots_cycles(t->bank.grid, pim_bank_slots(w));
 }
 
 double pim_bank_pj(const pim_target *t, const pim_bank_work *w)
@@ -200,9 +202,18 @@ double pim_bank_pj(const pim_target *t, const pim_bank_work *w)
 		   (double)w->raised * t->bank.extra_row_pj + (double)w->column_bytes * t->bank.column_pj;
 }
 
+/* Read, written or copied, whichever takes longer. */
+int64_t pim_bank_memory_slots(const pim_target *t, int64_t bytes)
+{
+	int64_t in = pim_element_slots(t, PIM_ACCESS_read, bytes);
+	int64_t out = pim_element_slots(t, PIM_ACCESS_write, bytes);
+	int64_t rows = divide_up(bytes, t->bank.columns / 8);
+	return in > out ? (in > rows ? in : rows) : out > rows ? out : rows;
+}
+
 int64_t pim_bank_memory_cycles(const pim_target *t, int64_t bytes)
 {
-	return stretch(t, (double)element_cycles(t, bytes));
+	return pim_slots_cycles(t->bank.grid, pim_bank_memory_slots(t, bytes));
 }
 
 /* Lanes add what two gathers bring; a last scatter. */
@@ -213,7 +224,9 @@ int64_t pim_bank_add_cycles(const pim_target *t, pim_dtype type, int64_t element
 	if (!pim_format_of(type, &f) || !elements)
 		return 0;
 	int64_t waves = (elements - 1) / t->bank.columns + 1;
-	add_columns(t, &w, elements < t->bank.columns ? elements : t->bank.columns, f.bits, 3 * waves);
+	int64_t lanes = elements < t->bank.columns ? elements : t->bank.columns, row = (lanes + 7) / 8;
+	add_columns(t, &w, &(pim_column_step){row, 0, f.bits, row * f.bits, 0}, 2 * waves);
+	add_columns(t, &w, &(pim_column_step){row, f.bits, 0, 0, row * f.bits}, waves);
 	add_routine(t, &w, &(pim_routine_key){PIM_ROUTINE_add, f, f}, waves);
 	return pim_bank_cycles(t, &w);
 }
@@ -227,8 +240,9 @@ pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, cons
 	if (!m.by_columns && !m.refused)
 		return pim_micro_work(t, &m);
 	pim_bank_work w = {0};
+	int64_t bytes = multiply(m.lanes, (int64_t)pim_dtype_bytes(op->type->dtype));
 	add_columns(
-		t, &w, m.lanes, 8 * (int)pim_dtype_bytes(op->type->dtype), multiply(m.waves, m.rounds));
+		t, &w, &(pim_column_step){.read = bytes, .written = bytes}, multiply(m.waves, m.rounds));
 	return w;
 }
 

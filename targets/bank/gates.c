@@ -25,6 +25,7 @@ static void add_op(pim_bank_rows *r, pim_row_op op)
 	}
 	for (int i = 1; i < 3; i++)
 		r->extra += (op.from[i] != NOTHING) + (op.to[i] != NOTHING);
+	r->activations += 1 + (op.to[0] != NOTHING);
 	r->op[r->n++] = op;
 }
 

@@ -2,8 +2,7 @@
 /* machine.c - what follows from the rows and the timing of a bank.
  *
  * Storage rows are the main memory, staging rows the buffer. A row is activated, read by bursts and
- * closed; rates are those of whole rows, latency is that of the first burst. Refresh takes tRFC of
- * every tREFI. */
+ * closed; rates are those of whole rows, refresh included, latency is that of the first burst. */
 #include "targets/bank/bank.h"
 #include "targets/machine_file.h"
 
@@ -23,9 +22,6 @@ static bool check_rows(machine_file *f, pim_loc at, const pim_target *t)
 			"bank.rows is %d; expected more than the %d that compute and the %d that stage "
 			"operands",
 			t->bank.rows, t->bank.compute_rows, t->bank.staging_rows);
-	if (t->bank.trfc >= t->bank.trefi)
-		return pim_error(c, at, "bank.tRFC is %lld cycles of every %lld (tREFI); expected less",
-			(long long)t->bank.trfc, (long long)t->bank.trefi);
 	return true;
 }
 
@@ -34,6 +30,15 @@ bool pim_bank_complete(machine_file *f, pim_loc at, pim_target *t)
 	if (!check_rows(f, at, t))
 		return false;
 	int64_t row = t->bank.columns / 8;
+	pim_bank_grid *grid = PIM_NEW(f->context->arena, pim_bank_grid, 1);
+	pim_bank_grid_make(t, grid);
+	if (grid->slots < 1)
+		return pim_error(f->context, at,
+			"bank.tREFI is %lld cycles; expected at least %lld: a refresh, and a row operation of "
+			"each bank of a channel",
+			(long long)t->bank.trefi,
+			(long long)(t->bank.trfc + grid->slot + pim_bank_offset(grid, grid->banks - 1)));
+	t->bank.grid = grid;
 	t->bank.costs = pim_bank_costs_new(f->context->arena);
 	t->buffer.bytes = row * t->bank.staging_rows;
 	t->memory.bytes = row * (t->bank.rows - t->bank.compute_rows - t->bank.staging_rows);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "targets/bank/bank.h"
 #include "targets/target.h"
 #include "tests/unit/check.h"
 
@@ -205,6 +206,7 @@ static const char bank[] =
 	"network: {topology: bus, size: [4, 2], link: 32 B/cycle, hop_time: 1 ns, hop_energy: 1 pJ/B}\n"
 	"bank: {rows: 2048, columns: 1024, compute_rows: 512, staging_rows: 256, burst: 32 B,\n"
 	"  tRCD: 10 ns, tRP: 10 ns, tRAS: 30 ns, tRRD: 2 ns, tFAW: 16 ns, tCCD: 2 ns, tREFI: 4000 ns,\n"
+	"  tWR: 8 ns, tWTR: 4 ns, tRTP: 3 ns, write_latency: 2 ns,\n"
 	"  tRFC: 400 ns, second_activation: 4 ns, activation_energy: 100 pJ, extra_row_energy: 10 pJ,\n"
 	"  column_energy: 1 pJ/B}\n"
 	"command_time: 1 cycles\nstatic_power: 1 W\n";
@@ -217,7 +219,8 @@ static const wrong bank_wrongs[] = {
 		"bank.rows is 768; expected more than the 512 that compute and the 256 that stage "
 		"operands"},
 	{"tRFC: 400 ns", "tRFC: 4 us", 6, 1,
-		"bank.tRFC is 4000 cycles of every 4000 (tREFI); expected less"},
+		"bank.tREFI is 4000 cycles; expected at least 4076"
+		": a refresh, and a row operation of each bank of a channel"},
 	{"tRAS: 30 ns, ", "", 6, 1, "missing key \"bank.tRAS\"; expected a time"},
 };
 
@@ -229,8 +232,11 @@ static void test_bank(void)
 	CHECK(t && h.n == 0);
 	CHECK(t->units == 8 && t->network.topology == PIM_TOPOLOGY_bus);
 	CHECK(t->buffer.bytes == 256 * 128 && t->memory.bytes == (2048 - 512 - 256) * 128);
-	/* a row of four bursts is open for tRAS; a tenth of the time is refresh */
-	CHECK(pim_target_memory_cycles(t, 128) == 45 && pim_target_memory_cycles(t, 129) == 89);
+	/* a bank's turn comes every 16 cycles; four of them are a slot, 56 slots fit between refreshes
+	 */
+	const pim_bank_grid *g = t->bank.grid;
+	CHECK(g->turn == 16 && g->slot == 64 && g->slots == 56 && g->period == 400 + 12 + 56 * 64);
+	CHECK(pim_target_memory_cycles(t, 128) == 72 && pim_target_memory_cycles(t, 129) == 143);
 	pim_context_free(c);
 	for (size_t i = 0; i < sizeof bank_wrongs / sizeof bank_wrongs[0]; i++) {
 		const wrong *w = &bank_wrongs[i];

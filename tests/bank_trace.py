@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that pimsim gives to banks keeps every rule of DRAM: bank_trace.py BIN SOURCE
+
+Small programs are compiled for hbm2-pim and run with --trace. The rules are read from the machine's file and held
+between the commands of the trace, pair by pair, without knowing how the simulator finds its times. One row that three
+wordlines raise at once counts as one activation. The run's time must cover the last command, and no more than one
+turn of the banks and a refresh behind it. A rule that is made a little stricter must be seen to be broken.
+"""
+import collections
+import csv
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAMS = {
+    "elements": """
+    %0 = add %x, %y : i8[24,12]
+    %1 = mul %0, %y : i8[24,12]
+    %2 = transpose %1 {perm = [1, 0]} : i8[12,24]
+    return %2 as "r"
+""",
+    "product": """
+    %0 = matmul_integer %x, %y {transpose_b = 1} : i32[12,12]
+    %1 = reduce_max %0 {axes = [1], keepdims = 0} : i32[12]
+    return %1 as "r"
+""",
+    "order": """
+    %0 = less %x, %y : bool[24,12]
+    %1 = where %0, %x, %y : i8[24,12]
+    %2 = reduce_sum %1 {axes = [0], keepdims = 1} : i8[1,12]
+    %3 = sub %1, %2 : i8[24,12]
+    return %3 as "r"
+""",
+}
+SIZES = {"product": "12,12"}
+
+STRICTER = (("tFAW", 1), ("tRP", 4), ("tRFC", 1), ("tRCD", 1), ("tCCD", 1), ("tREFI", -200))
+
+Command = collections.namedtuple("Command", "cycle channel bank what row")
+
+
+def read_rules(source):
+    text = (source / "targets" / "hbm2_pim.yaml").read_text(encoding="utf-8")
+    rules = {k: int(v) for k, v in re.findall(r"^\s+(t[A-Z]+|write_latency|second_activation): (\d+) cycles", text, re.M)}
+    assert len(rules) == 13, rules
+    return rules
+
+
+class Bank:
+    """What one bank has been given."""
+
+    def __init__(self):
+        self.opened = []  # times of ACT since the last PRE
+        self.row = None
+        self.closed = self.read = self.written = self.column = -10**9
+
+
+class Checker:
+    """Holds the rules of one channel, command by command; each command is looked at beside all that can matter to it."""
+
+    def __init__(self, rules):
+        self.rules = rules
+        self.banks = collections.defaultdict(Bank)
+        self.activations, self.bus, self.refresh = [], -1, None
+        self.broken = collections.Counter()
+
+    def hold(self, rule, earlier, now, cycles):
+        if now - earlier < cycles:
+            self.broken[rule] += 1
+
+    def activate(self, c, bank):
+        r = self.rules
+        for before in self.activations[-8:]:
+            self.hold("tRRD", before, c.cycle, r["tRRD"])
+        if len(self.activations) >= 4:
+            self.hold("tFAW", self.activations[-4], c.cycle, r["tFAW"])
+        self.activations.append(c.cycle)
+        self.hold("tRP", bank.closed, c.cycle, r["tRP"])
+        if len(bank.opened) == 1:
+            self.hold("second", bank.opened[0], c.cycle, r["second_activation"])
+        elif bank.opened:
+            self.broken["third ACT"] += 1
+        bank.opened.append(c.cycle)
+        bank.row = c.row
+
+    def close(self, c, bank):
+        r = self.rules
+        if not bank.opened:
+            self.broken["PRE of a closed bank"] += 1
+        for opened in bank.opened:
+            self.hold("tRAS", opened, c.cycle, r["tRAS"])
+        self.hold("tRTP", bank.read, c.cycle, r["tRTP"])
+        self.hold("tWR", bank.written, c.cycle, r["write_latency"] + r["tCCD"] + r["tWR"])
+        bank.opened, bank.row, bank.closed = [], None, c.cycle
+
+    def access(self, c, bank):
+        r = self.rules
+        if len(bank.opened) != 1 or bank.row != c.row:
+            self.broken["access to a row that is not open"] += 1
+        else:
+            self.hold("tRCD", bank.opened[0], c.cycle, r["tRCD"])
+        self.hold("tCCD", bank.column, c.cycle, r["tCCD"])
+        if c.what == "RD":
+            self.hold("tWTR", bank.written, c.cycle, r["write_latency"] + r["tCCD"] + r["tWTR"])
+            bank.read = c.cycle
+        else:
+            bank.written = c.cycle
+        bank.column = c.cycle
+
+    def refreshed(self, c):
+        for bank in self.banks.values():
+            if bank.opened:
+                self.broken["REF with an open row"] += 1
+            self.hold("tRP", bank.closed, c.cycle, self.rules["tRP"])
+        if self.refresh is not None and c.cycle - self.refresh > self.rules["tREFI"]:
+            self.broken["tREFI"] += 1
+        self.refresh = c.cycle
+
+    def take(self, c):
+        if self.refresh is not None:
+            self.hold("tRFC", self.refresh, c.cycle, self.rules["tRFC"])
+        if c.what == "REF":
+            self.refreshed(c)
+            return
+        if c.what in ("ACT", "PRE"):  # one command of rows at a time; those of columns are the bank's own
+            self.hold("command bus", self.bus, c.cycle, 1)
+            self.bus = c.cycle
+        bank = self.banks[c.bank]
+        {"ACT": self.activate, "PRE": self.close, "RD": self.access, "WR": self.access}[c.what](c, bank)
+
+
+def check(commands, rules):
+    channels = collections.defaultdict(lambda: Checker(rules))
+    for c in commands:
+        channels[c.channel].take(c)
+    broken = collections.Counter()
+    for channel in channels.values():
+        broken.update(channel.broken)
+        for bank in channel.banks.values():
+            broken["left open"] += bool(bank.opened)
+    return +broken
+
+
+def run(binaries, name, folder):
+    size = SIZES.get(name, "24,12")
+    text, program, trace = folder / "p.pim", folder / "p.pimc", folder / "p.csv"
+    head = f"module {{\n  graph @main(%x: i8[{size}], %y: i8[{size}]) {{"
+    text.write_text(f"{head}{PROGRAMS[name]}  }}\n}}\n", encoding="utf-8")
+    subprocess.run([binaries / "pimopt", text, "--target=hbm2-pim", "--pipeline=default", "-o", program], check=True)
+    out = subprocess.run([binaries / "pimsim", program, "--seed=1", f"--trace={trace}", "--json"], check=True,
+                         capture_output=True, text=True).stdout
+    with trace.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    commands = [Command(int(r["cycle"]), int(r["channel"]), r["bank"], r["command"], r["row"]) for r in rows]
+    return json.loads(out), commands
+
+
+def check_program(name, binaries, rules, folder):
+    """Whether all is well, and which rules made stricter are broken."""
+    report, commands = run(binaries, name, folder)
+    count = collections.Counter(c.what for c in commands)
+    broken = check(commands, rules)
+    print(f"{name}: {dict(count)}, {report['cycles']} cycles, broken: {dict(broken) or 'none'}")
+    good = not broken
+    last = max(c.cycle for c in commands if c.what == "PRE") + rules["tRP"]
+    slack = report["cycles"] - last
+    if not 0 <= slack <= rules["tRFC"]:
+        print(f"{name}: the run ends {slack} cycles behind its last command")
+        good = False
+    if count["ACT"] <= report["activations"]:  # loads, stores and messages come to those of kernels
+        print(f"{name}: {count['ACT']} ACT, {report['activations']} reported of kernels")
+        good = False
+    return good, {rule for rule, more in STRICTER if check(commands, {**rules, rule: rules[rule] + more})}
+
+
+def main():
+    binaries, source = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    rules = read_rules(source)
+    with tempfile.TemporaryDirectory(prefix="pim-trace-") as folder:
+        results = [check_program(name, binaries, rules, Path(folder)) for name in PROGRAMS]
+    seen = set().union(*(broken for _, broken in results))
+    for rule, more in STRICTER:
+        if rule not in seen:
+            print(f"{rule} {rules[rule] + more} instead of {rules[rule]} is not seen to be broken")
+    return 0 if all(good for good, _ in results) and len(seen) == len(STRICTER) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
