@@ -82,11 +82,12 @@ static void hold(work *w, const double *bytes)
 		w->held[u] += bytes[u];
 }
 
-static int64_t count_moved(const pim_node *n, int units)
+/* Slices that are not on the unit that their old order gave them. */
+static int64_t count_moved(const pim_node *n, const pim_order *old, int64_t slices, int units)
 {
 	int64_t moved = 0;
-	for (int64_t s = 0; s < n->plan->order->n; s++)
-		moved += pim_slice_slot(n, s, units) != s % units;
+	for (int64_t s = 0; s < slices; s++)
+		moved += pim_slice_slot(n, s, units) != (old ? old->position[s] : s) % units;
 	return moved;
 }
 
@@ -111,9 +112,9 @@ static void reorder_node(work *w, pim_node *n)
 		n->plan->order = old;
 		pim_overlap_rerun(w->overlap, n);
 		count_constants(w, n, r->units, bytes);
-	} else if (n->plan->order) {
+	} else if (n->plan->order || old) {
 		w->changed++;
-		w->moved += (double)count_moved(n, r->units);
+		w->moved += (double)count_moved(n, old, slices, r->units);
 	}
 	hold(w, bytes);
 	pim_arena_free(scratch);
