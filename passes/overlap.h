@@ -161,7 +161,6 @@ typedef struct pim_overlap_tile {
 	bool any; /* false: nothing is left for it, its slice is smaller than others */
 	pim_box axes;
 	double free, begin, end; /* free: its unit has done what stands before it */
-	int input;				 /* which is complete last */
 	pim_overlap_when when;
 } pim_overlap_tile;
 /* False when there is no such tile, or the op has too many to follow each. */

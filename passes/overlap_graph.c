@@ -130,7 +130,26 @@ static void run_op(pim_overlap *s, const pim_node *n)
 		pim_overlap_run_places(s, n);
 }
 
-void pim_overlap_rerun(pim_overlap *s, const pim_node *n)
+/* All members of a group at once; false when they have to run one by one. */
+static bool run_walk(pim_overlap *s, const pim_node *first)
+{
+	for (const pim_node *n = first; n; n = pim_fusion_next(n)) {
+		s->run[n->id] = (pim_op_run){0};
+		prepare(s, n);
+	}
+	if (!pim_overlap_join(s, first))
+		return false;
+	const pim_fusion *f = s->run[first->id].walk;
+	if (!pim_overlap_run_slices(s, f->member[f->n - 1].node))
+		return false;
+	for (const pim_node *n = first; n; n = pim_fusion_next(n)) {
+		count_edges(s, n);
+		s->run[n->id].seen.end = pim_overlap_finish(s, n);
+	}
+	return true;
+}
+
+static void rerun_alone(pim_overlap *s, const pim_node *n)
 {
 	pim_op_run *r = &s->run[n->id];
 	*r = (pim_op_run){0};
@@ -142,6 +161,18 @@ void pim_overlap_rerun(pim_overlap *s, const pim_node *n)
 	r->seen.end = pim_overlap_finish(s, n);
 }
 
+void pim_overlap_rerun(pim_overlap *s, const pim_node *n)
+{
+	const pim_node *first = pim_fusion_first(n);
+	if (first == n && !pim_fusion_next(n)) {
+		rerun_alone(s, n);
+		return;
+	}
+	if (!run_walk(s, first))
+		for (; first; first = pim_fusion_next(first))
+			rerun_alone(s, first);
+}
+
 pim_overlap *pim_overlap_new(pim_graph *g, const pim_target *t, pim_arena *a)
 {
 	pim_overlap *s = PIM_NEW(a, pim_overlap, 1);
@@ -151,7 +182,8 @@ pim_overlap *pim_overlap_new(pim_graph *g, const pim_target *t, pim_arena *a)
 	{
 		if (pim_overlap_is_leaf(n))
 			continue;
-		pim_overlap_rerun(s, n);
+		if (pim_fusion_first(n) == n)
+			pim_overlap_rerun(s, n);
 		const pim_overlap_run *seen = &s->run[n->id].seen;
 		s->total.sequential += seen->cost;
 		s->total.overlapped = pim_later(s->total.overlapped, seen->end);

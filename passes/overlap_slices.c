@@ -3,10 +3,11 @@
  *
  * The slices of an op take turns on its units in their order; the tiles of a slice run in the order
  * of its nest. A tile begins when its unit is free and all that it reads is complete; inputs arrive
- * one tile after the other, as fast as messages allow, while the tile before runs. What a box of a
- * value waits for: of each slice that holds a part of it the last tile that writes there, in closed
- * form (overlap.c); relayouts and what else only moves elements are looked through box by box.
- * Cost: tiles times the slices that their inputs lie in; at most MOST_VISITS of them. */
+ * one tile after the other, as fast as messages allow, while the tile before runs. Ops that share a
+ * walk are one: a tile of it waits for what all of them read, and completes a part of each. What a
+ * box of a value waits for: of each slice that holds a part of it the last tile that writes there,
+ * in closed form (overlap.c); relayouts and what else only moves elements are looked through box by
+ * box. Cost: tiles times the slices that their inputs lie in; at most MOST_VISITS of them. */
 #include "passes/overlap_state.h"
 
 #include <string.h>
@@ -103,8 +104,9 @@ pim_overlap_when pim_overlap_box(
 	return w;
 }
 
-/* One input of the op, and what it waited for last time. */
+/* One input of an op of the walk, and what it waited for last time. */
 typedef struct supply {
+	const pim_node *reader;
 	int input;
 	pim_box box;
 	pim_overlap_when when;
@@ -112,19 +114,29 @@ typedef struct supply {
 
 typedef struct runner {
 	const pim_overlap *s;
-	const pim_node *n;
-	const pim_op_run *r;
+	const pim_op_run *r; /* of the op whose nest is walked */
 	int n_supplies;
 	supply *supply;
 	int64_t visits;
 } runner;
 
+static void add_supplies(runner *w, const pim_node *n, const int *from)
+{
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] && !pim_overlap_is_leaf(n->in[i]) && (!from || from[i] < 0))
+			w->supply[w->n_supplies++] = (supply){.reader = n, .input = i, .box = {.n = -1}};
+}
+
+/* n: the op whose nest is walked. */
 static runner start_runner(const pim_overlap *s, const pim_node *n, pim_arena *a)
 {
-	runner w = {.s = s, .n = n, .r = &s->run[n->id], .supply = PIM_NEW(a, supply, n->n_in)};
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (n->in[i] && !pim_overlap_is_leaf(n->in[i]))
-			w.supply[w.n_supplies++] = (supply){.input = i, .box = {.n = -1}};
+	runner w = {.s = s, .r = &s->run[n->id]};
+	const pim_fusion *f = w.r->walk;
+	w.supply = PIM_NEW(a, supply, f ? f->n_operands : (int)n->n_in);
+	for (int m = 0; f && m < f->n; m++)
+		add_supplies(&w, f->member[m].node, f->member[m].from);
+	if (!f)
+		add_supplies(&w, n, NULL);
 	return w;
 }
 
@@ -134,17 +146,31 @@ static bool same_box(const pim_box *a, const pim_box *b)
 	return a->n == b->n && !memcmp(a->lo, b->lo, bytes) && !memcmp(a->hi, b->hi, bytes);
 }
 
+/* What of its axes an op computes in a tile of the walk. */
+static void tile_of_reader(
+	const runner *w, const pim_node *n, int64_t slice, const pim_box *tile, pim_box *axes)
+{
+	const pim_op_run *r = &w->s->run[n->id];
+	if (!r->walk || r == w->r) {
+		*axes = *tile;
+		return;
+	}
+	pim_fusion_tile(r->walk, r->member, &r->slice[r->by_walk[slice]], tile, axes);
+}
+
 /* The latest of all that a tile reads; of inputs that are ready at once, the first. */
-static const supply *find_last(runner *w, const pim_box *tile)
+static const supply *find_last(runner *w, int64_t slice, const pim_box *tile)
 {
 	const supply *last = NULL;
 	for (int k = 0; k < w->n_supplies; k++) {
 		supply *p = &w->supply[k];
-		pim_box need;
-		pim_axes_demand(w->r->axes, w->n, p->input, tile, &need, NULL, NULL);
+		pim_box need, axes;
+		tile_of_reader(w, p->reader, slice, tile, &axes);
+		pim_axes_demand(
+			w->s->run[p->reader->id].axes, p->reader, p->input, &axes, &need, NULL, NULL);
 		if (!same_box(&p->box, &need)) {
 			p->box = need;
-			p->when = pim_overlap_box(w->s, w->n->in[p->input], &need, &w->visits);
+			p->when = pim_overlap_box(w->s, p->reader->in[p->input], &need, &w->visits);
 		}
 		last = !last || p->when.time > last->when.time ? p : last;
 	}
@@ -182,11 +208,11 @@ static void run_slice(runner *w, int64_t slice, clock *c, double *ends, pim_over
 		ends[step] = step ? ends[step - 1] : c->now;
 		if (!tile_of(r->spaces, &r->slice[slice], step, &tile))
 			continue;
-		const supply *last = find_last(w, &tile);
+		const supply *last = find_last(w, slice, &tile);
 		double ready = last ? last->when.time : 0;
 		if (ready > c->arrived && ready > seen->latest) {
 			seen->latest = ready;
-			seen->last = w->n->in[last->input];
+			seen->last = last->reader->in[last->input];
 		}
 		c->arrived = pim_later(c->arrived, ready) + r->seen.message;
 		double start = pim_later(c->now, c->arrived);
@@ -213,18 +239,44 @@ static void cut_slices(pim_overlap *s, const pim_node *n)
 {
 	pim_op_run *r = &s->run[n->id];
 	r->slice = PIM_NEW(s->arena, pim_box, r->slices);
-	for (int64_t i = 0; i < r->slices; i++)
+	for (int64_t i = 0; i < r->slices; i++) {
 		pim_slice_axes(n, r->axes, i, &r->slice[i]);
+		for (int a = r->axes->n_axes; a < r->spaces->n_axes; a++)
+			r->slice[i].hi[a] = r->spaces->size[a];
+	}
+}
+
+/* A member's tiles end with those of the walk. */
+static void share_ends(pim_overlap *s, const pim_op_run *walk, const pim_node *n)
+{
+	pim_op_run *r = &s->run[n->id];
+	size_t each = sizeof(double) * (size_t)walk->tiles;
+	r->ends = pim_arena_raw(s->arena, each * (size_t)walk->slices);
+	for (int64_t i = 0; i < walk->slices; i++)
+		memcpy(&r->ends[r->by_walk[i] * r->tiles], &walk->ends[i * walk->tiles], each);
+	pim_overlap_run seen = walk->seen;
+	seen.cost = r->seen.cost;
+	seen.places = r->seen.places;
+	r->seen = seen;
+	keep_profile(r);
+}
+
+/* Do the op and those on its walk have slices that can be followed? */
+static bool can_follow(const pim_overlap *s, const pim_node *n)
+{
+	const pim_op_run *r = &s->run[n->id];
+	return !n->type->n_parts && n->plan && n->plan->layout && r->slices <= MOST_VISITS / r->tiles;
 }
 
 bool pim_overlap_run_slices(pim_overlap *s, const pim_node *n)
 {
 	pim_op_run *r = &s->run[n->id];
-	if (n->type->n_parts || !n->plan || !n->plan->layout || r->slices > MOST_VISITS / r->tiles)
+	if (!can_follow(s, n))
 		return false;
 	pim_arena *scratch = pim_arena_new();
-	if (!r->slice)
-		cut_slices(s, n);
+	const pim_fusion *f = r->walk;
+	for (int m = 0; m < (f ? f->n : 1); m++)
+		cut_slices(s, f ? f->member[m].node : n);
 	runner w = start_runner(s, n, scratch);
 	size_t bytes = sizeof(double) * (size_t)(r->slices * r->tiles);
 	double *ends = pim_arena_raw(scratch, bytes);
@@ -241,6 +293,8 @@ bool pim_overlap_run_slices(pim_overlap *s, const pim_node *n)
 		r->seen = seen;
 		r->ends = memcpy(pim_arena_raw(s->arena, bytes), ends, bytes);
 		keep_profile(r);
+		for (int m = 0; f && m + 1 < f->n; m++)
+			share_ends(s, r, f->member[m].node);
 	}
 	pim_arena_free(scratch);
 	return all;
@@ -249,12 +303,15 @@ bool pim_overlap_run_slices(pim_overlap *s, const pim_node *n)
 int64_t pim_overlap_tile_before(const pim_overlap *s, const pim_node *n, int64_t tile)
 {
 	const pim_op_run *r = &s->run[n->id];
-	int64_t position = pim_slice_position(n, tile / r->tiles);
+	const pim_node *walker = pim_overlap_walker(s, n);
 	if (tile % r->tiles)
 		return tile - 1;
+	int64_t slice = pim_overlap_walk_slice(s, n, tile / r->tiles);
+	int64_t position = pim_slice_position(walker, slice);
 	if (position < r->seen.units)
 		return -1;
-	return (pim_slice_at(n, position - r->seen.units) + 1) * r->tiles - 1;
+	int64_t before = pim_slice_at(walker, position - r->seen.units);
+	return ((r->by_walk ? r->by_walk[before] : before) + 1) * r->tiles - 1;
 }
 
 bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, pim_overlap_tile *t)
@@ -263,21 +320,23 @@ bool pim_overlap_tile_at(const pim_overlap *s, const pim_node *n, int64_t tile, 
 	*t = (pim_overlap_tile){0};
 	if (!r->ends || tile < 0 || tile >= r->slices * r->tiles)
 		return false;
+	const pim_node *walker = pim_overlap_walker(s, n);
 	t->slice = tile / r->tiles;
 	t->step = tile % r->tiles;
-	int64_t position = pim_slice_position(n, t->slice);
+	int64_t slice = pim_overlap_walk_slice(s, n, t->slice);
+	int64_t position = pim_slice_position(walker, slice);
 	t->unit = (int)(position % r->seen.units);
 	t->turn = position / r->seen.units;
 	t->end = r->ends[tile];
 	t->begin = t->end - r->seen.tile;
 	pim_arena *scratch = pim_arena_new();
-	runner w = start_runner(s, n, scratch);
-	t->any = tile_of(r->spaces, &r->slice[t->slice], t->step, &t->axes);
-	const supply *last = t->any ? find_last(&w, &t->axes) : NULL;
-	if (last) {
+	runner w = start_runner(s, walker, scratch);
+	pim_box walk;
+	t->any = tile_of(w.r->spaces, &w.r->slice[slice], t->step, &walk);
+	tile_of_reader(&w, n, slice, &walk, &t->axes);
+	const supply *last = t->any ? find_last(&w, slice, &walk) : NULL;
+	if (last)
 		t->when = last->when;
-		t->input = last->input;
-	}
 	int64_t before = pim_overlap_tile_before(s, n, tile);
 	t->free = before >= 0 ? r->ends[before] : 0;
 	pim_arena_free(scratch);
@@ -292,15 +351,17 @@ int64_t pim_overlap_tiles(const pim_overlap *s, const pim_node *n)
 
 double pim_overlap_slice_ready(const pim_overlap *s, const pim_node *n, int64_t slice)
 {
-	const pim_op_run *r = &s->run[n->id];
+	const pim_node *walker = pim_overlap_walker(s, n);
+	const pim_op_run *r = &s->run[walker->id];
 	pim_arena *scratch = pim_arena_new();
-	runner w = start_runner(s, n, scratch);
+	runner w = start_runner(s, walker, scratch);
 	double ready = 0, run = 0;
+	slice = pim_overlap_walk_slice(s, n, slice);
 	for (int64_t step = 0; step < r->tiles; step++) {
 		pim_box tile;
 		if (!tile_of(r->spaces, &r->slice[slice], step, &tile))
 			continue;
-		const supply *last = find_last(&w, &tile);
+		const supply *last = find_last(&w, slice, &tile);
 		ready = pim_later(ready, (last ? last->when.time : 0) - run);
 		run += r->seen.tile;
 	}
