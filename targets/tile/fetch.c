@@ -66,15 +66,15 @@ static bool find_home(const pim_lowering *l, const pim_node *value, int unit, co
 	return pim_slice_unit(value, slice) == unit && holds(&held->box, need, exact);
 }
 
-static bool find_staged(
-	const pim_unit *u, const pim_node *value, const pim_box *need, bool exact, pim_held *held)
+/* A staging area of the task that has the box: whole from the start, or to be filled in parts. */
+static pim_staged *find_staged(const pim_lowering *l, int unit, const pim_node *value,
+	const pim_box *need, bool exact, bool parts)
 {
-	for (const pim_staged *s = u->staged; s; s = s->next)
-		if (s->value == value && holds(&s->held.box, need, exact)) {
-			*held = s->held;
-			return true;
-		}
-	return false;
+	for (pim_staged *s = l->unit[unit].staged; s; s = s->next)
+		if (s->value == value && s->task == l->task && (s->there != NULL) == parts &&
+			holds(&s->held.box, need, exact))
+			return s;
+	return NULL;
 }
 
 /* Asks for a piece that a slice holds, in one part or several. */
@@ -98,21 +98,26 @@ static void ask_for(pim_lowering *l, const pim_node *value, int64_t slice, const
 	}
 }
 
-static void stage(
-	pim_lowering *l, const pim_node *value, int unit, const pim_box *need, pim_held *held)
+static pim_staged *take_staging(
+	pim_lowering *l, const pim_node *value, int unit, const pim_box *need)
 {
 	pim_unit *u = &l->unit[unit];
 	pim_staged *s = PIM_NEW(l->arena, pim_staged, 1);
 	s->value = value;
+	s->task = l->task;
 	s->held = (pim_held){pim_room_take(&u->room, held_bytes(value->type, need)), *need};
 	pim_stream_join(l, value, unit, &s->held);
 	s->next = u->staged;
 	u->staged = s;
-	*held = s->held;
-	pim_sources p = pim_sources_of(l->target, value, need, unit);
+	return s;
+}
+
+static void ask_for_box(pim_lowering *l, const pim_staged *s, int unit, const pim_box *need)
+{
+	pim_sources p = pim_sources_of(l->target, s->value, need, unit);
 	pim_box part;
 	for (int64_t slice; pim_sources_next(&p, &slice, &part);)
-		ask_for(l, value, slice, &part, unit, held);
+		ask_for(l, s->value, slice, &part, unit, &s->held);
 }
 
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
@@ -126,18 +131,88 @@ void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *
 	if (find_home(l, value, unit, need, exact, held))
 		return;
 	*space = PIM_SPACE_memory;
-	if (!find_staged(&l->unit[unit], value, need, exact, held))
-		stage(l, value, unit, need, held);
+	const pim_staged *s = find_staged(l, unit, value, need, exact, false);
+	if (!s) {
+		s = take_staging(l, value, unit, need);
+		ask_for_box(l, s, unit, need);
+	}
+	*held = s->held;
+}
+
+pim_staged *pim_fetch_place(pim_lowering *l, const pim_node *value, int unit, const pim_box *need,
+	pim_held *held, uint8_t *space)
+{
+	*space = pim_home_space(value);
+	if (pim_is_given(value)) {
+		pim_give_constant(l, value, unit, need, false, held);
+		return NULL;
+	}
+	if (find_home(l, value, unit, need, false, held))
+		return NULL;
+	*space = PIM_SPACE_memory;
+	pim_staged *s = find_staged(l, unit, value, need, false, true);
+	if (!s) {
+		s = take_staging(l, value, unit, need);
+		s->there = PIM_NEW(l->arena, pim_region, 1);
+	}
+	*held = s->held;
+	return s;
+}
+
+/* A tile of the producer is complete at once: the part as whole tiles, within the staging area. */
+static pim_box grow_part(
+	const pim_lowering *l, const pim_staged *s, int64_t slice, const pim_box *part)
+{
+	const int64_t *tile = l->stream[s->value->id].tiles;
+	const pim_box *home = &l->home[s->value->id][slice].box;
+	pim_box box = *part;
+	for (int d = 0; d < box.n; d++) {
+		if (!tile[d])
+			continue;
+		int64_t lo = home->lo[d] + (box.lo[d] - home->lo[d]) / tile[d] * tile[d];
+		int64_t hi = home->lo[d] + ((box.hi[d] - 1 - home->lo[d]) / tile[d] + 1) * tile[d];
+		hi = hi < home->hi[d] ? hi : home->hi[d];
+		box.lo[d] = lo > s->held.box.lo[d] ? lo : s->held.box.lo[d];
+		box.hi[d] = hi < s->held.box.hi[d] ? hi : s->held.box.hi[d];
+	}
+	return box;
+}
+
+void pim_fetch_part(pim_lowering *l, pim_staged *s, int unit, const pim_box *need)
+{
+	pim_region lacks = {.n = 0};
+	pim_region_lacks(s->there, need, &lacks);
+	for (int i = 0; i < lacks.n; i++) {
+		pim_sources p = pim_sources_of(l->target, s->value, &lacks.box[i], unit);
+		pim_box part;
+		for (int64_t slice; pim_sources_next(&p, &slice, &part);) {
+			pim_region rest = {.n = 0};
+			part = grow_part(l, s, slice, &part);
+			pim_region_lacks(s->there, &part, &rest);
+			for (int k = 0; k < rest.n; k++)
+				ask_for(l, s->value, slice, &rest.box[k], unit, &s->held);
+			pim_region_add(s->there, &part);
+			pim_region_free(&rest);
+		}
+	}
+	pim_region_free(&lacks);
 }
 
 void pim_fetch_end(pim_lowering *l)
 {
 	for (int i = 0; i < l->target->units; i++) {
 		pim_unit *u = &l->unit[i];
-		for (pim_staged *s = u->staged; s; s = s->next) {
+		pim_staged **at = &u->staged;
+		for (pim_staged *s = *at; s; s = *at) {
+			if (s->task != l->task) {
+				at = &s->next;
+				continue;
+			}
 			pim_stream_join(l, s->value, i, &s->held);
 			pim_room_give(&u->room, s->held.address, held_bytes(s->value->type, &s->held.box));
+			if (s->there)
+				pim_region_free(s->there);
+			*at = s->next;
 		}
-		u->staged = NULL;
 	}
 }

@@ -28,6 +28,7 @@ typedef struct operand {
 	int at;						/* slot in use */
 	pim_box box[2];				/* what is there; n < 0: nothing */
 	bool waits[2];				/* a result that is not stored yet */
+	pim_staged *staged;			/* where it arrives part by part; NULL: it is there */
 } operand;
 
 /* One op with its slice. */
@@ -42,6 +43,9 @@ typedef struct work {
 	pim_box range;	/* of these, what it is at; n < 0: nothing yet */
 	int n_operands; /* the result is the last */
 	operand operand[MOST_OPERANDS];
+	bool partial; /* the result in the slot is a sum that goes on */
+	struct pim_tile_walk
+		*walk; /* whose finished results are stored before its next kernel; or NULL */
 } work;
 
 static bool same_box(const pim_box *a, const pim_box *b)
@@ -57,18 +61,23 @@ static int64_t box_bytes(const operand *o, const pim_box *box)
 	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(o->type->dtype);
 }
 
-static void fetch_operands(work *w)
+/* parts: operands arrive part by part, by pim_tile_walk_fetch. */
+typedef enum fetching { FETCH_all, FETCH_parts } fetching;
+
+static void fetch_operands(work *w, fetching how)
 {
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		operand *o = &w->operand[i];
 		if (!w->n->in[i])
 			continue;
 		pim_box need;
-		o->type = w->n->in[i]->type;
 		pim_axes_demand(w->x, w->n, i, &w->slice, &need, NULL, NULL);
 		if (o->made || pim_box_empty(&need) || (o->from_memory && pim_is_given(w->n->in[i])))
 			continue;
-		pim_fetch(w->l, w->n->in[i], w->unit, &need, false, &o->held, &o->space);
+		if (how == FETCH_all)
+			pim_fetch(w->l, w->n->in[i], w->unit, &need, false, &o->held, &o->space);
+		else
+			o->staged = pim_fetch_place(w->l, w->n->in[i], w->unit, &need, &o->held, &o->space);
 	}
 }
 
@@ -163,15 +172,18 @@ static void want_result(work *w, const pim_box *box, bool adds)
 		transfer(w, o, true);
 }
 
-/* The results that are still in the buffer, the older one first. */
+/* The finished results that are still in the buffer, the older one first. */
 static void store_results(work *w)
 {
 	operand *o = &w->operand[w->n_operands - 1];
 	for (int k = 0; k < 2 && !o->from_memory; k++) {
 		next_slot(o);
-		store_result(w, o);
+		if (k == 0 ? o->slot[0] != o->slot[1] || !w->partial : !w->partial)
+			store_result(w, o);
 	}
 }
+
+static void store_finished(pim_tile_walk *k);
 
 static const pim_type *tile_type(const work *w, const operand *o, const pim_box *box)
 {
@@ -328,6 +340,8 @@ static bool run_tile(work *w, const pim_box *tile)
 	call c = {.n_touch = 1};
 	bool adds = adds_to(w, tile);
 	want_inputs(w, tile, adds || !w->first_sum, &c);
+	if (w->walk)
+		store_finished(w->walk);
 	operand *result = &w->operand[w->n_operands - 1];
 	pim_box box;
 	pim_axes_result(w->x, w->n->type->rank, tile, &box);
@@ -368,11 +382,18 @@ static bool next_tile(const work *w, pim_box *tile)
 
 /* ---- the ops of a group ---- */
 
-typedef struct walk {
+struct pim_tile_walk {
 	const pim_fusion *f;
 	work *work; /* by member */
 	int64_t (*slot)[2];
-} walk;
+	int64_t slice; /* of the last member */
+	bool placed;
+	pim_box tile;  /* of the walk */
+	int member;	   /* that runs next */
+	pim_box part;  /* of it */
+	int64_t tiles; /* of the walk that are done */
+	bool ended;
+};
 
 /* Slots one behind the other; an operand of an op alone has two when there are several tiles. */
 static int64_t lay_out_alone(work *w)
@@ -397,7 +418,7 @@ static int64_t lay_out_alone(work *w)
 	return bytes;
 }
 
-static int64_t lay_out_group(walk *k)
+static int64_t lay_out_group(pim_tile_walk *k)
 {
 	int64_t bytes = pim_fusion_buffer_bytes(k->f, k->slot);
 	for (int m = 0; m < k->f->n; m++)
@@ -408,7 +429,7 @@ static int64_t lay_out_group(walk *k)
 }
 
 /* Slices alternate between the halves of the buffer where they fit. */
-static void lay_out_buffer(walk *k)
+static void lay_out_buffer(pim_tile_walk *k)
 {
 	const pim_lowering *l = k->work->l;
 	pim_unit *u = &l->unit[k->work->unit];
@@ -422,7 +443,7 @@ static void lay_out_buffer(walk *k)
 				k->work[m].operand[i].slot[s] += half / PIM_SLOT_ALIGN * PIM_SLOT_ALIGN;
 }
 
-static void start_operands(walk *k, const pim_member *p, work *w)
+static void start_operands(pim_tile_walk *k, const pim_member *p, work *w)
 {
 	for (int i = 0; i < w->n_operands; i++) {
 		operand *o = &w->operand[i];
@@ -435,7 +456,7 @@ static void start_operands(walk *k, const pim_member *p, work *w)
 }
 
 /* Slice `slice` of member m, at nothing yet. */
-static void start_work(walk *k, int m, pim_lowering *l, int64_t slice)
+static void start_work(pim_tile_walk *k, int m, pim_lowering *l, int64_t slice)
 {
 	const pim_member *p = &k->f->member[m];
 	const pim_layout *layout = p->node->plan->layout;
@@ -452,63 +473,179 @@ static void start_work(walk *k, int m, pim_lowering *l, int64_t slice)
 	pim_slice_axes(p->node, p->axes, slice, &w->slice);
 	w->range = w->slice;
 	start_operands(k, p, w);
+	for (uint32_t i = 0; i < w->n->n_in; i++)
+		w->operand[i].type = w->n->in[i] ? w->n->in[i]->type : NULL;
 	operand *result = &w->operand[w->n_operands - 1];
 	result->type = p->node->type;
 	result->stored = p->stored;
 	result->space = PIM_SPACE_memory;
-	if (p->stored)
-		result->held = l->home[p->node->id][slice];
 }
 
-/* All of a member's box in a tile of the walk. */
-static bool run_member(work *w, const pim_box *range)
+/* Where the operands of a member lie. */
+static void place_work(pim_tile_walk *k, int m, int64_t slice, fetching how)
 {
-	if (same_box(&w->range, range))
-		return true;
-	w->range = *range;
-	pim_box tile = first_tile(w);
-	do {
-		if (!run_tile(w, &tile))
-			return false;
-	} while (next_tile(w, &tile));
-	return true;
+	work *w = &k->work[m];
+	operand *result = &w->operand[w->n_operands - 1];
+	if (result->stored)
+		result->held = w->l->home[w->n->id][slice];
+	fetch_operands(w, how);
 }
 
-static bool run_walk(walk *k)
+/* ---- a walk, kernel by kernel ---- */
+
+static pim_box result_box(const work *w, const pim_box *tile)
 {
-	work *last = &k->work[k->f->n - 1];
-	pim_box tile = first_tile(last), range;
-	for (int m = 0; m < k->f->n - 1; m++)
-		k->work[m].range.n = -1;
-	do {
-		for (int m = 0; m < k->f->n - 1; m++) {
-			pim_fusion_tile(k->f, m, &k->work[m].slice, &tile, &range);
-			if (!run_member(&k->work[m], &range))
-				return false;
-		}
-		if (!run_tile(last, &tile))
-			return false;
-	} while (next_tile(last, &tile));
+	pim_box box;
+	pim_axes_result(w->x, w->n->type->rank, tile, &box);
+	return box;
+}
+
+static void store_finished(pim_tile_walk *k)
+{
 	for (int m = 0; m < k->f->n; m++)
 		store_results(&k->work[m]);
+}
+
+/* The next member from `member` on whose box is another one than before. */
+static void enter_member(pim_tile_walk *k)
+{
+	for (; k->member < k->f->n - 1; k->member++) {
+		work *w = &k->work[k->member];
+		pim_box range;
+		pim_fusion_tile(k->f, k->member, &w->slice, &k->tile, &range);
+		if (same_box(&w->range, &range))
+			continue;
+		w->range = range;
+		k->part = first_tile(w);
+		return;
+	}
+	k->part = k->tile;
+}
+
+static void next_kernel(pim_tile_walk *k)
+{
+	work *w = &k->work[k->member];
+	bool last = k->member == k->f->n - 1;
+	pim_box before = result_box(w, &k->part);
+	bool more = next_tile(w, last ? &k->tile : &k->part);
+	pim_box now = result_box(w, last ? &k->tile : &k->part);
+	w->partial = more && same_box(&before, &now);
+	k->tiles += last;
+	k->ended = last && !more;
+	if (!last && more)
+		return;
+	k->member = last ? 0 : k->member + 1;
+	enter_member(k);
+}
+
+bool pim_tile_walk_step(pim_tile_walk *k)
+{
+	if (!run_tile(&k->work[k->member], &k->part))
+		return false;
+	next_kernel(k);
 	return true;
+}
+
+/* Do kernels of the group all run on one engine? Then nothing is gained by storing a result late.
+ */
+static bool has_one_engine(const pim_fusion *f)
+{
+	for (int m = 0; m < f->n; m++)
+		if (f->member[m].crosses)
+			return false;
+	return f->n > 1;
+}
+
+static void place_walk(pim_tile_walk *k, fetching how)
+{
+	for (int m = 0; m < k->f->n; m++)
+		place_work(k, m, pim_fusion_slice(k->f, m, k->slice), how);
+	k->placed = true;
 }
 
 /* The slices of all members that go with slice `slice` of the last one. */
-static walk start_walk(pim_lowering *l, const pim_fusion *f, int64_t slice, pim_arena *scratch)
+static pim_tile_walk *start_walk(
+	pim_lowering *l, const pim_fusion *f, int64_t slice, fetching how, pim_arena *a)
 {
-	walk k = {.f = f,
-		.work = PIM_NEW(scratch, work, f->n),
-		.slot = pim_arena_alloc(scratch, sizeof *k.slot * (size_t)f->n_operands)};
+	pim_tile_walk *k = PIM_NEW(a, pim_tile_walk, 1);
+	*k = (pim_tile_walk){.f = f,
+		.work = PIM_NEW(a, work, f->n),
+		.slot = pim_arena_alloc(a, sizeof *k->slot * (size_t)f->n_operands)};
 	for (int m = 0; m < f->n; m++)
-		start_work(&k, m, l, pim_fusion_slice(f, m, slice));
-	lay_out_buffer(&k);
-	for (int m = 0; m < f->n; m++)
-		fetch_operands(&k.work[m]);
+		start_work(k, m, l, pim_fusion_slice(f, m, slice));
+	lay_out_buffer(k);
+	k->slice = slice;
+	if (how == FETCH_all)
+		place_walk(k, how);
+	for (int m = 0; m < f->n; m++) {
+		k->work[m].walk = how == FETCH_parts && has_one_engine(f) ? k : NULL;
+		if (m < f->n - 1)
+			k->work[m].range.n = -1;
+	}
+	k->tile = first_tile(&k->work[f->n - 1]);
+	enter_member(k);
 	return k;
 }
 
-bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
+pim_tile_walk *pim_tile_walk_new(pim_lowering *l, const pim_fusion *f, int64_t slice, pim_arena *a)
+{
+	return start_walk(l, f, slice, FETCH_parts, a);
+}
+
+void pim_tile_walk_store(pim_tile_walk *k)
+{
+	store_finished(k);
+}
+
+bool pim_tile_walk_ended(const pim_tile_walk *k)
+{
+	return k->ended;
+}
+
+int64_t pim_tile_walk_tiles(const pim_tile_walk *k)
+{
+	return k->tiles;
+}
+
+int pim_tile_walk_member(const pim_tile_walk *k)
+{
+	return k->member;
+}
+
+/* The box of operand i that the next kernel reads from outside; false for none. */
+static bool read_box(const pim_tile_walk *k, int i, pim_box *box)
+{
+	const work *w = &k->work[k->member];
+	const operand *o = &w->operand[i];
+	const pim_node *value = w->n->in[i];
+	if (!value || !o->type || o->made || pim_is_given(value))
+		return false;
+	pim_axes_demand(w->x, w->n, i, &k->part, box, NULL, NULL);
+	return !pim_box_empty(box);
+}
+
+int pim_tile_walk_reads(const pim_tile_walk *k, pim_read *read)
+{
+	const work *w = &k->work[k->member];
+	int n = 0;
+	for (int i = 0; i < w->n_operands - 1; i++)
+		if (read_box(k, i, &read[n].box))
+			read[n++].value = w->n->in[i];
+	return n;
+}
+
+void pim_tile_walk_fetch(pim_tile_walk *k)
+{
+	work *w = &k->work[k->member];
+	pim_box box;
+	if (!k->placed)
+		place_walk(k, FETCH_parts);
+	for (int i = 0; i < w->n_operands - 1; i++)
+		if (w->operand[i].staged && read_box(k, i, &box))
+			pim_fetch_part(w->l, w->operand[i].staged, w->unit, &box);
+}
+
+bool pim_kernels_check(const pim_lowering *l, const pim_fusion *f)
 {
 	for (int m = 0; m < f->n; m++) {
 		const pim_node *n = f->member[m].node;
@@ -520,9 +657,16 @@ bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
 			return pim_node_error(n, "%s cannot run on %s: %s; the pass decompose may help",
 				pim_node_op(n), l->target->name, why);
 	}
+	return true;
+}
+
+bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
+{
+	if (!pim_kernels_check(l, f))
+		return false;
 	pim_arena *scratch = pim_arena_new();
 	int half = l->unit[pim_slice_unit(f->member[f->n - 1].node, slice)].half;
-	start_walk(l, f, slice, scratch);
+	start_walk(l, f, slice, FETCH_all, scratch);
 	l->unit[pim_slice_unit(f->member[f->n - 1].node, slice)].half = half;
 	pim_arena_free(scratch);
 	return true;
@@ -531,8 +675,12 @@ bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
 bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
 {
 	pim_arena *scratch = pim_arena_new();
-	walk k = start_walk(l, f, slice, scratch);
-	bool good = run_walk(&k);
+	pim_tile_walk *k = start_walk(l, f, slice, FETCH_all, scratch);
+	bool good = true;
+	while (good && !k->ended)
+		good = pim_tile_walk_step(k);
+	if (good)
+		store_finished(k);
 	pim_arena_free(scratch);
 	return good;
 }

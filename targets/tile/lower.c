@@ -14,7 +14,7 @@ static int64_t home_bytes(const pim_node *n, const pim_held *h)
 	return pim_box_elements(&h->box) * (int64_t)pim_dtype_bytes(n->type->dtype);
 }
 
-static void take_homes(pim_lowering *l, const pim_node *n)
+void pim_homes_take(pim_lowering *l, const pim_node *n)
 {
 	int64_t slices = l->stored[n->id] ? pim_layout_slices(n->plan->layout) : 0;
 	l->home[n->id] = PIM_NEW(l->arena, pim_held, slices);
@@ -37,7 +37,7 @@ static void give_pieces(pim_lowering *l, const pim_node *n)
 	}
 }
 
-static void give_homes(pim_lowering *l, const pim_node *n)
+void pim_homes_give(pim_lowering *l, const pim_node *n)
 {
 	int64_t slices = l->stored[n->id] ? pim_layout_slices(n->plan->layout) : 0;
 	for (int64_t s = 0; s < slices; s++) {
@@ -64,8 +64,9 @@ static int by_start(const void *a, const void *b)
 
 /* The nodes that run, by start; nodes of equal start keep their order in the graph, so that every
  * input stands before its user. */
-static turn *order_nodes(const pim_lowering *l, int *count)
+static pim_node **order_nodes(const pim_lowering *l, int *count)
 {
+	pim_node **node = PIM_NEW(l->arena, pim_node *, l->graph->n_ids);
 	turn *order = PIM_NEW(l->arena, turn, l->graph->n_ids);
 	*count = 0;
 	PIM_EACH_NODE(n, l->graph)
@@ -76,7 +77,9 @@ static turn *order_nodes(const pim_lowering *l, int *count)
 		}
 	}
 	qsort(order, (size_t)*count, sizeof *order, by_start);
-	return order;
+	for (int i = 0; i < *count; i++)
+		node[i] = order[i].node;
+	return node;
 }
 
 /* Readers of each value that are not lowered yet; results keep one for ever. */
@@ -106,7 +109,7 @@ static void name_task(pim_lowering *l, const pim_node *n)
 		l->end = task.start + task.cycles;
 }
 
-static bool only_moves(const pim_node *n, const pim_axes *x)
+bool pim_only_moves(const pim_node *n, const pim_axes *x)
 {
 	if (!(pim_op_at(n->op)->flags & PIM_OPF_move))
 		return false;
@@ -116,7 +119,7 @@ static bool only_moves(const pim_node *n, const pim_axes *x)
 	return true;
 }
 
-static bool adds_sums(const pim_node *n)
+bool pim_adds_sums(const pim_node *n)
 {
 	const pim_node *from = n->op == PIM_OP_relayout ? n->in[0] : NULL;
 	return from && from->plan && from->plan->layout && from->plan->layout->sums > 1;
@@ -127,9 +130,9 @@ static bool fetch_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 	const pim_node *n = f->member[f->n - 1].node;
 	int64_t slice = pim_slice_at(n, position);
 	l->turn = position / n->plan->n_units;
-	if (only_moves(n, f->member[f->n - 1].axes) && !adds_sums(n))
-		return pim_fetch_move(l, n, f->member[f->n - 1].axes, slice);
-	if (!adds_sums(n))
+	if (pim_only_moves(n, f->member[f->n - 1].axes) && !pim_adds_sums(n))
+		return pim_fetch_move(l, n, f->member[f->n - 1].axes, slice, &l->home[n->id][slice].box);
+	if (!pim_adds_sums(n))
 		return pim_fetch_kernels(l, f, slice);
 	pim_fetch_sums(l, n, slice);
 	return true;
@@ -139,9 +142,9 @@ static bool lower_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 {
 	const pim_node *n = f->member[f->n - 1].node;
 	int64_t slice = pim_slice_at(n, position);
-	if (adds_sums(n))
+	if (pim_adds_sums(n))
 		pim_lower_sums(l, n, slice);
-	else if (!only_moves(n, f->member[f->n - 1].axes))
+	else if (!pim_only_moves(n, f->member[f->n - 1].axes))
 		return pim_lower_kernels(l, f, slice);
 	return true;
 }
@@ -162,25 +165,25 @@ static int64_t critical_start(const pim_fusion *f)
 	return start;
 }
 
-/* An op, with those that share its tiles. */
-static bool lower_node(pim_lowering *l, pim_node *n)
+void pim_node_begin(pim_lowering *l, const pim_fusion *f)
 {
-	if (n->type->n_parts)
-		return pim_node_error(
-			n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
-	const pim_fusion *f = pim_fusion_of(n, l->stored, l->arena);
-	int64_t slices = pim_layout_slices(n->plan->layout);
-	bool ok = true;
-	name_task(l, n);
+	name_task(l, f->member[0].node);
 	for (int m = 0; m < f->n; m++) {
 		const pim_node *node = f->member[m].node;
-		if (f->member[m].stored && !adds_sums(node) && !only_moves(node, f->member[m].axes))
+		if (f->member[m].stored && !pim_adds_sums(node) && !pim_only_moves(node, f->member[m].axes))
 			l->stream[node->id] = pim_stream_find(l, node, f->member[m].axes);
-		take_homes(l, node);
+		pim_homes_take(l, node);
 	}
-	l->start = n->plan->start;
+	l->start = f->member[0].node->plan->start;
+}
+
+bool pim_node_lower(pim_lowering *l, const pim_fusion *f)
+{
+	const pim_node *n = f->member[0].node;
+	int64_t slices = pim_layout_slices(n->plan->layout);
+	bool ok = true;
 	l->since = critical_start(f);
-	l->addend = PIM_NEW(l->arena, pim_held *, adds_sums(n) ? slices : 0);
+	l->addend = PIM_NEW(l->arena, pim_held *, pim_adds_sums(n) ? slices : 0);
 	for (int64_t i = 0; ok && i < slices; i++)
 		ok = fetch_slice(l, f, i);
 	pim_transfers_emit(l);
@@ -197,7 +200,7 @@ static void give_inputs(pim_lowering *l, pim_node *first, int *readers)
 		for (uint32_t k = 0; k < n->n_in; k++) {
 			const pim_node *in = n->in[k];
 			if (in && --readers[in->id] == 0 && in->op != PIM_OP_constant && in->op != PIM_OP_input)
-				give_homes(l, in);
+				pim_homes_give(l, in);
 		}
 }
 
@@ -216,10 +219,33 @@ static void lower_barrier(pim_lowering *l, const pim_node *next)
 	l->late = late > l->late ? late : l->late;
 }
 
+static bool check_node(const pim_node *n)
+{
+	return !n->type->n_parts ||
+		   pim_node_error(
+			   n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
+}
+
+/* One node behind the other. */
+static bool lower_in_turn(
+	pim_lowering *l, pim_node *const *node, int n, pim_barriers barriers, int *readers)
+{
+	for (int i = 0; i < n; i++) {
+		const pim_fusion *f = pim_fusion_of(node[i], l->stored, l->arena);
+		pim_node_begin(l, f);
+		if (!pim_node_lower(l, f))
+			return false;
+		give_inputs(l, node[i], readers);
+		if (wants_barrier(barriers, node[i], i + 1 < n ? node[i + 1] : NULL))
+			lower_barrier(l, node[i + 1]);
+	}
+	return true;
+}
+
 static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 {
 	int count;
-	turn *order = order_nodes(l, &count);
+	pim_node **node = order_nodes(l, &count);
 	int *readers = count_readers(l);
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
 	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);
@@ -227,21 +253,18 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 		l->stream[i].dim = -1;
 	l->stored = pim_graph_stored(l->graph, l->arena);
 	for (int i = 0; i < l->graph->n_inputs; i++)
-		take_homes(l, l->graph->inputs[i]);
+		pim_homes_take(l, l->graph->inputs[i]);
 	PIM_EACH_NODE(n, l->graph)
 	{
 		if (n->op == PIM_OP_constant && !pim_is_given(n))
 			give_pieces(l, n);
 	}
-	for (int i = 0; i < count; i++) {
-		pim_node *n = order[i].node;
-		if (!lower_node(l, n))
+	for (int i = 0; i < count; i++)
+		if (!check_node(node[i]))
 			return false;
-		give_inputs(l, n, readers);
-		if (wants_barrier(barriers, n, i + 1 < count ? order[i + 1].node : NULL))
-			lower_barrier(l, order[i + 1].node);
-	}
-	return true;
+	if (barriers == PIM_BARRIERS_none && pim_graph_overlaps(l->graph))
+		return pim_lower_interleaved(l, node, count, readers);
+	return lower_in_turn(l, node, count, barriers, readers);
 }
 
 /* ---- tensors and homes of the program ---- */

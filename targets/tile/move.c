@@ -24,6 +24,7 @@ typedef struct move {
 	int n_constraints;
 	constraint constraint[2 * PIM_MAX_RANK];
 	const pim_held *from, *to;
+	const pim_box *made; /* of the slice */
 	uint8_t from_space;
 	int from_unit, to_unit;
 	const pim_box *part; /* of the input that is moved */
@@ -176,7 +177,7 @@ static void move_part(move *m, const pim_box *axes, const pim_box *part)
 	m->part = part;
 	for (int d = 0; d < m->n->type->rank; d++)
 		m->constraint[m->n_constraints++] =
-			(constraint){&m->x->map[m->x->n_inputs][d], m->to->box.lo[d], m->to->box.hi[d]};
+			(constraint){&m->x->map[m->x->n_inputs][d], m->made->lo[d], m->made->hi[d]};
 	for (int d = 0; d < part->n; d++)
 		m->constraint[m->n_constraints++] =
 			(constraint){&m->x->map[m->input][d], part->lo[d], part->hi[d]};
@@ -209,12 +210,17 @@ static void move_input(move *m, const pim_box *axes)
 	}
 }
 
-bool pim_fetch_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice)
+bool pim_fetch_move(
+	pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice, const pim_box *part)
 {
-	move m = {
-		.l = l, .n = n, .x = x, .to = &l->home[n->id][slice], .to_unit = pim_slice_unit(n, slice)};
+	move m = {.l = l,
+		.n = n,
+		.x = x,
+		.to = &l->home[n->id][slice],
+		.made = part,
+		.to_unit = pim_slice_unit(n, slice)};
 	pim_box axes;
-	pim_slice_axes(n, x, slice, &axes);
+	pim_axes_cover(x, part, &axes);
 	for (m.input = 0; m.input < (int)n->n_in && !m.failed; m.input++)
 		move_input(&m, &axes);
 	return !m.failed;

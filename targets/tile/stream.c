@@ -37,12 +37,22 @@ static bool is_outermost(const pim_node *n, int d)
 	return true;
 }
 
+static void find_tiles(const pim_node *n, const pim_axes *x, pim_stream_of *s)
+{
+	for (int d = 0; d < n->type->rank && n->plan->nest; d++) {
+		const pim_index *index = &x->map[x->n_inputs][d];
+		if (index->n == 1 && index->term[0].coef == 1 && index->offset == 0)
+			s->tiles[d] = n->plan->nest->tile[index->term[0].axis];
+	}
+}
+
 pim_stream_of pim_stream_find(const pim_lowering *l, const pim_node *n, const pim_axes *x)
 {
 	const pim_nest *nest = n->plan->nest;
 	bool from_memory[PIM_MAX_RANK + 1] = {0};
 	pim_stream_of s = {.dim = -1};
 	int first = 0;
+	find_tiles(n, x, &s);
 	if (!nest || n->n_in > PIM_MAX_RANK)
 		return s;
 	while (first < nest->n && (nest->loop[first].spatial || nest->loop[first].count < 2))
@@ -53,7 +63,10 @@ pim_stream_of pim_stream_find(const pim_lowering *l, const pim_node *n, const pi
 	int dim = find_dim(n, x, nest->loop[first].axis);
 	if (dim < 0 || from_memory[n->n_in])
 		return s;
-	return (pim_stream_of){dim, nest->tile[nest->loop[first].axis], !is_outermost(n, dim)};
+	s.dim = dim;
+	s.tile = nest->tile[nest->loop[first].axis];
+	s.gaps = !is_outermost(n, dim);
+	return s;
 }
 
 void pim_stream_touch(const pim_lowering *l, const pim_node *value, const pim_held *held,

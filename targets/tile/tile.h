@@ -65,10 +65,18 @@ typedef struct pim_given {
 } pim_given;
 enum { PIM_SPACE_constant = PIM_SPACE_buffer + 1 };
 
+/* Boxes of a value, disjoint (region.c). */
+typedef struct pim_region {
+	int n, space;
+	pim_box *box;
+} pim_region;
+
 /* A box fetched from other units for the node being lowered. */
 typedef struct pim_staged {
 	const pim_node *value;
+	uint32_t task; /* of that node */
 	pim_held held;
+	pim_region *there; /* what was asked for; NULL: all of it, at once */
 	struct pim_staged *next;
 } pim_staged;
 
@@ -98,6 +106,7 @@ typedef struct pim_stream_of {
 	int dim;	  /* along which they are stored tile by tile; -1: all at once */
 	int64_t tile; /* extent of one */
 	bool gaps;	  /* tiles lie in each other's gaps: accesses are told apart along dim */
+	int64_t tiles[PIM_MAX_RANK]; /* extents of a tile, all of it stored at once; 0: unknown */
 } pim_stream_of;
 
 /* Elements that a node needs and another place has. */
@@ -197,15 +206,64 @@ uint8_t pim_home_space(const pim_node *value);
  * transfers asked for will fill. exact: the box must be packed by itself. */
 void pim_fetch(pim_lowering *l, const pim_node *value, int unit, const pim_box *need, bool exact,
 	pim_held *held, uint8_t *space);
-void pim_fetch_end(pim_lowering *l); /* frees all staging areas */
+/* Where a value's box will lie on a unit: as above, but of a staging area nothing is asked for yet.
+ * Gives that area, NULL when the box is there. */
+pim_staged *pim_fetch_place(pim_lowering *l, const pim_node *value, int unit, const pim_box *need,
+	pim_held *held, uint8_t *space);
+/* Asks for what the area lacks of a box. */
+void pim_fetch_part(pim_lowering *l, pim_staged *s, int unit, const pim_box *need);
+void pim_fetch_end(pim_lowering *l); /* frees all staging areas of the task */
+
+/* ---- region.c: which part of a value is there ---- */
+/* Adds to *lacks the boxes of `need` that the region has not. */
+void pim_region_lacks(const pim_region *r, const pim_box *need, pim_region *lacks);
+void pim_region_add(pim_region *r, const pim_box *box);
+void pim_region_free(pim_region *r);
 
 /* ---- kernel.c, move.c ---- */
 /* Asks for what slice `slice` of the last op of a group (or of an op alone) reads, with those of
  * the others that go with it; then they may be lowered. */
 bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
 bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
-/* Asks for the copies that make a slice. */
-bool pim_fetch_move(pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice);
+/* Asks for the copies that make a box of a slice. */
+bool pim_fetch_move(
+	pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice, const pim_box *part);
+
+/* A slice of a group, or of an op alone, kernel by kernel; what it reads arrives part by part. */
+typedef struct pim_tile_walk pim_tile_walk;
+typedef struct pim_read {
+	const pim_node *value;
+	pim_box box;
+} pim_read;
+enum { PIM_MOST_READS = PIM_MAX_RANK };
+bool pim_kernels_check(const pim_lowering *l, const pim_fusion *f); /* false after a diagnostic */
+pim_tile_walk *pim_tile_walk_new(pim_lowering *l, const pim_fusion *f, int64_t slice, pim_arena *a);
+/* What the next kernel reads that was not made in the walk; at most PIM_MOST_READS. */
+int pim_tile_walk_reads(const pim_tile_walk *k, pim_read *read);
+void pim_tile_walk_fetch(pim_tile_walk *k); /* asks for what is not there of it */
+bool pim_tile_walk_step(pim_tile_walk *k);	/* writes the next kernel, with its loads */
+void pim_tile_walk_store(pim_tile_walk *k); /* results that are complete go home */
+bool pim_tile_walk_ended(const pim_tile_walk *k);
+int64_t pim_tile_walk_tiles(const pim_tile_walk *k); /* done */
+int pim_tile_walk_member(const pim_tile_walk *k);	 /* whose kernel is next */
+
+/* ---- lower.c ---- */
+/* Homes of a node's slices; taken when it begins, given back behind its last reader. */
+void pim_homes_take(pim_lowering *l, const pim_node *n);
+void pim_homes_give(pim_lowering *l, const pim_node *n);
+/* Is the node lowered as copies alone? Does it add up partial sums? */
+bool pim_only_moves(const pim_node *n, const pim_axes *x);
+bool pim_adds_sums(const pim_node *n);
+/* Begins a node: names its task, and takes homes for it and those that share its tiles. */
+void pim_node_begin(pim_lowering *l, const pim_fusion *f);
+/* All of a node that has begun, at once. */
+bool pim_node_lower(pim_lowering *l, const pim_fusion *f);
+
+/* ---- interleave.c ---- */
+/* Does an op of the graph begin before one that it reads has ended, on units of its own? */
+bool pim_graph_overlaps(const pim_graph *g);
+/* Lowers the nodes, n of them by start, tile by tile in the order in which tiles can run. */
+bool pim_lower_interleaved(pim_lowering *l, pim_node *const *node, int n, int *readers);
 
 /* ---- sums.c ---- */
 /* Asks for the partial sums of a slice; then they may be added. */
