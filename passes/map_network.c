@@ -382,6 +382,7 @@ static void write_member(work *w, pim_node *n)
 						 ? pim_order_new(c->slices, w->best->order[i], n->graph->module->arena)
 						 : NULL;
 	n->plan->fused = NULL;
+	n->plan->order = NULL;
 	if (m->group[i].leader == n) {
 		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
 		*nest = *c->nest;
@@ -389,10 +390,31 @@ static void write_member(work *w, pim_node *n)
 		nest->tile = PIM_NEW(n->graph->module->arena, int64_t, nest->n_axes + 1);
 		memcpy(nest->loop, c->nest->loop, sizeof *nest->loop * (size_t)nest->n);
 		memcpy(nest->tile, c->nest->tile, sizeof *nest->tile * (size_t)nest->n_axes);
+	} else if (c->fused) {
+		n->plan->nest = pim_nest_whole(m->target, n, n->graph->module->arena);
 	} else {
 		n->plan->nest =
 			pim_nest_choose(m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
 	}
+}
+
+/* The members of a group share a walk, where its choice says that they can. */
+static void write_fusion(work *w, int group)
+{
+	const pim_mapper_group *g = &w->m->group[group];
+	if (!g->n_followers || !w->best->choice[group]->fused)
+		return;
+	pim_arena *scratch = pim_arena_new();
+	pim_node **node = PIM_NEW(scratch, pim_node *, g->n_followers + 1);
+	node[0] = (pim_node *)g->leader;
+	for (int k = 0; k < g->n_followers; k++)
+		node[k + 1] = (pim_node *)g->follower[k];
+	pim_mapper_gather(w->m, g);
+	if (!pim_mapper_fuse(w->m, g, node))
+		PIM_BUG("a group that was offered together cannot be written so");
+	for (int k = 1; k <= g->n_followers; k++)
+		node[k]->plan->fused = node[0];
+	pim_arena_free(scratch);
 }
 
 /* What only moves goes with what it reads last, in cuts along the same axes. */
@@ -458,6 +480,8 @@ static void write_plan(work *w)
 		else
 			write_move(w, n);
 	}
+	for (int i = 0; i < w->m->n; i++)
+		write_fusion(w, i);
 }
 
 /* The same plan in the other modes, for the statistics. */

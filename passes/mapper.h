@@ -48,7 +48,9 @@ typedef struct pim_mapper_group {
 	pim_mapper_edge *edge;
 	int n_users;	 /* edges that read this group */
 	double work;	 /* cycles of everything on one unit, estimated */
-	int least_units; /* as many hold its constants in three quarters of their memory */
+	int least_units; /* the fewest of which each can hold what it needs */
+	int n_kept;
+	const pim_node **kept; /* values beside its own that lie on its units */
 	int n_choices;
 	const pim_mapper_choice *choice;
 	double least_cycles, least_step,
@@ -68,6 +70,7 @@ typedef struct pim_mapper {
 	int n;
 	pim_mapper_group *group;
 	int *group_of; /* by node id; -1: a leaf or a move */
+	bool *stored;  /* by node id: read outside of its group, last in it, or a result */
 	int units;
 } pim_mapper;
 
@@ -103,6 +106,7 @@ struct pim_mapper_choice {
 	double step;   /* cycles of one step, followers included */
 	double pj;	   /* of all slices, without messages and without what passes with time */
 	int64_t bytes; /* that a unit holds: constants, inputs, result */
+	bool fused;	   /* followers share the walk of their leader */
 	int64_t order; /* class: which axes its loops go by, outer to inner */
 	pim_mapper_grid grid;
 	bool regular; /* slices and steps are tiles of the grid; else the grid has one, complete at the
@@ -125,8 +129,20 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o);
  * cuts as give no more than a few thousand slices, whose constants fit when a unit has to hold
  * those of any; NULL when none can. */
 const pim_mapper_choice *pim_mapper_turn(pim_mapper *m, int i, const pim_mapper_choice *c);
+/* The fewest units with which some cut of group i leaves each what it can hold. */
+int pim_mapper_least_units(pim_mapper *m, int i);
 /* Cycles of the group on one unit, estimated from its tiles in full. */
 double pim_mapper_work(const pim_mapper *m, int i);
+
+/* ---- mapper_fuse.c: a group as a fused group of the graph ---- */
+
+/* node: the leader, which has its nest, and the followers, which have nests of a whole slice each;
+ * all with layouts. Gives the followers the walk of the leader; false when they cannot share it. */
+bool pim_mapper_fuse(const pim_mapper *m, const pim_mapper_group *g, pim_node *const *node);
+/* Can the followers share the walk of this choice? */
+bool pim_mapper_fits(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_choice *c);
+/* Puts the nodes of a group with followers next to each other. */
+void pim_mapper_gather(const pim_mapper *m, const pim_mapper_group *g);
 
 /* ---- mapper_reads.c: steps of a producer that steps of a reader wait for ---- */
 

@@ -45,6 +45,7 @@ typedef struct work {
 	pim_mapper_group *g;
 	pim_arena *scratch;
 	int units, n_cuts, n, room;
+	int n_listed; /* cuts, of which n_cuts are looked at */
 	cut cut[MOST_LISTED];
 	looked *looked;
 	int64_t evaluated;
@@ -121,17 +122,17 @@ static void find_cuts(work *w)
 	w->n_cuts = 0;
 	list_cuts(w, &l, 0, w->units);
 	qsort(w->cut, (size_t)w->n_cuts, sizeof *w->cut, by_cycles);
+	w->n_listed = w->n_cuts;
 	w->n_cuts = w->n_cuts < MOST_CUTS ? w->n_cuts : MOST_CUTS;
 }
 
 /* ---- what follows a tile ---- */
 
-static void tile_of_follower(
-	const work *w, const pim_axes *x, const pim_nest *nest, int64_t *extent)
+static void tile_of_follower(const work *w, const pim_axes *x, const int64_t *tile, int64_t *extent)
 {
 	pim_box axes = {.n = w->g->axes->n_axes}, result, own;
 	for (int a = 0; a < axes.n; a++)
-		axes.hi[a] = nest->tile[a];
+		axes.hi[a] = tile[a];
 	pim_axes_result(w->g->axes, w->g->leader->type->rank, &axes, &result);
 	pim_axes_cover(x, &result, &own);
 	for (int a = 0; a < x->n_axes; a++)
@@ -162,7 +163,7 @@ static toll follow_tile(const work *w, const pim_nest *nest)
 		const pim_node *n = w->g->follower[f];
 		const pim_axes *x = w->g->follower_axes[f];
 		int64_t extent[PIM_MAX_AXES];
-		tile_of_follower(w, x, nest, extent);
+		tile_of_follower(w, x, nest->tile, extent);
 		int64_t bytes = fetched_bytes(w, f, extent);
 		r.cycles += (double)(pim_target_kernel_cycles(t, n, x, extent) + t->command_cycles);
 		r.cycles += bytes ? (double)pim_target_memory_cycles(t, bytes) : 0;
@@ -171,12 +172,44 @@ static toll follow_tile(const work *w, const pim_nest *nest)
 	return r;
 }
 
-static int64_t held_bytes(const work *w)
+/* ---- what a unit holds ---- */
+
+/* Constants that op n of the group reads, what it reads of other groups, and its result where that
+ * is stored, for ranges `extent` of its axes. */
+static double op_bytes(const work *w, const pim_node *n, const pim_axes *x, const int64_t *extent)
 {
-	const pim_node *n = w->g->leader;
-	int64_t bytes = 0;
-	for (int i = 0; i <= (int)n->n_in; i++)
-		bytes += pim_nest_operand_bytes(n, w->g->axes, i, w->extent);
+	double bytes = 0;
+	int group = (int)(w->g - w->m->group);
+	for (int i = 0; i < (int)n->n_in; i++)
+		if (n->in[i] && w->m->group_of[n->in[i]->id] != group)
+			bytes += (double)pim_nest_operand_bytes(n, x, i, extent);
+	if (w->m->stored[n->id])
+		bytes += (double)pim_nest_operand_bytes(n, x, (int)n->n_in, extent);
+	return bytes;
+}
+
+/* What lies on the group's units beside it: its input, if that is the network's, and what only
+ * moves its result. */
+static double kept_bytes(const work *w, const pim_layout *l)
+{
+	double bytes = 0;
+	for (int k = 0; k < w->g->n_kept; k++) {
+		const pim_node *n = w->g->kept[k];
+		pim_layout own = pim_mapper_layout_of(w->m, w->g->leader, l, n);
+		bytes += (double)pim_type_bytes(n->type) / (double)pim_layout_slices(&own);
+	}
+	return bytes;
+}
+
+/* Of the slice whose ranges are w->extent. */
+static double held_bytes(const work *w, const pim_layout *l)
+{
+	double bytes = op_bytes(w, w->g->leader, w->g->axes, w->extent) + kept_bytes(w, l);
+	for (int f = 0; f < w->g->n_followers; f++) {
+		int64_t extent[PIM_MAX_AXES];
+		tile_of_follower(w, w->g->follower_axes[f], w->extent, extent);
+		bytes += op_bytes(w, w->g->follower[f], w->g->follower_axes[f], extent);
+	}
 	return bytes;
 }
 
@@ -236,7 +269,7 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	c->front = front_steps(w, r->nest);
 	to->front = c->step * (double)c->front;
 	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj);
-	c->bytes = held_bytes(w);
+	c->bytes = (int64_t)held_bytes(w, &c->layout);
 	c->order = order_class(nest);
 	for (to->bucket = 0; r->steps >> to->bucket; to->bucket++)
 		;
@@ -466,9 +499,15 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	return r;
 }
 
+/* Of a unit's memory: some is lost between areas. */
+static int64_t usable_bytes(const pim_mapper *m)
+{
+	return m->target->memory.bytes / 32 * 31;
+}
+
 static void drop_large(work *w)
 {
-	int64_t least = INT64_MAX, have = w->m->target->memory.bytes;
+	int64_t least = INT64_MAX, have = usable_bytes(w->m);
 	for (int i = 0; i < w->n; i++)
 		least = w->looked[i].choice.bytes < least ? w->looked[i].choice.bytes : least;
 	have = have > least ? have : least;
@@ -500,17 +539,24 @@ static bool holds(const pim_mapper_choice *all, int n, const pim_mapper_choice *
 /* How many fronts count beside the cycles, by quarter of the budget. */
 static const double front_weight[] = {0, 1, 4};
 
-static void keep_best(work *w, const pim_mapper_offer *o, pim_mapper_choice *all, int *n)
+/* Followers share the walk of their leader, or run behind it slice by slice. */
+typedef enum following { TOGETHER, APART } following;
+
+static void keep_best(
+	work *w, const pim_mapper_offer *o, following way, pim_mapper_choice *all, int *n)
 {
 	uint64_t random = o->seed * 2654435761u + (uint64_t)w->units;
-	drop_large(w);
-	for (int k = 0; k < o->budget; k++) {
+	for (int k = 0; k < o->budget;) {
 		int quarter = 4 * k / o->budget;
 		int i = quarter < 3 ? find_best(w, front_weight[quarter]) : find_any(w, &random);
 		if (i < 0)
 			return;
 		w->looked[i].taken = true;
-		const pim_mapper_choice *c = &w->looked[i].choice;
+		pim_mapper_choice *c = &w->looked[i].choice;
+		c->fused = pim_mapper_fits(w->m, w->g, c);
+		if (c->fused != (way == TOGETHER))
+			continue;
+		k++;
 		if (!holds(all, *n, c)) {
 			all[*n] = copy_choice(w, c, number_cut(all, *n, &c->layout, c->units));
 			++*n;
@@ -702,7 +748,12 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 		find_cuts(&w);
 		for (int k = 0; k < w.n_cuts; k++)
 			look_at_cut(&w, k);
-		keep_best(&w, o, all, &n);
+		int before = n;
+		drop_large(&w);
+		keep_best(&w, o, TOGETHER, all, &n);
+		drop_large(&w);
+		if (n == before)
+			keep_best(&w, o, APART, all, &n);
 	}
 	if (o->mode == PIM_MAPPER_transform)
 		n = offer_turned(&w, all, n);
@@ -712,6 +763,31 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 	g->n_choices = n;
 	find_least(g);
 	return w.evaluated;
+}
+
+/* The least that a unit holds of any cut in so many. */
+static double least_held(work *w, int units)
+{
+	double least = INFINITY;
+	w->units = units;
+	find_cuts(w);
+	for (int k = 0; k < w->n_listed; k++) {
+		const pim_node *s = pim_mapper_shadow(w->g->leader, &w->cut[k].layout, NULL, w->scratch);
+		pim_nest_extents(s, w->g->axes, w->extent);
+		least = fmin(least, held_bytes(w, &w->cut[k].layout));
+	}
+	return least;
+}
+
+int pim_mapper_least_units(pim_mapper *m, int i)
+{
+	work w = {.m = m, .g = &m->group[i], .scratch = pim_arena_new()};
+	int units = 1;
+	double have = (double)usable_bytes(m), held;
+	while (units < m->units && (held = least_held(&w, units)) > have)
+		units += held > 2 * have ? units : 1;
+	pim_arena_free(w.scratch);
+	return units < m->units ? units : m->units;
 }
 
 double pim_mapper_work(const pim_mapper *m, int i)

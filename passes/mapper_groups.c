@@ -222,17 +222,49 @@ static void find_edges(pim_mapper *m, int group)
 	g->n_edges = w.n;
 }
 
-static int find_least_units(const pim_mapper *m, const pim_mapper_group *g)
+static void keep(pim_mapper *m, int group, const pim_node *n)
 {
-	double bytes = 0, room = 0.75 * (double)m->target->memory.bytes;
-	for (int k = -1; k < g->n_followers; k++) {
-		const pim_node *n = k < 0 ? g->leader : g->follower[k];
+	pim_mapper_group *g = &m->group[group];
+	const pim_node **more = PIM_NEW(m->arena, const pim_node *, g->n_kept + 1);
+	if (g->n_kept)
+		memcpy(more, g->kept, sizeof *more * (size_t)g->n_kept);
+	more[g->n_kept++] = n;
+	g->kept = more;
+}
+
+/* What only moves lies where what it reads last is made, an input where the first op that reads it
+ * runs. */
+static void find_kept(pim_mapper *m)
+{
+	PIM_EACH_NODE(n, m->graph)
+	{
+		int from = only_moves(n) ? find_source(m, n) : -1;
+		if (from >= 0)
+			keep(m, from, n);
 		for (uint32_t i = 0; i < n->n_in; i++)
-			if (n->in[i] && n->in[i]->op == PIM_OP_constant)
-				bytes += (double)pim_type_bytes(n->in[i]->type);
+			if (n->in[i] && n->in[i]->op == PIM_OP_input && m->group_of[n->id] >= 0)
+				keep(m, m->group_of[n->id], n->in[i]);
 	}
-	double units = room > 0 ? bytes / room : 0;
-	return units >= m->units ? m->units : (int)units + 1;
+}
+
+static void find_stored(pim_mapper *m)
+{
+	m->stored = PIM_NEW(m->arena, bool, m->graph->n_ids);
+	PIM_EACH_NODE(n, m->graph)
+	{
+		int group = m->group_of[n->id];
+		m->stored[n->id] = m->stored[n->id] || group < 0;
+		for (uint32_t i = 0; i < n->n_in; i++)
+			if (n->in[i] && m->group_of[n->in[i]->id] != group)
+				m->stored[n->in[i]->id] = true;
+	}
+	for (int i = 0; i < m->n; i++) {
+		const pim_mapper_group *g = &m->group[i];
+		const pim_node *last = g->n_followers ? g->follower[g->n_followers - 1] : g->leader;
+		m->stored[last->id] = true;
+	}
+	for (int i = 0; i < m->graph->n_results; i++)
+		m->stored[m->graph->results[i]->id] = true;
 }
 
 pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a)
@@ -254,9 +286,11 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 		else
 			m->group[m->n++] = (pim_mapper_group){.leader = n, .axes = pim_axes_new(n, a)};
 	}
+	find_stored(m);
+	find_kept(m);
 	for (int i = 0; i < m->n; i++) {
 		find_edges(m, i);
-		m->group[i].least_units = find_least_units(m, &m->group[i]);
+		m->group[i].least_units = pim_mapper_least_units(m, i);
 	}
 	return m;
 }

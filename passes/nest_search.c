@@ -423,6 +423,28 @@ static void add_spatial_loops(pim_nest *nest, const pim_node *n, const pim_axes 
 	}
 }
 
+static pim_nest *whole_nest(
+	const pim_node *n, const pim_axes *x, const int64_t *extent, pim_arena *a)
+{
+	pim_nest *nest = PIM_NEW(a, pim_nest, 1);
+	nest->n_axes = x->n_axes;
+	nest->tile = PIM_NEW(a, int64_t, x->n_axes + 1);
+	nest->loop = PIM_NEW(a, pim_loop, 2 * x->n_axes + 1);
+	memcpy(nest->tile, extent, (size_t)x->n_axes * sizeof *extent);
+	add_spatial_loops(nest, n, x);
+	return nest;
+}
+
+pim_nest *pim_nest_whole(const pim_target *t, const pim_node *n, pim_arena *a)
+{
+	pim_arena *scratch = pim_arena_new();
+	problem p;
+	fill_problem(&p, t, n, scratch);
+	pim_nest *nest = whole_nest(n, p.axes, p.extent, a);
+	pim_arena_free(scratch);
+	return nest;
+}
+
 /* Moving elements: the bytes of the slice once; adding up partial sums: one pass over each of them.
  */
 static int64_t find_move_cycles(const problem *p)
@@ -444,12 +466,7 @@ pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_metho
 	problem p;
 	fill_problem(&p, t, n, scratch);
 	const pim_axes *x = p.axes;
-	pim_nest *nest = PIM_NEW(a, pim_nest, 1);
-	nest->n_axes = x->n_axes;
-	nest->tile = PIM_NEW(a, int64_t, x->n_axes + 1);
-	nest->loop = PIM_NEW(a, pim_loop, 2 * x->n_axes + 1);
-	memcpy(nest->tile, p.extent, (size_t)x->n_axes * sizeof *p.extent);
-	add_spatial_loops(nest, n, x);
+	pim_nest *nest = whole_nest(n, x, p.extent, a);
 	if (moves_only(n) || n->type->n_parts > 0) {
 		nest->cycles = n->type->n_parts > 0 ? 1 : find_move_cycles(&p);
 	} else {
@@ -541,12 +558,7 @@ bool pim_nest_trial_run(
 		t.order[t.n_order++] = (int)summed[k];
 	double kernel = (double)(pim_target_kernel_cycles(p->target, p->node, p->axes, tile) +
 							 p->target->command_cycles);
-	pim_nest *nest = out->nest = PIM_NEW(r->arena, pim_nest, 1);
-	nest->n_axes = p->axes->n_axes;
-	nest->tile = PIM_NEW(r->arena, int64_t, nest->n_axes + 1);
-	nest->loop = PIM_NEW(r->arena, pim_loop, 2 * nest->n_axes + 1);
-	memcpy(nest->tile, tile, (size_t)nest->n_axes * sizeof *tile);
-	add_spatial_loops(nest, p->node, p->axes);
+	pim_nest *nest = out->nest = whole_nest(p->node, p->axes, tile, r->arena);
 	out->steps = 1;
 	for (int k = 0; k < t.n_order; k++) {
 		add_loop(nest, t.order[k], t.count[t.order[k]], false);
