@@ -38,6 +38,7 @@ typedef struct pim_placement {
 	int n, n_flows;
 	pim_tenant *tenant; /* in order of start */
 	pim_flow *flow;
+	bool apart; /* tenants share no units at all */
 } pim_placement;
 
 /* ---- place_problem.c ---- */
@@ -45,6 +46,8 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 /* For n tenants with node, times and n_units set and flows given: everything else. */
 pim_placement *pim_placement_new(
 	const pim_target *t, int n, pim_tenant *tenant, int n_flows, pim_flow *flow, pim_arena *a);
+/* Tenants keep their units to themselves, whatever their times: makes all of them rivals. */
+void pim_placement_part(pim_placement *p, pim_arena *a);
 /* Keeps what matters of a flow's matrix [from slot * to slots + to slot]. */
 pim_flow pim_flow_new(
 	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a);

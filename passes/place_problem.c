@@ -52,8 +52,10 @@ static int compare_starts(const void *a, const void *b)
 	return (x->node->id > y->node->id) - (x->node->id < y->node->id);
 }
 
-static bool overlap(const pim_tenant *x, const pim_tenant *y)
+static bool overlap(const pim_placement *p, const pim_tenant *x, const pim_tenant *y)
 {
+	if (p->apart)
+		return x->start < x->end && y->start < y->end;
 	return x->start < y->end && y->start < x->end;
 }
 
@@ -64,9 +66,11 @@ static void walk_rivals(pim_placement *p)
 	for (int i = 0; i < p->n; i++)
 		p->tenant[i].n_rivals = 0;
 	for (int i = 0; i < p->n; i++)
-		for (int k = i + 1; k < p->n && p->tenant[k].start < p->tenant[i].end; k++) {
+		for (int k = i + 1; k < p->n; k++) {
 			pim_tenant *x = &p->tenant[i], *y = &p->tenant[k];
-			if (!overlap(x, y))
+			if (y->start >= x->end && !p->apart)
+				break;
+			if (!overlap(p, x, y))
 				continue;
 			if (x->rival)
 				x->rival[x->n_rivals] = k;
@@ -75,6 +79,16 @@ static void walk_rivals(pim_placement *p)
 			x->n_rivals++;
 			y->n_rivals++;
 		}
+}
+
+static void find_rivals(pim_placement *p, pim_arena *a)
+{
+	for (int i = 0; i < p->n; i++)
+		p->tenant[i].rival = NULL;
+	walk_rivals(p);
+	for (int i = 0; i < p->n; i++)
+		p->tenant[i].rival = PIM_NEW(a, int, p->tenant[i].n_rivals + 1);
+	walk_rivals(p);
 }
 
 static void link_flows(pim_placement *p, pim_arena *a)
@@ -120,12 +134,15 @@ pim_placement *pim_placement_new(
 		for (int k = 0; k < tenant[i].n_units; k++)
 			tenant[i].unit[k] = -1;
 	}
-	walk_rivals(p);
-	for (int i = 0; i < n; i++)
-		tenant[i].rival = PIM_NEW(a, int, tenant[i].n_rivals + 1);
-	walk_rivals(p);
+	find_rivals(p, a);
 	link_flows(p, a);
 	return p;
+}
+
+void pim_placement_part(pim_placement *p, pim_arena *a)
+{
+	p->apart = true;
+	find_rivals(p, a);
 }
 
 /* Constants follow their readers. */
@@ -182,6 +199,34 @@ static void add_flows(
 	}
 }
 
+/* What a unit holds of a node: constants, what it reads and makes. */
+static double held_bytes(const pim_node *n, pim_arena *a)
+{
+	const pim_axes *x = pim_axes_new(n, a);
+	int64_t extent[PIM_MAX_AXES], slices = pim_layout_slices(n->plan->layout);
+	double bytes = 0;
+	pim_nest_extents(n, x, extent);
+	for (int i = 0; i <= (int)n->n_in; i++)
+		bytes += (double)pim_nest_operand_bytes(n, x, i, extent);
+	return bytes * (double)((slices + n->plan->n_units - 1) / n->plan->n_units);
+}
+
+/* Is there a unit for every slot of all tenants, and would one unit that has them all in turn not
+ * hold what they need? */
+static bool must_part(pim_graph *g, const pim_placement *p, pim_arena *a)
+{
+	int64_t all = 0;
+	double bytes = 0;
+	for (int i = 0; i < p->n; i++)
+		all += p->tenant[i].start < p->tenant[i].end ? p->tenant[i].n_units : 0;
+	if (all > p->units)
+		return false;
+	PIM_EACH_NODE(n, g)
+	if (has_units(n) && n->op != PIM_OP_input && n->plan->layout && !n->type->n_parts)
+		bytes += held_bytes(n, a);
+	return bytes > (double)p->target->memory.bytes;
+}
+
 pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 {
 	int n = 0, n_flows = 0, *number = PIM_NEW(a, int, g->n_ids);
@@ -193,7 +238,10 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 	PIM_EACH_NODE(node, g)
 	if (has_units(node) && pim_node_ridden(node))
 		add_flows(node, number, &s, flow, &n_flows, a);
-	return pim_placement_new(t, n, tenant, n_flows, flow, a);
+	pim_placement *p = pim_placement_new(t, n, tenant, n_flows, flow, a);
+	if (must_part(g, p, a))
+		pim_placement_part(p, a);
+	return p;
 }
 
 void pim_placement_taken(const pim_placement *p, int i, bool *taken)
