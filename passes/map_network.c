@@ -382,7 +382,6 @@ static void write_member(work *w, pim_node *n)
 						 ? pim_order_new(c->slices, w->best->order[i], n->graph->module->arena)
 						 : NULL;
 	n->plan->fused = NULL;
-	n->plan->order = NULL;
 	if (m->group[i].leader == n) {
 		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
 		*nest = *c->nest;

@@ -686,6 +686,9 @@ static pim_mapper_choice *turn_loops(
 		c->bytes + more_constants(w, before, w->extent, now.choice.slices / c->slices);
 	if (now.choice.bytes > w->m->target->memory.bytes && now.choice.bytes > c->bytes)
 		return NULL;
+	now.choice.fused = pim_mapper_fits(w->m, w->g, &now.choice);
+	if (now.choice.fused != c->fused)
+		return NULL;
 	now.choice.units = c->units;
 	now.choice.order = -1 - c->order;
 	now.choice.turn = order_of_loops(w, c, loop, depth, &w->cut[1].layout);
