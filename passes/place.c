@@ -2,10 +2,11 @@
 /* place - decides which units each op runs on.
  *
  * Needs: SCHEDULED.  Gives: PLACED.
- * Idea:  least sum of bytes times hops over all messages, each counted by itself (an upper bound of
- *        what a multicast takes), tenants of one time on different units.
+ * Idea:  least sum of bytes times links, where the same for several readers, and partial sums for
+ *        one, go along trees; tenants of one time on different units.
  * Three methods, each from the answer of the one before: an order of the units that fits the
- * network, then each op on its best units in turn, then again and again (place_group.c).
+ * network, then each op on its best units in turn, then again and again (place_group.c) and slot by
+ * slot (place_swap.c).
  * Cost:  assignment problems of at most so many slots as there are units; the search is limited in
  *        steps.
  * Source: the two stages of Allspark (arXiv 2403.15069, abstract); the search is ours. */

@@ -2,9 +2,10 @@
 /* passes/place.h - the placement problem, between the pass `place` and its methods.
  *
  * A tenant is a node that needs units for a time, with those that share its walk; its slot i is the
- * i-th of them. A flow is all
- * that one tenant reads of another, as messages between slots. The cost of a placement is the sum
- * of bytes times hops. Bytes are kept as double: sums stay exact below 2^53. */
+ * i-th of them. A flow is all that one tenant reads of another, as trees: one slot sends the same to
+ * several, or several send partial sums that are added up on the way to one. The cost of a placement
+ * is the sum of bytes times links of these trees. Bytes are kept as double: sums stay exact below
+ * 2^53. */
 #ifndef PIM_PASSES_PLACE_H
 #define PIM_PASSES_PLACE_H
 
@@ -17,9 +18,13 @@ typedef struct pim_message {
 
 typedef struct pim_flow {
 	int from, to; /* tenants */
+	int n_trees;
+	pim_traffic_tree *tree;
 	int n;
-	pim_message *message; /* one for each pair of slots that exchange anything */
-	bool even;		   /* every slot sends the same to every slot: only the sets of units matter */
+	/* The trees with each leaf by itself, which tells where slots are drawn: the further leaves of a
+	 * tree pull less, since others share their way. Whole numbers. */
+	pim_message *message;
+	bool even;			  /* every slot sends the same to every slot: only the sets of units matter */
 	double bytes, own; /* of all messages; of those between equal slots */
 } pim_flow;
 
@@ -48,14 +53,26 @@ pim_placement *pim_placement_new(
 	const pim_target *t, int n, pim_tenant *tenant, int n_flows, pim_flow *flow, pim_arena *a);
 /* Tenants keep their units to themselves, whatever their times: makes all of them rivals. */
 void pim_placement_part(pim_placement *p, pim_arena *a);
-/* Keeps what matters of a flow's matrix [from slot * to slots + to slot]. */
-pim_flow pim_flow_new(
+/* A flow of trees, which are the caller's to keep. */
+pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_trees,
+	pim_traffic_tree *tree, pim_arena *a);
+/* The one of a matrix [from slot * to slots + to slot], each message by itself. */
+pim_flow pim_flow_of_matrix(
 	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a);
 /* taken[unit]: used by a rival of tenant i that has its units already (unit[0] >= 0). */
 void pim_placement_taken(const pim_placement *p, int i, bool *taken);
 
-/* ---- place_cost.c ---- */
+/* ---- place_trees.c: routes as they are on the machine, dimension by dimension ---- */
+typedef struct pim_tree_counter pim_tree_counter;
+pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a);
+/* Links that one message and its copies take from a unit to n others; adds: that partial sums take from
+ * these to it, one message for each link. In steps of n, on buses times the route. */
+int64_t pim_tree_links(pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on);
+/* Bytes times links of a flow. */
+double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f);
 double pim_placement_cost(const pim_placement *p);
+
+/* ---- place_cost.c ---- */
 /* No placement costs less. */
 double pim_placement_bound(const pim_placement *p, pim_arena *scratch);
 /* Bytes over the busiest link. */
@@ -79,6 +96,10 @@ void pim_place_greedy(pim_placement *p, pim_arena *scratch);
 /* Adds the answers and exchanges it looked at to *tried. */
 void pim_place_search(
 	pim_placement *p, int rounds, uint64_t seed, int64_t *tried, pim_arena *scratch);
+
+/* Exchanges slots of one tenant as long as that helps, looking at no more leaves of trees than `steps`.
+ * The number that it did look at. */
+int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch);
 
 /* ---- place_shared.c ---- */
 /* The pieces of constants that have layouts, each copy on neighbours among the units that read it.

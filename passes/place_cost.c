@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* place_cost - what a placement costs, and a bound that none can beat.
+/* place_cost - a bound that no placement beats, and the busiest link.
  *
- * The bound: the units of one tenant are distinct, so of the slots a slot talks to at most one is
- * at its own unit, at most as many as that unit has neighbours one hop away, and so on: its largest
- * messages travel least. That prices each slot on each unit, and the slots of one end need distinct
- * units again: a linear assignment problem. Added up over flows, the larger of both ends. Source:
- * Gilmore (1962) and Lawler (1963), for the two sides of a flow. */
+ * The bound, for messages that one slot reads: the units of one tenant are distinct, so of the
+ * slots a slot talks to at most one is at its own unit, at most as many as that unit has neighbours
+ * one hop away, and so on: its largest messages travel least. That prices each slot on each unit,
+ * and the slots of one end need distinct units again: a linear assignment problem. Added up over
+ * flows, the larger of both ends. Trees with more leaves: at least one link for each leaf, but for
+ * those on their root's unit. Source: Gilmore (1962) and Lawler (1963), for the two sides of a
+ * flow; trees: ours. */
 #include "passes/place.h"
 
 #include <stdlib.h>
@@ -16,25 +18,6 @@
 static double hops_between(const pim_placement *p, int from, int to)
 {
 	return (double)p->hops[(size_t)from * (size_t)p->units + (size_t)to];
-}
-
-static double flow_cost(const pim_placement *p, const pim_flow *f)
-{
-	const int *from = p->tenant[f->from].unit, *to = p->tenant[f->to].unit;
-	double cost = 0;
-	for (int i = 0; i < f->n; i++) {
-		const pim_message *m = &f->message[i];
-		cost += m->bytes * hops_between(p, from[m->from], to[m->to]);
-	}
-	return cost;
-}
-
-double pim_placement_cost(const pim_placement *p)
-{
-	double cost = 0;
-	for (int i = 0; i < p->n_flows; i++)
-		cost += flow_cost(p, &p->flow[i]);
-	return cost;
 }
 
 /* What lies around the units; those that see the same distances are one class. */
@@ -104,9 +87,24 @@ static int compare_shares(const void *a, const void *b)
 	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
 }
 
+/* Bytes between a slot and one of the other end. */
+typedef struct pair {
+	int slot, other;
+	int64_t bytes;
+} pair;
+
+static int compare_pairs(const void *a, const void *b)
+{
+	const pair *x = a, *y = b;
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return (x->other > y->other) - (x->other < y->other);
+}
+
 /* Memory of the bound of one flow. */
 typedef struct ledger {
 	share *share;
+	pair *pair;
 	int64_t *cost;			/* [slot * classes + class]: the slot's messages from there at least */
 	int64_t *matrix, *edge; /* of the assignment problem: costs, prices */
 	int *column;
@@ -153,36 +151,82 @@ static int64_t bound_of_shares(const nearness *w, int n, int slots, ledger *l)
 	return bound_of_costs(w, slots, l);
 }
 
-/* All messages are alike: the cheapest units for the slots of this end, class by class. */
-static int64_t bound_of_even(const nearness *w, int64_t bytes, int here, int there, ledger *l)
+typedef enum leaves { LEAVES_one, LEAVES_more } leaves;
+
+/* Bytes between slots at the end `at_to` says and those of the other one, in trees with one leaf or
+ * more: pairs in order. Gives back how many. */
+static int list_pairs(const pim_flow *f, leaves which, bool at_to, ledger *l)
 {
-	int64_t bound = 0;
-	for (int c = 0; c < w->classes; c++) {
-		l->cost[c] = 0;
-		for (int k = 0; k < there; k++)
-			l->cost[c] += bytes * w->hops[(size_t)c * (size_t)w->units + (size_t)k];
+	int n = 0, kept = 0;
+	for (int i = 0; i < f->n_trees; i++) {
+		const pim_traffic_tree *tree = &f->tree[i];
+		if ((tree->n > 1) != (which == LEAVES_more))
+			continue;
+		bool at_root = at_to == tree->adds;
+		for (int k = 0; k < tree->n; k++)
+			l->pair[n++] = (pair){at_root ? tree->root : tree->leaf[k],
+				at_root ? tree->leaf[k] : tree->root, (int64_t)tree->bytes};
 	}
-	while (here > 0) {
-		int best = 0;
-		for (int c = 1; c < w->classes; c++)
-			best = l->cost[c] < l->cost[best] ? c : best;
-		int taken = here < w->members[best] ? here : w->members[best];
-		bound += taken * l->cost[best];
-		here -= taken;
-		l->cost[best] = INT64_MAX;
+	qsort(l->pair, (size_t)n, sizeof *l->pair, compare_pairs);
+	for (int i = 0; i < n; i++) {
+		if (kept && compare_pairs(&l->pair[kept - 1], &l->pair[i]) == 0)
+			l->pair[kept - 1].bytes += l->pair[i].bytes;
+		else
+			l->pair[kept++] = l->pair[i];
 	}
-	return bound;
+	return kept;
 }
 
-static int64_t bound_of_end(
-	const nearness *w, const pim_flow *f, bool at_to, int here, int there, ledger *l)
+static int64_t bound_of_singles(
+	const nearness *w, const pim_flow *f, bool at_to, int slots, ledger *l)
 {
-	if (f->even)
-		return bound_of_even(w, (int64_t)f->message[0].bytes, here, there, l);
-	for (int k = 0; k < f->n; k++)
-		l->share[k] =
-			(share){at_to ? f->message[k].to : f->message[k].from, (int64_t)f->message[k].bytes};
-	return bound_of_shares(w, f->n, here, l);
+	int n = list_pairs(f, LEAVES_one, at_to, l);
+	for (int i = 0; i < n; i++)
+		l->share[i] = (share){l->pair[i].slot, l->pair[i].bytes};
+	return n ? bound_of_shares(w, n, slots, l) : 0;
+}
+
+/* A tree has a link for each leaf that is not on the root's unit. Of all pairs of a root and a
+ * leaf, each slot can be on one unit with one slot of the other end. */
+static int64_t bound_of_trees(const pim_flow *f, bool at_to, int slots, ledger *l)
+{
+	int64_t links = 0;
+	int n = list_pairs(f, LEAVES_more, at_to, l);
+	memset(l->cost, 0, sizeof *l->cost * (size_t)slots);
+	for (int i = 0; i < n; i++) {
+		int64_t *most = &l->cost[l->pair[i].slot], bytes = l->pair[i].bytes;
+		*most = bytes > *most ? bytes : *most;
+		links += bytes;
+	}
+	for (int i = 0; i < slots; i++)
+		links -= l->cost[i];
+	return links;
+}
+
+/* All leaves may be on one bus, but not on the root's unit. */
+static int64_t bound_on_buses(const pim_flow *f)
+{
+	int64_t links = 0;
+	for (int i = 0; i < f->n_trees; i++)
+		links += f->tree[i].n > 1 ? (int64_t)f->tree[i].bytes : 0;
+	return links;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int64_t bound_of_flow(
+	const pim_placement *p, const nearness *w, const pim_flow *f, ledger *l)
+{
+	int from_slots = p->tenant[f->from].n_units, to_slots = p->tenant[f->to].n_units;
+	int64_t singles = larger(
+		bound_of_singles(w, f, true, to_slots, l), bound_of_singles(w, f, false, from_slots, l));
+	if (p->target->network.topology == PIM_TOPOLOGY_bus)
+		return singles + bound_on_buses(f);
+	return singles +
+		   larger(bound_of_trees(f, true, to_slots, l), bound_of_trees(f, false, from_slots, l));
 }
 
 double pim_placement_bound(const pim_placement *p, pim_arena *scratch)
@@ -194,17 +238,13 @@ double pim_placement_bound(const pim_placement *p, pim_arena *scratch)
 	for (int i = 0; i < p->n_flows; i++)
 		most = p->flow[i].n > most ? p->flow[i].n : most;
 	ledger l = {.share = PIM_NEW(scratch, share, most),
+		.pair = PIM_NEW(scratch, pair, most),
 		.cost = PIM_NEW(scratch, int64_t, units * (size_t)w.classes),
 		.matrix = PIM_NEW(scratch, int64_t, units * units),
 		.edge = PIM_NEW(scratch, int64_t, 2 * units),
 		.column = PIM_NEW(scratch, int, units)};
-	for (int i = 0; i < p->n_flows; i++) {
-		const pim_flow *f = &p->flow[i];
-		int from_slots = p->tenant[f->from].n_units, to_slots = p->tenant[f->to].n_units;
-		int64_t at_to = bound_of_end(&w, f, true, to_slots, from_slots, &l);
-		int64_t at_from = bound_of_end(&w, f, false, from_slots, to_slots, &l);
-		bound += (double)(at_to > at_from ? at_to : at_from);
-	}
+	for (int i = 0; i < p->n_flows; i++)
+		bound += (double)bound_of_flow(p, &w, &p->flow[i], &l);
 	return bound;
 }
 

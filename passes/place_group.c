@@ -16,7 +16,7 @@
 
 /* Moves of tabu search for each unit that is free; most steps of a visit; most units for the linear
  * problem as a matrix. */
-enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000, MOST_EXACT = 128 };
+enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000, MOST_EXACT = 128, MOST_QUADRATIC = 256 };
 static const double TOLERANCE = 2e-3; /* of an auction; what it really misses is far less */
 
 struct pim_place_group {
@@ -35,6 +35,8 @@ struct pim_place_group {
 	int *column;			/* [slot]: place in `free`, then unit */
 	double *split;			/* [slot]: prices by x, y, z; NULL where hops do not add up so */
 	int64_t *cost, *prices; /* of the linear problem */
+	pim_tree_counter *trees;
+	bool *counted; /* [flow] */
 	int64_t work, tried;
 };
 
@@ -54,6 +56,8 @@ pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_a
 		.cost = PIM_NEW(a, int64_t, units * units),
 		.even = PIM_NEW(a, double, units),
 		.prices = PIM_NEW(a, int64_t, 2 * units)};
+	g->trees = pim_tree_counter_new(p->target, a);
+	g->counted = PIM_NEW(a, bool, p->n_flows);
 	const pim_target *t = p->target;
 	if (t->network.topology != PIM_TOPOLOGY_bus)
 		g->split = PIM_NEW(a, double,
@@ -173,20 +177,6 @@ static void look_around(pim_place_group *g)
 			g->free[g->n_free++] = u;
 }
 
-/* What the group costs on unit[], by the price table and its own messages. */
-static int64_t cost_on(const pim_place_group *g, const int *unit)
-{
-	size_t slots = (size_t)leader(g)->n_units;
-	int64_t cost = 0;
-	for (size_t i = 0; i < slots; i++) {
-		cost += (int64_t)g->price[i * g->units + (size_t)unit[i]];
-		for (size_t j = 0; g->has_own && j < i; j++)
-			if (g->own[i * slots + j])
-				cost += g->own[i * slots + j] * hops_between(g, unit[i], unit[j]);
-	}
-	return cost;
-}
-
 /* The prices of the slots on the free units, and of empty slots that cost nothing. */
 static void fill_prices(pim_place_group *g, int64_t *cost)
 {
@@ -290,32 +280,77 @@ static bool stands(const pim_place_group *g)
 	return true;
 }
 
-/* Better units for the group that is looked at, in g->column; false if there are none. */
+/* Units for the group that is looked at, in g->column; false if nothing draws it anywhere. */
 static bool find_units(pim_place_group *g, uint64_t *random)
 {
-	bool must = !stands(g);
-	if (!must && !g->has_price && !g->has_own)
+	if (stands(g) && !g->has_price && !g->has_own)
 		return false;
-	if (g->has_own)
+	if (stands(g) && g->has_own && g->n_free > MOST_QUADRATIC)
+		return false;
+	if (g->has_own && g->n_free <= MOST_QUADRATIC)
 		solve_quadratic(g, random);
 	else
 		solve_linear(g);
-	return must || cost_on(g, g->column) < cost_on(g, leader(g)->unit);
+	return true;
+}
+
+/* Bytes times links of all flows of the group with tenants that are placed. */
+static double count_cost(pim_place_group *g)
+{
+	double cost = 0;
+	for (int i = 0; i < g->n_members; i++) {
+		const pim_tenant *t = &g->p->tenant[g->member[i]];
+		for (int k = 0; k < t->n_flows; k++) {
+			const pim_flow *f = &g->p->flow[t->flow[k]];
+			bool known = (g->placed[f->from] || g->in_group[f->from]) &&
+						 (g->placed[f->to] || g->in_group[f->to]);
+			if (!known || g->counted[t->flow[k]])
+				continue;
+			g->counted[t->flow[k]] = true;
+			cost += pim_flow_cost(g->trees, g->p, f);
+			g->work += f->n;
+		}
+	}
+	for (int i = 0; i < g->n_members; i++) {
+		const pim_tenant *t = &g->p->tenant[g->member[i]];
+		for (int k = 0; k < t->n_flows; k++)
+			g->counted[t->flow[k]] = false;
+	}
+	return cost;
+}
+
+/* All members of a group have the same units: those in g->column in exchange for theirs. */
+static void exchange_units(pim_place_group *g)
+{
+	int slots = leader(g)->n_units;
+	for (int i = 0; i < g->n_members; i++) {
+		int *unit = g->p->tenant[g->member[i]].unit;
+		for (int k = 0; k < slots; k++) {
+			int old = unit[k];
+			unit[k] = g->column[k];
+			if (i == g->n_members - 1)
+				g->column[k] = old;
+		}
+	}
 }
 
 bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t *random)
 {
+	bool better = false;
 	g->n_members = n;
 	g->member = member;
 	for (int i = 0; i < n; i++)
 		g->in_group[member[i]] = true;
 	look_around(g);
-	bool better = find_units(g, random);
-	for (int i = 0; i < n; i++) {
-		pim_tenant *t = &g->p->tenant[member[i]];
-		if (better)
-			memcpy(t->unit, g->column, sizeof *t->unit * (size_t)t->n_units);
-		g->in_group[member[i]] = false;
+	bool must = !stands(g);
+	if (find_units(g, random)) {
+		double before = must ? INFINITY : count_cost(g);
+		exchange_units(g);
+		better = must || count_cost(g) < before;
+		if (!better)
+			exchange_units(g);
 	}
+	for (int i = 0; i < n; i++)
+		g->in_group[member[i]] = false;
 	return better;
 }

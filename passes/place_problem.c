@@ -1,47 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* place_problem - reads the placement problem off a scheduled graph.
  *
- * The slice at position i of a node's order is on its slot i mod n_units, so the traffic between
- * slices of an edge adds up to a matrix between slots. Ops that share a walk are one tenant. Cost:
- * the messages of all edges, once. */
+ * The slice at position i of a node's order is on its slot i mod n_units, so what slices of an edge
+ * exchange are trees between slots; parts that travel along the same tree are one. Ops that share a
+ * walk are one tenant. Cost: the parts that slices read, once. */
 #include "passes/place.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct slots {
-	const pim_node *from, *to;
-	int from_slots, to_slots;
-	double *bytes;
-} slots;
-
-static void add_traffic(void *user, int64_t from, int64_t to, int64_t bytes)
+static void count_messages(pim_flow *f)
 {
-	slots *s = user;
-	int64_t from_slot = pim_slice_slot(s->from, from, s->from_slots);
-	s->bytes[from_slot * s->to_slots + pim_slice_slot(s->to, to, s->to_slots)] += (double)bytes;
+	for (int i = 0; i < f->n_trees; i++)
+		f->n += f->tree[i].n;
 }
 
-pim_flow pim_flow_new(
-	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a)
+/* All slots of both ends, as often as each other and with equal bytes. */
+static bool is_even(const pim_flow *f, int from_slots, int to_slots)
 {
-	pim_flow f = {.from = from, .to = to, .even = true};
-	int all = from_slots * to_slots;
-	for (int i = 0; i < all; i++) {
-		f.n += bytes[i] > 0;
-		f.even = f.even && bytes[i] == bytes[0] && bytes[i] > 0;
-	}
+	for (int i = 0; i < f->n_trees; i++)
+		if (f->tree[i].n != (f->tree[i].adds ? from_slots : to_slots) ||
+			f->tree[i].bytes != f->tree[0].bytes || f->tree[i].root != i)
+			return false;
+	return f->n_trees > 0 && f->n_trees == (f->tree[0].adds ? to_slots : from_slots);
+}
+
+pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_trees,
+	pim_traffic_tree *tree, pim_arena *a)
+{
+	pim_flow f = {.from = from, .to = to, .n_trees = n_trees, .tree = tree};
+	count_messages(&f);
 	f.message = PIM_NEW(a, pim_message, f.n);
 	f.n = 0;
-	for (int i = 0; i < all; i++) {
-		if (bytes[i] <= 0)
-			continue;
-		pim_message m = {.from = i / to_slots, .to = i % to_slots, .bytes = bytes[i]};
-		f.message[f.n++] = m;
-		f.bytes += m.bytes;
-		f.own += m.from == m.to ? m.bytes : 0;
+	for (int i = 0; i < n_trees; i++) {
+		double pull = ceil(tree[i].bytes / sqrt(sqrt(tree[i].n)));
+		for (int k = 0; k < tree[i].n; k++) {
+			int root = tree[i].root, leaf = tree[i].leaf[k];
+			pim_message m = {tree[i].adds ? leaf : root, tree[i].adds ? root : leaf, pull};
+			f.message[f.n++] = m;
+			f.bytes += m.bytes;
+			f.own += m.from == m.to ? m.bytes : 0;
+		}
 	}
+	f.even = is_even(&f, from_slots, to_slots);
 	return f;
+}
+
+pim_flow pim_flow_of_matrix(
+	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a)
+{
+	int n = 0, all = from_slots * to_slots;
+	pim_traffic_tree *tree = PIM_NEW(a, pim_traffic_tree, all);
+	int *leaf = PIM_NEW(a, int, all);
+	for (int i = 0; i < all; i++)
+		if (bytes[i] > 0) {
+			leaf[n] = i % to_slots;
+			tree[n] = (pim_traffic_tree){false, i / to_slots, 1, &leaf[n], bytes[i]};
+			n++;
+		}
+	return pim_flow_new(from, to, from_slots, to_slots, n, tree, a);
+}
+
+/* Trees of one edge, in memory that grows. */
+typedef struct grove {
+	int n, room;
+	pim_traffic_tree *tree;
+	pim_arena *arena;
+} grove;
+
+static bool same_slots(const pim_traffic_tree *a, const pim_traffic_tree *b)
+{
+	return a->root == b->root && a->n == b->n &&
+		   !memcmp(a->leaf, b->leaf, sizeof *a->leaf * (size_t)a->n);
+}
+
+static void add_tree(void *user, const pim_traffic_tree *tree)
+{
+	grove *g = user;
+	if (g->n > 0 && same_slots(&g->tree[g->n - 1], tree)) {
+		g->tree[g->n - 1].bytes += tree->bytes;
+		return;
+	}
+	if (g->n == g->room) {
+		int room = g->room ? 2 * g->room : 64;
+		pim_traffic_tree *more = PIM_NEW(g->arena, pim_traffic_tree, room);
+		if (g->n)
+			memcpy(more, g->tree, sizeof *more * (size_t)g->n);
+		g->tree = more;
+		g->room = room;
+	}
+	int *leaf = PIM_NEW(g->arena, int, tree->n);
+	memcpy(leaf, tree->leaf, sizeof *leaf * (size_t)tree->n);
+	g->tree[g->n] = *tree;
+	g->tree[g->n++].leaf = leaf;
 }
 
 static int compare_starts(const void *a, const void *b)
@@ -180,21 +232,16 @@ static int count_edges(pim_graph *g)
 }
 
 /* All that a node reads of other tenants. */
-static void add_flows(
-	pim_node *n, const int *number, slots *s, pim_flow *flow, int *n_flows, pim_arena *a)
+static void add_flows(pim_node *n, const int *number, pim_flow *flow, int *n_flows, pim_arena *a)
 {
 	for (int k = 0; k < (int)n->n_in; k++) {
 		const pim_node *from = n->in[k];
 		if (!has_units(from) || number[from->id] == number[n->id])
 			continue;
-		s->from = from;
-		s->to = n;
-		s->from_slots = from->plan->n_units;
-		s->to_slots = n->plan->n_units;
-		memset(s->bytes, 0, sizeof *s->bytes * (size_t)s->from_slots * (size_t)s->to_slots);
-		pim_traffic_each(n, k, a, add_traffic, s);
-		flow[*n_flows] =
-			pim_flow_new(number[from->id], number[n->id], s->from_slots, s->to_slots, s->bytes, a);
+		grove g = {.arena = a};
+		pim_traffic_trees(n, k, add_tree, &g);
+		flow[*n_flows] = pim_flow_new(
+			number[from->id], number[n->id], from->plan->n_units, n->plan->n_units, g.n, g.tree, a);
 		*n_flows += flow[*n_flows].n > 0;
 	}
 }
@@ -232,12 +279,11 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 	int n = 0, n_flows = 0, *number = PIM_NEW(a, int, g->n_ids);
 	pim_tenant *tenant = collect_tenants(g, &n, number, a);
 	pim_flow *flow = PIM_NEW(a, pim_flow, count_edges(g));
-	slots s = {.bytes = PIM_NEW(a, double, (size_t)t->units *(size_t)t->units)};
 	for (int i = 0; i < n; i++)
-		add_flows(tenant[i].node, number, &s, flow, &n_flows, a);
+		add_flows(tenant[i].node, number, flow, &n_flows, a);
 	PIM_EACH_NODE(node, g)
 	if (has_units(node) && pim_node_ridden(node))
-		add_flows(node, number, &s, flow, &n_flows, a);
+		add_flows(node, number, flow, &n_flows, a);
 	pim_placement *p = pim_placement_new(t, n, tenant, n_flows, flow, a);
 	if (must_part(g, p, a))
 		pim_placement_part(p, a);

@@ -6,14 +6,15 @@
  * an order drawn from the seed, and again only after they or a partner have changed; each visit
  * gives the group the units that are best while all others stay (place_group.c). When nothing helps
  * any more, slots of one tenant are mixed at random and the search goes on from there, once per
- * round; the best stays. Cost: that of the visits; the whole search stops after MOST_WORK
- * elementary steps, which is the same on every machine. */
+ * round; the best stays, and its slots exchange places (place_swap.c). Cost: that of the visits;
+ * they stop after MOST_WORK elementary steps, the exchanges after MOST_LEAVES, which is the same on
+ * every machine. */
 #include <string.h>
 
 #include "passes/assignment_core.h"
 #include "passes/place.h"
 
-static const int64_t MOST_WORK = 1000 * 1000 * 1000;
+static const int64_t MOST_WORK = 800 * 1000 * 1000, MOST_LEAVES = 300 * 1000 * 1000;
 
 typedef struct search {
 	pim_placement *p;
@@ -210,5 +211,6 @@ void pim_place_search(
 			disturb(&s);
 	}
 	copy_units(p, best, RESTORE);
+	pim_place_swap(p, MOST_LEAVES, scratch);
 	*tried += pim_place_group_tried(s.group);
 }

@@ -115,6 +115,18 @@ double pim_network_mean_hops(const pim_target *t);
 typedef void pim_traffic_visit(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes);
 void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user);
 
+/* Parts of the value that travel together, as a tree between slots of the two nodes: one sends the same to
+ * n others, or n send partial sums that are added up for one. n is at least 1; leaves are distinct. */
+typedef struct pim_traffic_tree {
+	bool adds;
+	int root, n;
+	const int *leaf;
+	double bytes;
+} pim_traffic_tree;
+typedef void pim_traffic_tree_visit(void *user, const pim_traffic_tree *tree);
+/* All that n reads of its input i, which both have layouts; the copy with the slice's own number serves. */
+void pim_traffic_trees(const pim_node *n, int input, pim_traffic_tree_visit *f, void *user);
+
 /* Where a unit takes a box of a placed value from: of equal copies the nearest, of a constant the copy of its
  * own group. Each slice with the part it gives. */
 typedef struct pim_sources {

@@ -144,6 +144,77 @@ static void list_errands(const pim_target *t, const pim_node *n, int input, erra
 	pim_arena_free(scratch);
 }
 
+/* Partial sums: what one slot adds up stands together, by part. */
+static int compare_addends(const void *a, const void *b)
+{
+	const errand *x = a, *y = b;
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	errand u = *x, v = *y;
+	u.slice = v.slice = 0;
+	int parts = compare_parts(&u, &v);
+	return parts ? parts : (x->slice > y->slice) - (x->slice < y->slice);
+}
+
+/* The same, but between slots, whether they are placed or not. */
+static void list_slots(const pim_node *n, int input, errands *e)
+{
+	pim_arena *scratch = pim_arena_new();
+	const pim_node *from = n->in[input];
+	const pim_axes *x = pim_axes_new(n, scratch);
+	int64_t slices = pim_layout_slices(n->plan->layout), copies = from->plan->layout->copies;
+	for (int64_t to = 0; to < slices; to++) {
+		pim_box axes, need, part;
+		pim_slice_axes(n, x, to, &axes);
+		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
+		pim_pieces p = pim_pieces_of(from, &need, to % copies);
+		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
+			add_errand(e, slice, &part, (int)pim_slice_slot(n, to, n->plan->n_units));
+	}
+	pim_arena_free(scratch);
+}
+
+static bool go_together(const errand *a, const errand *b, bool adds)
+{
+	errand c = *b;
+	if (adds)
+		c.slice = a->slice;
+	return compare_parts(a, &c) == 0 && (!adds || a->unit == b->unit);
+}
+
+void pim_traffic_trees(const pim_node *n, int input, pim_traffic_tree_visit *f, void *user)
+{
+	errands e = {0};
+	const pim_node *from = n->in[input];
+	if (!from || !from->plan || !from->plan->layout || !n->plan || !n->plan->layout)
+		return;
+	pim_traffic_tree tree = {.adds = from->plan->layout->sums > 1};
+	double width = (double)pim_dtype_bytes(from->type->dtype);
+	list_slots(n, input, &e);
+	if (e.n)
+		qsort(e.list, (size_t)e.n, sizeof *e.list, tree.adds ? compare_addends : compare_errands);
+	int *leaf = calloc((size_t)e.n + 1, sizeof *leaf);
+	if (!leaf)
+		abort();
+	tree.leaf = leaf;
+	for (int64_t i = 0, first = 0; i < e.n; i++) {
+		const errand *x = &e.list[i];
+		int other = (int)pim_slice_slot(from, x->slice, from->plan->n_units);
+		int next = tree.adds ? other : x->unit;
+		if (tree.n == 0 || leaf[tree.n - 1] != next)
+			leaf[tree.n++] = next;
+		if (i + 1 < e.n && go_together(&e.list[first], x + 1, tree.adds))
+			continue;
+		tree.root = tree.adds ? x->unit : other;
+		tree.bytes = (double)pim_box_elements(&x->part) * width;
+		f(user, &tree);
+		tree.n = 0;
+		first = i + 1;
+	}
+	free(leaf);
+	free(e.list);
+}
+
 double pim_traffic_links(const pim_target *t, const pim_node *n, int input, double *load)
 {
 	errands e = {0};

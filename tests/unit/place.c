@@ -30,7 +30,32 @@ static pim_placement *random_placement(
 		double *bytes = PIM_NEW(a, double, slots[i - 1] * slots[i]);
 		for (int k = 0; k < slots[i - 1] * slots[i]; k++)
 			bytes[k] = draw(100) < density ? 1 + draw(50) : 0;
-		flow[i - 1] = pim_flow_new(i - 1, i, slots[i - 1], slots[i], bytes, a);
+		flow[i - 1] = pim_flow_of_matrix(i - 1, i, slots[i - 1], slots[i], bytes, a);
+	}
+	return pim_placement_new(t, n, tenant, n - 1, flow, a);
+}
+
+/* The same, but a slot sends what it sends to several others, or (every third time) adds up partial
+ * sums. */
+static pim_placement *random_trees(const pim_target *t, int n, const int *slots, pim_arena *a)
+{
+	pim_tenant *tenant = PIM_NEW(a, pim_tenant, n);
+	pim_flow *flow = PIM_NEW(a, pim_flow, n);
+	for (int i = 0; i < n; i++)
+		tenant[i] = (pim_tenant){.n_units = slots[i], .start = i, .end = i + 1};
+	for (int i = 1; i < n; i++) {
+		bool adds = draw(3) == 0;
+		int n_trees = 1 + draw(6), roots = slots[adds ? i : i - 1],
+			leaves = slots[adds ? i - 1 : i];
+		pim_traffic_tree *tree = PIM_NEW(a, pim_traffic_tree, n_trees);
+		for (int k = 0; k < n_trees; k++) {
+			int *leaf = PIM_NEW(a, int, leaves), some = 0;
+			for (int l = 0; l < leaves; l++)
+				if (draw(2) || (l + 1 == leaves && !some))
+					leaf[some++] = l;
+			tree[k] = (pim_traffic_tree){adds, draw(roots), some, leaf, 1 + draw(50)};
+		}
+		flow[i - 1] = pim_flow_new(i - 1, i, slots[i - 1], slots[i], n_trees, tree, a);
 	}
 	return pim_placement_new(t, n, tenant, n - 1, flow, a);
 }
@@ -54,18 +79,28 @@ static bool is_valid(const pim_placement *p)
 	return true;
 }
 
-/* Bytes times hops, counted from coordinates. */
+/* Bytes times links of all routes of each tree, every link once, marked one by one. */
 static double count_cost(const pim_placement *p)
 {
 	double cost = 0;
-	int wide = p->target->network.size[0];
+	const pim_target *t = p->target;
+	int links = pim_network_links(t), *route = calloc((size_t)links + 1, sizeof *route);
 	for (int f = 0; f < p->n_flows; f++)
-		for (int m = 0; m < p->flow[f].n; m++) {
-			const pim_message *g = &p->flow[f].message[m];
-			int u = p->tenant[p->flow[f].from].unit[g->from],
-				v = p->tenant[p->flow[f].to].unit[g->to];
-			cost += g->bytes * (abs(u % wide - v % wide) + abs(u / wide - v / wide));
+		for (int i = 0; i < p->flow[f].n_trees; i++) {
+			const pim_traffic_tree *tree = &p->flow[f].tree[i];
+			const int *from = p->tenant[p->flow[f].from].unit, *to = p->tenant[p->flow[f].to].unit;
+			bool *used = calloc((size_t)links + 1, sizeof *used);
+			for (int k = 0; k < tree->n; k++) {
+				int u = tree->adds ? from[tree->leaf[k]] : from[tree->root];
+				int v = tree->adds ? to[tree->root] : to[tree->leaf[k]];
+				for (int h = pim_network_route(t, u, v, route) - 1; h >= 0; h--)
+					used[route[h]] = true;
+			}
+			for (int l = 0; l < links; l++)
+				cost += used[l] ? tree->bytes : 0;
+			free(used);
 		}
+	free(route);
 	return cost;
 }
 
@@ -100,8 +135,9 @@ static void compare_with_all_placements(void)
 		int k = trial % 6;
 		pim_arena *a = pim_arena_new();
 		pim_target t = mesh(shape[k].x, shape[k].y, PIM_TOPOLOGY_mesh);
-		pim_placement *p =
-			random_placement(&t, shape[k].n, shape[k].slots, 30 + 10 * (trial % 8), a);
+		pim_placement *p = trial % 4 < 3 ? random_placement(&t, shape[k].n, shape[k].slots,
+											   30 + 10 * (trial % 8), a)
+										 : random_trees(&t, shape[k].n, shape[k].slots, a);
 		double best = 1e300;
 		try_all(p, 0, 0, 0, &best);
 		double bound = pim_placement_bound(p, a);
@@ -122,6 +158,49 @@ static void compare_with_all_placements(void)
 	}
 	printf("search finds the optimum of %d in %d\n", optimal, all);
 	CHECK(optimal * 20 >= all * 19);
+}
+
+static void shuffle_units(pim_placement *p)
+{
+	for (int i = 0; i < p->n; i++)
+		for (int k = 0; k < p->tenant[i].n_units; k++)
+			p->tenant[i].unit[k] = k;
+	for (int i = 0; i < p->n; i++)
+		for (int k = p->tenant[i].n_units - 1; k > 0; k--) {
+			int j = draw(k + 1), old = p->tenant[i].unit[k];
+			p->tenant[i].unit[k] = p->tenant[i].unit[j];
+			p->tenant[i].unit[j] = old;
+		}
+}
+
+/* Trees on all kinds of networks, and exchanges that keep their links: against routes marked link
+ * by link. */
+static void compare_trees_with_routes(void)
+{
+	static const pim_target shape[] = {
+		{.network.topology = PIM_TOPOLOGY_mesh, .network.size = {5, 4, 1}},
+		{.network.topology = PIM_TOPOLOGY_torus, .network.size = {5, 4, 1}},
+		{.network.topology = PIM_TOPOLOGY_mesh, .network.size = {3, 2, 4}},
+		{.network.topology = PIM_TOPOLOGY_torus, .network.size = {4, 3, 3}},
+		{.network.topology = PIM_TOPOLOGY_bus, .network.size = {4, 2, 3}}};
+	int better = 0;
+	for (int trial = 0; trial < 100; trial++) {
+		pim_arena *a = pim_arena_new();
+		pim_target t = shape[trial % 5];
+		t.units = t.network.size[0] * t.network.size[1] * t.network.size[2];
+		const int slots[] = {1 + draw(t.units), 1 + draw(t.units), 1 + draw(t.units)};
+		pim_placement *p = random_trees(&t, 3, slots, a);
+		shuffle_units(p);
+		double before = pim_placement_cost(p);
+		CHECK(before == count_cost(p) && pim_placement_bound(p, a) <= before);
+		CHECK(pim_place_swap(p, 100 * 1000, a) > 0);
+		double after = pim_placement_cost(p);
+		CHECK(is_valid(p) && after == count_cost(p) && after <= before);
+		CHECK(pim_placement_bound(p, a) <= after);
+		better += after < before;
+		pim_arena_free(a);
+	}
+	CHECK(better > 80);
 }
 
 /* A tenant whose partner stays gets the best units there are, and none when it has them. */
@@ -162,7 +241,7 @@ static pim_flow halo_flow(int from, int to, int slots, pim_arena *a)
 		for (int k = -1; k <= 1; k++)
 			if (i + k >= 0 && i + k < slots)
 				bytes[(i + k) * slots + i] = k ? 10 : 1000;
-	return pim_flow_new(from, to, slots, slots, bytes, a);
+	return pim_flow_of_matrix(from, to, slots, slots, bytes, a);
 }
 
 static pim_placement *halo_chain(const pim_target *t, int n, int slots, pim_arena *a)
@@ -187,19 +266,6 @@ static void solve_a_chain_of_rows(void)
 	CHECK(pim_placement_bound(p, a) == pim_placement_cost(p));
 	CHECK(pim_placement_busiest(p, a) == 5 * 10);
 	pim_arena_free(a);
-}
-
-static void shuffle_units(pim_placement *p)
-{
-	for (int i = 0; i < p->n; i++)
-		for (int k = 0; k < p->tenant[i].n_units; k++)
-			p->tenant[i].unit[k] = k;
-	for (int i = 0; i < p->n; i++)
-		for (int k = p->tenant[i].n_units - 1; k > 0; k--) {
-			int j = draw(k + 1), old = p->tenant[i].unit[k];
-			p->tenant[i].unit[k] = p->tenant[i].unit[j];
-			p->tenant[i].unit[j] = old;
-		}
 }
 
 static void compare_with_random_order(void)
@@ -242,8 +308,8 @@ static void keep_rivals_apart(void)
 				double bytes[64];
 				for (int k = 0; k < 64; k++)
 					bytes[k] = draw(2) ? draw(90) : 0;
-				flow[i - 2] =
-					pim_flow_new(i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
+				flow[i - 2] = pim_flow_of_matrix(
+					i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
 			}
 			pim_placement *p = pim_placement_new(&t, n, tenant, n - 2, flow, a);
 			int64_t tried = 0;
@@ -267,6 +333,7 @@ int main(void)
 {
 	draw_state = 11;
 	compare_with_all_placements();
+	compare_trees_with_routes();
 	move_one_exactly();
 	solve_a_chain_of_rows();
 	compare_with_random_order();

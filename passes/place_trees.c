@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place_trees - links of multicast and reduction trees, and the cost of a placement.
+ *
+ * A message goes along x, then y, then z; the routes to all leaves together form a tree. In each
+ * dimension the tree reaches up and down as far as any leaf that shares its earlier coordinates, so
+ * a leaf adds to at most one stretch per dimension what it lies beyond. Partial sums come the other
+ * way, along x first too: seen from the root the order of dimensions is z, y, x, and the last
+ * stretches are those along x.
+ * Cost: a few steps for each leaf; nothing is sorted or cleared. On buses, which are few, routes
+ * are marked link by link. */
+#include <stdlib.h>
+
+#include "passes/place.h"
+
+typedef struct stretch {
+	int64_t tree; /* that it was last used for */
+	int up, down;
+} stretch;
+
+struct pim_tree_counter {
+	const pim_target *target;
+	int (*at)[3];					/* [unit] */
+	int64_t tree;					/* number of the present one */
+	stretch first, *second, *third; /* [first coordinate], [second * size of first + first] */
+	int64_t *used;					/* [link], on buses */
+	int *route;
+};
+
+pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a)
+{
+	pim_tree_counter *c = PIM_NEW(a, pim_tree_counter, 1);
+	const int *size = t->network.size;
+	int widest = size[0] > size[2] ? size[0] : size[2];
+	*c = (pim_tree_counter){.target = t,
+		.at = pim_arena_alloc(a, sizeof *c->at * (size_t)t->units),
+		.second = PIM_NEW(a, stretch, widest),
+		.third = PIM_NEW(a, stretch, widest * size[1]),
+		.used = PIM_NEW(a, int64_t, pim_network_links(t) + 1),
+		.route = PIM_NEW(a, int, pim_network_diameter(t) + 1)};
+	for (int u = 0; u < t->units; u++) {
+		c->at[u][0] = u % size[0];
+		c->at[u][1] = u / size[0] % size[1];
+		c->at[u][2] = u / size[0] / size[1];
+	}
+	return c;
+}
+
+/* Steps along d; of two equal ways round, the upper one. */
+static int steps_along(const pim_target *t, int d, int from, int to)
+{
+	int size = t->network.size[d], steps = to - from;
+	if (t->network.topology == PIM_TOPOLOGY_mesh)
+		return steps;
+	int up = steps < 0 ? steps + size : steps;
+	return up <= size - up ? up : up - size;
+}
+
+/* Links by which the stretch grows to reach so far. */
+static int reach(stretch *s, int64_t tree, int steps)
+{
+	int grown = 0;
+	if (s->tree != tree)
+		*s = (stretch){tree, 0, 0};
+	if (steps > s->up) {
+		grown = steps - s->up;
+		s->up = steps;
+	} else if (-steps > s->down) {
+		grown = -steps - s->down;
+		s->down = -steps;
+	}
+	return grown;
+}
+
+static int64_t count_on_grid(
+	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on)
+{
+	const pim_target *t = c->target;
+	const int *from = c->at[root];
+	int a = tree->adds ? 2 : 0, b = 2 - a, wide = t->network.size[a];
+	int64_t links = 0, now = ++c->tree;
+	for (int i = 0; i < tree->n; i++) {
+		const int *to = c->at[leaf_on[tree->leaf[i]]];
+		int steps[3];
+		for (int d = 0; d < 3; d++)
+			steps[d] =
+				tree->adds ? -steps_along(t, d, to[d], from[d]) : steps_along(t, d, from[d], to[d]);
+		links += reach(&c->first, now, steps[a]);
+		links += reach(&c->second[to[a]], now, steps[1]);
+		links += reach(&c->third[to[1] * wide + to[a]], now, steps[b]);
+	}
+	return links;
+}
+
+static int64_t count_routes(
+	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on)
+{
+	int64_t links = 0, now = ++c->tree;
+	for (int i = 0; i < tree->n; i++) {
+		int leaf = leaf_on[tree->leaf[i]];
+		int hops = pim_network_route(
+			c->target, tree->adds ? leaf : root, tree->adds ? root : leaf, c->route);
+		for (int h = 0; h < hops; h++) {
+			links += c->used[c->route[h]] != now;
+			c->used[c->route[h]] = now;
+		}
+	}
+	return links;
+}
+
+int64_t pim_tree_links(
+	pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on)
+{
+	if (c->target->network.topology == PIM_TOPOLOGY_bus)
+		return count_routes(c, tree, root_on[tree->root], leaf_on);
+	return count_on_grid(c, tree, root_on[tree->root], leaf_on);
+}
+
+double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f)
+{
+	const int *from = p->tenant[f->from].unit, *to = p->tenant[f->to].unit;
+	double cost = 0;
+	for (int i = 0; i < f->n_trees; i++) {
+		const pim_traffic_tree *tree = &f->tree[i];
+		cost += tree->bytes * (double)(tree->adds ? pim_tree_links(c, tree, to, from)
+												  : pim_tree_links(c, tree, from, to));
+	}
+	return cost;
+}
+
+double pim_placement_cost(const pim_placement *p)
+{
+	pim_arena *scratch = pim_arena_new();
+	pim_tree_counter *c = pim_tree_counter_new(p->target, scratch);
+	double cost = 0;
+	for (int i = 0; i < p->n_flows; i++)
+		cost += pim_flow_cost(c, p, &p->flow[i]);
+	pim_arena_free(scratch);
+	return cost;
+}
