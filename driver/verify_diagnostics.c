@@ -86,14 +86,7 @@ static const char *read_line(const char *s, int at, int *line)
 
 static expectation *add(expectations *e)
 {
-	if (e->n == e->room) {
-		int room = e->room ? 2 * e->room : 16;
-		expectation *grown = PIM_NEW(e->arena, expectation, room);
-		if (e->n)
-			memcpy(grown, e->list, sizeof *grown * (size_t)e->n);
-		e->list = grown;
-		e->room = room;
-	}
+	e->list = pim_arena_grow(e->arena, e->list, e->n, &e->room, sizeof *e->list);
 	return &e->list[e->n++];
 }
 

@@ -84,13 +84,7 @@ typedef struct pile {
 
 static void push(onnx_call *k, pile *p, pim_node *n)
 {
-	if (p->n == p->room) {
-		pim_node **more = PIM_NEW(k->import->scratch, pim_node *, 2 * p->room + 8);
-		if (p->n)
-			memcpy(more, p->v, sizeof *more * (size_t)p->n);
-		p->v = more;
-		p->room = 2 * p->room + 8;
-	}
+	p->v = pim_arena_grow(k->import->scratch, p->v, p->n, &p->room, sizeof *p->v);
 	p->v[p->n++] = n;
 }
 

@@ -21,18 +21,6 @@ static char *copy_text(onnx_writer *w, const char *s)
 	return pim_arena_copy(w->arena, s, strlen(s));
 }
 
-static void *grow(onnx_writer *w, void *list, int n, int *room)
-{
-	void **more;
-	if (n < *room)
-		return list;
-	more = PIM_NEW(w->arena, void *, 2 * n + 16);
-	if (n)
-		memcpy(more, list, sizeof *more * (size_t)n);
-	*room = 2 * n + 16;
-	return more;
-}
-
 int32_t onnx_write_dtype(pim_dtype t)
 {
 	static const int32_t types[PIM_DTYPE_COUNT] = {[PIM_DTYPE_f32] = 1,
@@ -83,7 +71,7 @@ Onnx__NodeProto *onnx_write_node(
 	for (int i = 0; i < n; i++)
 		node->input[node->n_input++] = copy_text(w, in[i] ? in[i] : "");
 	onnx_write_output(w, node, out);
-	w->nodes = grow(w, w->nodes, w->n_nodes, &w->room_nodes);
+	w->nodes = pim_arena_grow(w->arena, w->nodes, w->n_nodes, &w->room_nodes, sizeof(void *));
 	w->nodes[w->n_nodes++] = node;
 	return node;
 }
@@ -205,7 +193,8 @@ const char *onnx_write_tensor(
 {
 	Onnx__TensorProto *p = make_tensor(w, t, rank, dims, data);
 	p->name = copy_text(w, name);
-	w->tensors = grow(w, w->tensors, w->n_tensors, &w->room_tensors);
+	w->tensors =
+		pim_arena_grow(w->arena, w->tensors, w->n_tensors, &w->room_tensors, sizeof(void *));
 	w->tensors[w->n_tensors++] = p;
 	return p->name;
 }

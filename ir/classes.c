@@ -41,14 +41,7 @@ struct pim_classes {
 
 static int add_cell(pim_classes *c, int64_t size)
 {
-	if (c->n_cells == c->room_cells) {
-		int room = c->room_cells ? 2 * c->room_cells : 1024;
-		cell *cells = pim_arena_raw(c->arena, sizeof *cells * (size_t)room);
-		for (int i = 0; i < c->n_cells; i++)
-			cells[i] = c->cells[i];
-		c->cells = cells;
-		c->room_cells = room;
-	}
+	c->cells = pim_arena_grow(c->arena, c->cells, c->n_cells, &c->room_cells, sizeof *c->cells);
 	c->cells[c->n_cells] = (cell){.size = size, .parent = c->n_cells, .outer = -1, .inner = -1};
 	return c->n_cells++;
 }

@@ -18,6 +18,9 @@
 void *pim_arena_raw(pim_arena *a, size_t bytes);
 char *pim_arena_copy(pim_arena *a, const char *s, size_t n); /* NUL-terminated */
 size_t pim_arena_bytes(const pim_arena *a);
+/* Room for one more behind the n elements of `size` bytes that `list` has; *room doubles where that is needed.
+ * The old list stays. On the heap: array.h. */
+void *pim_arena_grow(pim_arena *a, void *list, int n, int *room, size_t size);
 /* Has `free_data(data)` called when the arena is freed (unmap, dlclose, ...). */
 void pim_arena_defer(pim_arena *a, void (*free_data)(void *), void *data);
 #define PIM_NEW(arena, type, n) ((type *)pim_arena_alloc((arena), sizeof(type) * (size_t)(n)))

@@ -65,11 +65,12 @@ typedef struct unary_rule {
 	void (*run[PIM_STAGE_COUNT])(const void *from, void *to, int64_t n, const double *p);
 } unary_rule;
 
-#define F32_KERNEL(name, formula)                                                                  \
-	PIM_WIDE static void run_f32_##name(const void *from, void *to, int64_t n, const double *p)    \
+/* y[i] = formula of x = x[i] and of the parameters a and b, brought to the type. */
+#define KERNEL(stage, name, type, low, high, formula)                                              \
+	static void run_##stage##_##name(const void *from, void *to, int64_t n, const double *p)       \
 	{                                                                                              \
-		typedef float T;                                                                           \
-		const T *xs = from, a = (T)p[0], b = (T)p[1];                                              \
+		typedef type T;                                                                            \
+		const T *xs = from, a = low, b = high;                                                     \
 		T *ys = to;                                                                                \
 		for (int64_t i = 0; i < n; i++) {                                                          \
 			T x = xs[i];                                                                           \
@@ -77,51 +78,24 @@ typedef struct unary_rule {
 		}                                                                                          \
 		(void)a, (void)b;                                                                          \
 	}
-#define F64_KERNEL(name, formula)                                                                  \
-	static void run_f64_##name(const void *from, void *to, int64_t n, const double *p)             \
-	{                                                                                              \
-		typedef double T;                                                                          \
-		const T *xs = from, a = p[0], b = p[1];                                                    \
-		T *ys = to;                                                                                \
-		for (int64_t i = 0; i < n; i++) {                                                          \
-			T x = xs[i];                                                                           \
-			ys[i] = formula;                                                                       \
-		}                                                                                          \
-		(void)a, (void)b;                                                                          \
-	}
+#define F32_KERNEL(name, formula) PIM_WIDE KERNEL(f32, name, float, (T)p[0], (T)p[1], formula)
+#define F64_KERNEL(name, formula) KERNEL(f64, name, double, p[0], p[1], formula)
 FLOATS(F32_KERNEL)
 FLOATS(F64_KERNEL)
 DOUBLES(F64_KERNEL)
 #undef F32_KERNEL
 #undef F64_KERNEL
 
+#define SIGNED(v) pim_int_from_double(v, INT64_MIN, INT64_MAX)
+#define UNSIGNED(v) pim_uint_from_double(v, UINT64_MAX)
 #define INTEGER_KERNELS(name, formula)                                                             \
-	static void run_i64_##name(const void *from, void *to, int64_t n, const double *p)             \
-	{                                                                                              \
-		typedef int64_t T;                                                                         \
-		const T *xs = from, a = pim_int_from_double(ceil(p[0]), INT64_MIN, INT64_MAX),             \
-				b = pim_int_from_double(floor(p[1]), INT64_MIN, INT64_MAX);                        \
-		T *ys = to;                                                                                \
-		for (int64_t i = 0; i < n; i++) {                                                          \
-			T x = xs[i];                                                                           \
-			ys[i] = formula;                                                                       \
-		}                                                                                          \
-		(void)a, (void)b;                                                                          \
-	}                                                                                              \
-	static void run_u64_##name(const void *from, void *to, int64_t n, const double *p)             \
-	{                                                                                              \
-		typedef uint64_t T;                                                                        \
-		const T *xs = from, a = pim_uint_from_double(ceil(p[0]), UINT64_MAX),                      \
-				b = pim_uint_from_double(floor(p[1]), UINT64_MAX);                                 \
-		T *ys = to;                                                                                \
-		for (int64_t i = 0; i < n; i++) {                                                          \
-			T x = xs[i];                                                                           \
-			ys[i] = formula;                                                                       \
-		}                                                                                          \
-		(void)a, (void)b;                                                                          \
-	}
+	KERNEL(i64, name, int64_t, SIGNED(ceil(p[0])), SIGNED(floor(p[1])), formula)                   \
+	KERNEL(u64, name, uint64_t, UNSIGNED(ceil(p[0])), UNSIGNED(floor(p[1])), formula)
 INTEGERS(INTEGER_KERNELS)
 #undef INTEGER_KERNELS
+#undef SIGNED
+#undef UNSIGNED
+#undef KERNEL
 
 static void run_vector_exp(const void *from, void *to, int64_t n, const double *p)
 {

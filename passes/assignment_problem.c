@@ -87,18 +87,6 @@ void pim_assignment_free(pim_assignment *p)
 		pim_arena_free(p->arena);
 }
 
-/* Room for one more of `size` bytes each; doubles. */
-static void *make_room(pim_arena *a, void *list, int n, int *room, size_t size)
-{
-	if (n < *room)
-		return list;
-	*room = *room ? 2 * *room : 16;
-	void *larger = pim_arena_raw(a, size * (size_t)*room);
-	if (n)
-		memcpy(larger, list, size * (size_t)n);
-	return larger;
-}
-
 void pim_assignment_set_capacity(pim_assignment *p, int unit, int64_t capacity)
 {
 	assert(unit >= 0 && unit < p->units && capacity >= 0);
@@ -109,8 +97,8 @@ int pim_assignment_add_item(pim_assignment *p, int64_t weight)
 {
 	int room = p->items_room;
 	assert(weight >= 0);
-	p->weight = make_room(p->arena, p->weight, p->n, &room, sizeof *p->weight);
-	p->fixed = make_room(p->arena, p->fixed, p->n, &p->items_room, sizeof *p->fixed);
+	p->weight = pim_arena_grow(p->arena, p->weight, p->n, &room, sizeof *p->weight);
+	p->fixed = pim_arena_grow(p->arena, p->fixed, p->n, &p->items_room, sizeof *p->fixed);
 	p->weight[p->n] = weight;
 	p->fixed[p->n] = -1;
 	p->prepared = false;
@@ -126,8 +114,8 @@ void pim_assignment_fix(pim_assignment *p, int item, int unit)
 void pim_assignment_add_price(pim_assignment *p, int item, int unit, int64_t price)
 {
 	assert(item >= 0 && item < p->n && unit >= 0 && unit < p->units);
-	p->price_list =
-		make_room(p->arena, p->price_list, p->n_prices, &p->prices_room, sizeof *p->price_list);
+	p->price_list = pim_arena_grow(
+		p->arena, p->price_list, p->n_prices, &p->prices_room, sizeof *p->price_list);
 	p->price_list[p->n_prices++] = (assignment_price){item, unit, price};
 	p->prepared = false;
 }
@@ -136,7 +124,7 @@ void pim_assignment_add_traffic(pim_assignment *p, int from, int to, int64_t byt
 {
 	assert(from >= 0 && from < p->n && to >= 0 && to < p->n && bytes >= 0);
 	p->traffic =
-		make_room(p->arena, p->traffic, p->n_traffic, &p->traffic_room, sizeof *p->traffic);
+		pim_arena_grow(p->arena, p->traffic, p->n_traffic, &p->traffic_room, sizeof *p->traffic);
 	p->traffic[p->n_traffic++] = (assignment_traffic){from, to, bytes};
 	p->prepared = false;
 }
@@ -145,7 +133,7 @@ void pim_assignment_add_net(
 	pim_assignment *p, pim_assignment_net kind, int root, int n, const int *leaf, int64_t bytes)
 {
 	assert(!p->distance && root >= 0 && root < p->n && bytes >= 0);
-	p->net = make_room(p->arena, p->net, p->n_nets, &p->nets_room, sizeof *p->net);
+	p->net = pim_arena_grow(p->arena, p->net, p->n_nets, &p->nets_room, sizeof *p->net);
 	assignment_net *net = &p->net[p->n_nets++];
 	*net = (assignment_net){kind, n + 1, PIM_NEW(p->arena, int, n + 1), bytes};
 	net->item[0] = root;

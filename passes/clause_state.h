@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "passes/array.h"
+#include "ir/array.h"
 #include "passes/clause.h"
 
 /* Why a bound was raised. DECISION: no reason. CLAUSE: a is the clause. EDGE: a is the edge.

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/random.h"
-#include "passes/array.h"
 #include "passes/mapper.h"
 
 enum {

@@ -207,14 +207,8 @@ static bool draw(runner *r, pim_graph *g, const pim_pass *p, const pim_target *t
 static pim_pass_record *add_record(runner *r)
 {
 	pim_run_report *p = r->report;
-	if (p->n == p->room) {
-		int room = p->room ? 2 * p->room : 32;
-		pim_pass_record *grown = PIM_NEW(r->arena, pim_pass_record, room);
-		if (p->n)
-			memcpy(grown, p->record, sizeof *grown * (size_t)p->n);
-		p->record = grown;
-		p->room = room;
-	}
+	p->record = pim_arena_grow(r->arena, p->record, p->n, &p->room, sizeof *p->record);
+	p->record[p->n] = (pim_pass_record){0};
 	return &p->record[p->n++];
 }
 

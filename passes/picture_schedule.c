@@ -224,13 +224,7 @@ static int by_start(const void *a, const void *b)
 
 static void add_bar(chart *c, const pim_node *n, int first, int count)
 {
-	if (c->bars == c->room) {
-		bar *more = PIM_NEW(c->arena, bar, 2 * (size_t)c->room + 256);
-		if (c->bars)
-			memcpy(more, c->bar, sizeof *more * (size_t)c->bars);
-		c->bar = more;
-		c->room = 2 * c->room + 256;
-	}
+	c->bar = pim_arena_grow(c->arena, c->bar, c->bars, &c->room, sizeof *c->bar);
 	c->bar[c->bars++] = (bar){n, first, count};
 }
 

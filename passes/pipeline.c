@@ -107,14 +107,7 @@ static bool fail(reader *r)
 static bool add_step(reader *r, const pim_pass *pass)
 {
 	pim_pipeline *p = r->pipeline;
-	if (p->n == p->room) {
-		int room = p->room ? 2 * p->room : 16;
-		pim_pipeline_step *grown = PIM_NEW(r->arena, pim_pipeline_step, room);
-		if (p->n)
-			memcpy(grown, p->step, sizeof *grown * (size_t)p->n);
-		p->step = grown;
-		p->room = room;
-	}
+	p->step = pim_arena_grow(r->arena, p->step, p->n, &p->room, sizeof *p->step);
 	int n = 0;
 	while (pass->fields && pass->fields[n].name)
 		n++;

@@ -50,14 +50,8 @@ static bool check_row(pim_context *c, const pim_plugin *p, const pim_pass *row)
 
 static void remember(pim_context *c, const pim_plugin *p)
 {
-	if (c->n_plugins == c->room_plugins) {
-		int room = c->room_plugins ? 2 * c->room_plugins : 4;
-		const pim_plugin **grown = PIM_NEW(c->arena, const pim_plugin *, room);
-		if (c->n_plugins)
-			memcpy(grown, c->plugins, sizeof *grown * (size_t)c->n_plugins);
-		c->plugins = grown;
-		c->room_plugins = room;
-	}
+	c->plugins =
+		pim_arena_grow(c->arena, c->plugins, c->n_plugins, &c->room_plugins, sizeof *c->plugins);
 	c->plugins[c->n_plugins++] = p;
 }
 

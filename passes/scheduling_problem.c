@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scheduling_problem - the problem, its longest paths, and the check of a schedule. */
-#include "passes/array.h"
+#include "ir/array.h"
 #include "passes/scheduling_state.h"
 
 #include <assert.h>

@@ -8,7 +8,7 @@
  * bound rises when that is refuted. Both learn into the same clauses, and lean to the best known
  * schedule. Source: Schutt, Feydy, Stuckey, Wallace 2011 (the model); Vilim, Laborie, Shaw 2015
  * (learning and lower bounds in turn). */
-#include "passes/array.h"
+#include "ir/array.h"
 #include "passes/scheduling_propagate.h"
 
 #include <stdlib.h>

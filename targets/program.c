@@ -70,14 +70,6 @@ static const void *copy_array(pim_arena *a, const void *items, size_t bytes)
 	return copy;
 }
 
-static void *make_room(pim_arena *a, void *items, int n, int *room, size_t size)
-{
-	if (n < *room)
-		return items;
-	*room = *room ? 2 * *room : 16;
-	return move_items(a, items, n, *room, size);
-}
-
 static uint32_t find_number(const pim_map *m, const void *key, size_t n, bool *found)
 {
 	void *value = pim_map_get(m, key, n);
@@ -132,7 +124,7 @@ static pim_program_tensor keep_tensor(const pim_program *p, const pim_program_te
 
 uint32_t pim_program_task(pim_program *p, const pim_task *t)
 {
-	p->task = make_room(p->arena, p->task, p->n_tasks, &p->room_tasks, sizeof *p->task);
+	p->task = pim_arena_grow(p->arena, p->task, p->n_tasks, &p->room_tasks, sizeof *p->task);
 	p->task[p->n_tasks] = *t;
 	p->task[p->n_tasks].name = keep_string(p, t->name);
 	p->task[p->n_tasks].op = keep_string(p, t->op);
@@ -141,22 +133,23 @@ uint32_t pim_program_task(pim_program *p, const pim_task *t)
 
 uint32_t pim_program_constant(pim_program *p, const pim_program_tensor *t)
 {
-	p->constant =
-		make_room(p->arena, p->constant, p->n_constants, &p->room_constants, sizeof *p->constant);
+	p->constant = pim_arena_grow(
+		p->arena, p->constant, p->n_constants, &p->room_constants, sizeof *p->constant);
 	p->constant[p->n_constants] = keep_tensor(p, t);
 	return (uint32_t)p->n_constants++;
 }
 
 uint32_t pim_program_input(pim_program *p, const pim_program_tensor *t)
 {
-	p->input = make_room(p->arena, p->input, p->n_inputs, &p->room_inputs, sizeof *p->input);
+	p->input = pim_arena_grow(p->arena, p->input, p->n_inputs, &p->room_inputs, sizeof *p->input);
 	p->input[p->n_inputs] = keep_tensor(p, t);
 	return (uint32_t)p->n_inputs++;
 }
 
 uint32_t pim_program_result(pim_program *p, const pim_program_tensor *t)
 {
-	p->result = make_room(p->arena, p->result, p->n_results, &p->room_results, sizeof *p->result);
+	p->result =
+		pim_arena_grow(p->arena, p->result, p->n_results, &p->room_results, sizeof *p->result);
 	p->result[p->n_results] = keep_tensor(p, t);
 	return (uint32_t)p->n_results++;
 }
@@ -212,7 +205,7 @@ uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern)
 	if (found)
 		return number;
 	p->pattern =
-		make_room(p->arena, p->pattern, p->n_patterns, &p->room_patterns, sizeof *p->pattern);
+		pim_arena_grow(p->arena, p->pattern, p->n_patterns, &p->room_patterns, sizeof *p->pattern);
 	p->pattern[p->n_patterns] = key;
 	keep_number(p->pattern_numbers, &key, sizeof key, (uint32_t)p->n_patterns);
 	return (uint32_t)p->n_patterns++;
@@ -225,7 +218,7 @@ uint32_t pim_program_group(pim_program *p, int n, const int *unit)
 	uint32_t number = find_number(p->group_numbers, unit, bytes, &found);
 	if (found)
 		return number;
-	p->group = make_room(p->arena, p->group, p->n_groups, &p->room_groups, sizeof *p->group);
+	p->group = pim_arena_grow(p->arena, p->group, p->n_groups, &p->room_groups, sizeof *p->group);
 	p->group[p->n_groups] = (pim_group){n, copy_array(p->arena, unit, bytes)};
 	keep_number(p->group_numbers, unit, bytes, (uint32_t)p->n_groups);
 	return (uint32_t)p->n_groups++;
@@ -342,7 +335,8 @@ static void add_kernel(pim_program *p, pim_node *op)
 	int64_t extent[PIM_MAX_AXES];
 	for (int a = 0; a < x->n_axes; a++)
 		extent[a] = x->axis[a].size;
-	p->kernel = make_room(p->arena, p->kernel, p->n_kernels, &p->room_kernels, sizeof *p->kernel);
+	p->kernel =
+		pim_arena_grow(p->arena, p->kernel, p->n_kernels, &p->room_kernels, sizeof *p->kernel);
 	p->kernel[p->n_kernels++] = (pim_kernel){.graph = op->graph,
 		.op = op,
 		.cycles = pim_target_kernel_cycles(p->target, op, x, extent),

@@ -21,13 +21,8 @@ static bool refuse(reader *r, pim_loc at, const char *what)
 
 machine_entry *pim_machine_entry_new(machine_file *f)
 {
-	if (f->n == f->room) {
-		f->room = f->room ? 2 * f->room : 64;
-		machine_entry *grown = PIM_NEW(f->arena, machine_entry, f->room);
-		if (f->n)
-			memcpy(grown, f->entry, (size_t)f->n * sizeof *grown);
-		f->entry = grown;
-	}
+	f->entry = pim_arena_grow(f->arena, f->entry, f->n, &f->room, sizeof *f->entry);
+	f->entry[f->n] = (machine_entry){0};
 	return &f->entry[f->n++];
 }
 

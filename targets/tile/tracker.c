@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/tile/tile.h"
 
 static int first_ending_after(const pim_tracker *t, int64_t at)
@@ -25,12 +26,7 @@ static int first_ending_after(const pim_tracker *t, int64_t at)
 
 static void open_gap(pim_tracker *t, int at)
 {
-	if (t->n == t->room) {
-		t->room = t->room ? 2 * t->room : 32;
-		t->range = realloc(t->range, sizeof *t->range * (size_t)t->room);
-		if (!t->range)
-			abort();
-	}
+	t->range = pim_array_grow(t->range, t->n, &t->room, sizeof *t->range);
 	memmove(t->range + at + 1, t->range + at, sizeof *t->range * (size_t)(t->n - at));
 	t->n++;
 }

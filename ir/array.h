@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* array.h - lists on the heap that grow, for code that has no arena. */
+#ifndef PIM_IR_ARRAY_H
+#define PIM_IR_ARRAY_H
+
+#include <stddef.h>
+
+/* Room for one more behind the n elements of `size` bytes that `list` has; *room doubles where that
+ * is needed, and the old list is freed. Aborts in one line when there is no memory. */
+void *pim_array_grow(void *list, int n, int *room, size_t size);
+
+#endif
