@@ -22,6 +22,7 @@ typedef enum emit_kind {
 	EMIT_pim,
 	EMIT_commands,
 	EMIT_binary,
+	EMIT_micro,
 	EMIT_dot,
 	EMIT_svg,
 	EMIT_json,

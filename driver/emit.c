@@ -71,6 +71,15 @@ static const pim_graph *find_lowered(session *s, const pim_module *m)
 	return NULL;
 }
 
+static bool emit_micro(session *s, const pim_module *m, FILE *out)
+{
+	const pim_graph *g = find_lowered(s, m);
+	pim_text text = {.sink = out};
+	bool good = g && pim_program_write_micro(g->code, &text) && pim_text_flush(&text);
+	pim_text_free(&text);
+	return good;
+}
+
 static bool emit_commands(session *s, const pim_module *m, FILE *out)
 {
 	const pim_graph *g = find_lowered(s, m);
@@ -142,6 +151,8 @@ bool emit_module(session *s, const pim_module *m, FILE *out)
 	case EMIT_commands:
 	case EMIT_binary:
 		return emit_commands(s, m, out);
+	case EMIT_micro:
+		return emit_micro(s, m, out);
 	case EMIT_dot:
 		return emit_picture(s, m, "dot", out);
 	case EMIT_svg:

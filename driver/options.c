@@ -22,7 +22,7 @@ static const option_row rows[OPT_COUNT] = {
 };
 
 static const char *const emit_names[EMIT_COUNT] = {
-	"pim", "commands", "binary", "dot", "svg", "json", "onnx", "csv", "none"};
+	"pim", "commands", "binary", "micro", "dot", "svg", "json", "onnx", "csv", "none"};
 
 /* ---- help ---- */
 

@@ -191,6 +191,10 @@ bool pim_program_verify(const pim_program *p);
 bool pim_program_write_text(const pim_program *p, pim_text *out, const char *weights);
 bool pim_program_write_binary(const pim_program *p, FILE *out, const char *weights);
 
+/* ---- bank/listing.c ---- */
+/* The micro-programs of the kernels, on machines of banks: steps, registers, row operations of each kind. */
+bool pim_program_write_micro(const pim_program *p, pim_text *out);
+
 /* ---- program_read.c ---- */
 /* Text or binary, told apart by the first bytes. NULL after diagnostics. Unlike a module, a program may
  * name any readable file: it is made where the model need not be. */

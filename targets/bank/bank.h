@@ -46,6 +46,12 @@ typedef struct pim_row_op {
 	pim_bit from[3], to[3];
 } pim_row_op;
 
+typedef enum pim_row_op_kind {
+#define ROW_OP(name, help) PIM_ROW_OP_##name,
+#include "targets/bank/steps.def"
+} pim_row_op_kind;
+pim_row_op_kind pim_row_op_kind_of(const pim_row_op *op); /* listing.c */
+
 /* A routine while it is written. */
 typedef struct pim_bank_rows {
 	int64_t n, room, activations, extra; /* extra: rows raised beyond one per ACT */
@@ -152,14 +158,8 @@ void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint32_t value[64
 /* ---- kernel.c, recipe.c: micro-programs ---- */
 
 typedef enum pim_step_code {
-	PIM_STEP_repeat, /* the rounds of a kernel: what stands up to end, once for each */
-	PIM_STEP_end,
-	PIM_STEP_gather,  /* to: the element of an operand that each lane has in this round */
-	PIM_STEP_scatter, /* a: into the result */
-	PIM_STEP_known,	  /* to: how many elements of the window are no padding */
-	PIM_STEP_set,	  /* to: one value in all lanes */
-	PIM_STEP_turn,	  /* to: a of the lane `value` further, round at the end */
-	PIM_STEP_call	  /* a routine */
+#define STEP(name, help) PIM_STEP_##name,
+#include "targets/bank/steps.def"
 } pim_step_code;
 
 typedef struct pim_step {
@@ -325,6 +325,7 @@ typedef struct pim_column_step {
 	int64_t row_bytes, rows_read, rows_written, read, written;
 } pim_column_step;
 pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s);
+int64_t pim_column_slots(const pim_target *t, const pim_column_step *c);
 /* Does a kernel write its result or add to it? */
 typedef enum pim_bank_use { PIM_BANK_writes, PIM_BANK_adds } pim_bank_use;
 pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, const pim_axes *x,

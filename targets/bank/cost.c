@@ -103,15 +103,19 @@ static int64_t element_activations(const pim_target *t, pim_access access, int64
 		   (rest ? pim_access_activations(t, access, 1, rest) : 0);
 }
 
+int64_t pim_column_slots(const pim_target *t, const pim_column_step *c)
+{
+	return pim_access_slots(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
+		   pim_access_slots(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
+		   pim_element_slots(t, PIM_ACCESS_read, c->read) +
+		   pim_element_slots(t, PIM_ACCESS_write, c->written);
+}
+
 /* A step of the column path: rows of lanes and packed elements, each read or written. */
 static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_step *c, int64_t n)
 {
-	int64_t slots = pim_access_slots(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
-					pim_access_slots(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
-					pim_element_slots(t, PIM_ACCESS_read, c->read) +
-					pim_element_slots(t, PIM_ACCESS_write, c->written);
 	int64_t rows = c->rows_read + c->rows_written;
-	w->column_slots += multiply(n, slots);
+	w->column_slots += multiply(n, pim_column_slots(t, c));
 	w->column_bytes += multiply(n, rows * c->row_bytes + c->read + c->written);
 	w->activations +=
 		multiply(n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
