@@ -152,8 +152,8 @@ void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], in
 /* Known rows (all zeros, all ones) of a scratch area. */
 void pim_rows_start(uint64_t *scratch, int64_t words);
 /* 64 words of n bits each as n rows of one word, `step` words apart; and back. */
-void pim_lanes_write(uint64_t *rows, int64_t step, int n, const uint32_t value[64]);
-void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint32_t value[64]);
+void pim_lanes_write(uint64_t *rows, int64_t step, int n, const uint64_t value[64]);
+void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint64_t value[64]);
 
 /* ---- kernel.c, recipe.c: micro-programs ---- */
 
@@ -341,7 +341,6 @@ double pim_bank_pj(const pim_target *t, const pim_bank_work *w);
 /* Costs of routines, made once for a machine. */
 typedef struct pim_bank_costs pim_bank_costs;
 const pim_bank_costs *pim_bank_costs_new(pim_arena *a);
-int pim_bank_most_scratch(const pim_bank_costs *c); /* rows, of all routines */
 pim_routine_cost pim_bank_cost_of(const pim_bank_costs *c, const pim_routine_key *key);
 
 /* The rules that cost.c of targets asks for machines of this command set. */

@@ -23,14 +23,13 @@ static int64_t divide_up(int64_t a, int64_t b)
 /* ---- routines ---- */
 
 /* The formats that recipes use: those of element types, one bit, and of integer products. */
-static const pim_format formats[] = {{1, 0, false}, {8, 0, true}, {16, 0, true}, {32, 0, true},
-	{8, 0, false}, {16, 0, false}, {32, 0, false}, {9, 0, true}, {17, 0, true}, {18, 0, true},
-	{16, 5, true}, {16, 8, true}, {32, 8, true}};
+static const pim_format formats[] = {{1, 0, false}, {64, 0, true}, {64, 0, false}, {8, 0, true},
+	{16, 0, true}, {32, 0, true}, {8, 0, false}, {16, 0, false}, {32, 0, false}, {9, 0, true},
+	{17, 0, true}, {18, 0, true}, {16, 5, true}, {16, 8, true}, {32, 8, true}};
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 struct pim_bank_costs {
 	pim_routine_cost of[PIM_ROUTINE_COUNT][FORMATS][FORMATS]; /* operations 0: not made */
-	int scratch;
 };
 
 static int find_format(pim_format f)
@@ -68,14 +67,7 @@ static pim_routine_cost measure(const pim_routine_key *key)
 static void add_cost(pim_bank_costs *c, int routine, int from, int to)
 {
 	pim_routine_key key = {(uint8_t)routine, formats[from], formats[to]};
-	pim_routine_cost cost = measure(&key);
-	c->of[routine][from][to] = cost;
-	c->scratch = cost.scratch > c->scratch ? cost.scratch : c->scratch;
-}
-
-int pim_bank_most_scratch(const pim_bank_costs *c)
-{
-	return c->scratch;
+	c->of[routine][from][to] = measure(&key);
 }
 
 const pim_bank_costs *pim_bank_costs_new(pim_arena *a)

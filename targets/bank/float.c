@@ -380,6 +380,39 @@ static pim_word convert_integer(pim_bank_rows *r, const pim_word *x, pim_format 
 	return finish(r, to, sign, e, size, PIM_ROW_zero);
 }
 
+/* Towards zero: the significand is moved up by the exponent, as far as the integer has bits; larger
+ * ones are held in its range. */
+static pim_word convert_to_integer(
+	pim_bank_rows *r, const pim_word *x, pim_format from, pim_format to)
+{
+	int m = pim_format_fraction(from), bits = to.bits - to.sign;
+	uint64_t bias = ((uint64_t)1 << (from.exponent - 1)) - 1;
+	parts a = take_apart(r, x, from);
+	pim_word offset = pim_word_constant(bias, from.exponent);
+	pim_word by = pim_word_difference(r, &a.exponent, &offset);
+	pim_bit small = pim_bit_not(is_at_least(r, &a.exponent, bias)), over = PIM_ROW_zero;
+	if (bias + (uint64_t)bits < (uint64_t)1 << from.exponent)
+		over = is_at_least(r, &a.exponent, bias + (uint64_t)bits);
+	pim_word moved = pim_word_extend(&a.significand, m + bits, false);
+	for (int stage = 0; 1 << stage < bits && stage < by.n; stage++) {
+		pim_word up = pim_word_shifted(&moved, 1 << stage, moved.n);
+		moved = pim_word_choose(r, by.bit[stage], &up, &moved);
+	}
+	pim_word size = pim_word_part(&moved, m, to.bits), zero = pim_word_constant(0, to.bits);
+	if (to.sign)
+		size.bit[to.bits - 1] = PIM_ROW_zero;
+	over = pim_bit_or(r, over, a.special);
+	size = pim_word_masked(r, &size, pim_bit_not(small));
+	pim_word most = pim_word_constant(~(uint64_t)0 >> (64 - bits), to.bits), least = zero;
+	if (to.sign)
+		least.bit[to.bits - 1] = PIM_ROW_one;
+	pim_word minus = to.sign ? pim_word_difference(r, &zero, &size) : zero;
+	most = pim_word_choose(r, over, &most, &size);
+	least = pim_word_choose(r, over, &least, &minus);
+	pim_word result = pim_word_choose(r, a.sign, &least, &most);
+	return pim_word_masked(r, &result, pim_bit_not(is_nan(r, &a)));
+}
+
 static pim_word add_exponent(pim_bank_rows *r, const pim_word *a, const pim_word *by, pim_format f)
 {
 	int m = pim_format_fraction(f);
@@ -438,6 +471,8 @@ static pim_word compute(pim_bank_rows *r, const pim_routine_key *k, const pim_wo
 	case PIM_ROUTINE_significand:
 		return find_significand(a, f);
 	case PIM_ROUTINE_convert:
+		if (!k->to.exponent)
+			return convert_to_integer(r, a, f, k->to);
 		return f.exponent ? convert_float(r, a, f, k->to) : convert_integer(r, a, f, k->to);
 	default:
 		return add_floats(r, a, b, f);

@@ -111,6 +111,18 @@ bool pim_bank_only_moves(const pim_node *op)
 		   (op->op != PIM_OP_relayout && (pim_op_at(op->op)->flags & PIM_OPF_move));
 }
 
+/* Rows that the routines of a micro-program need beside registers. */
+static int find_scratch(const pim_micro *m, const pim_bank_costs *c)
+{
+	int most = PIM_ROW_first;
+	for (int i = 0; i < m->n; i++) {
+		bool calls = m->step[i].code == PIM_STEP_call && pim_routine_exists(&m->step[i].key);
+		int rows = calls ? pim_bank_cost_of(c, &m->step[i].key).scratch : 0;
+		most = rows > most ? rows : most;
+	}
+	return most;
+}
+
 void pim_micro_write(
 	pim_micro *m, const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {
@@ -120,11 +132,11 @@ void pim_micro_write(
 	m->n = m->n_registers = m->n_constants = m->rows = 0;
 	m->refused = false;
 	m->couples = couples_result(op);
-	m->scratch = pim_bank_most_scratch(t->bank.costs);
 	m->by_columns = pim_bank_only_moves(op);
 	spread(m, t->bank.columns);
 	if (!m->by_columns)
 		pim_micro_recipe(m);
+	m->scratch = find_scratch(m, t->bank.costs);
 	m->refused = m->refused || m->scratch + m->rows > t->bank.compute_rows;
 }
 
@@ -138,7 +150,7 @@ const char *pim_bank_refusal(
 		return NULL;
 	for (uint32_t i = 0; i < op->n_in; i++)
 		if (op->in[i] && !pim_format_of(op->in[i]->type->dtype, &f))
-			return "it has no lanes for elements of more than 32 bits or fewer than 8";
+			return "it has no lanes for f64 and for elements of fewer than 8 bits";
 	if (m.scratch + m.rows > t->bank.compute_rows)
 		return "its registers need more compute rows than the banks have";
 	return "there are no row operations for this op on these element types";

@@ -135,11 +135,11 @@ static void each_lane(run *r, const pim_step *s, visit_lane *f, void *value)
 
 static void gather_lane(run *r, const pim_step *s, int64_t lane, const int64_t *at, void *value)
 {
-	uint32_t *v = (uint32_t *)value + lane;
+	uint64_t *v = (uint64_t *)value + lane;
 	const pim_bank_operand *o = &r->operand[s->operand];
 	int64_t element = at ? find_element(r->m, s->operand, o->type, at) : -1;
 	size_t size = pim_dtype_bytes(o->type->dtype);
-	*v = (uint32_t)s->value;
+	*v = s->value;
 	if (element < 0)
 		return;
 	*v = 0;
@@ -154,7 +154,7 @@ static void scatter_lane(run *r, const pim_step *s, int64_t lane, const int64_t 
 		return;
 	size_t size = pim_dtype_bytes(o->type->dtype);
 	int64_t element = find_element(r->m, r->m->axes->n_inputs, o->type, at);
-	memcpy((uint8_t *)o->data + (size_t)element * size, (uint32_t *)value + lane, size);
+	memcpy((uint8_t *)o->data + (size_t)element * size, (uint64_t *)value + lane, size);
 }
 
 /* ---- values that the address generator knows ---- */
@@ -186,14 +186,14 @@ static int64_t count_window(run *r, const int64_t *at)
 
 static void know_lane(run *r, const pim_step *s, int64_t lane, const int64_t *at, void *value)
 {
-	uint32_t *v = (uint32_t *)value + lane;
+	uint64_t *v = (uint64_t *)value + lane;
 	double known = s->value == PIM_KNOWN_here ? at != NULL : at ? (double)count_window(r, at) : 1;
-	*v = (uint32_t)pim_format_encode(s->key.to, known);
+	*v = pim_format_encode(s->key.to, known);
 }
 
 /* ---- steps ---- */
 
-static void write_register(run *r, int reg, const uint32_t *value)
+static void write_register(run *r, int reg, const uint64_t *value)
 {
 	uint64_t *rows = find_register(r, reg);
 	for (int64_t w = 0; w < r->words; w++)
@@ -202,7 +202,7 @@ static void write_register(run *r, int reg, const uint32_t *value)
 
 static void move_lanes(run *r, const pim_step *s)
 {
-	uint32_t *value = calloc((size_t)(64 * r->words), sizeof *value);
+	uint64_t *value = calloc((size_t)(64 * r->words), sizeof *value);
 	if (!value)
 		PIM_BUG("no memory for %lld lanes", (long long)(64 * r->words));
 	if (s->code == PIM_STEP_scatter) {

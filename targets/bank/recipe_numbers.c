@@ -70,28 +70,11 @@ static void scatter_unlike_zero(pim_micro *m, int x)
 	pim_micro_scatter(m, same);
 }
 
-/* Towards zero; then 1.5 * 2^fraction added brings the integer into the low bits. */
-static void scatter_whole(pim_micro *m, int x, pim_format to)
-{
-	pim_format f = m->format[x];
-	m->refused = m->refused || to.bits + 2 > pim_format_fraction(f);
-	int size = pim_micro_make(m, PIM_ROUTINE_abs, f, x, 0);
-	int whole = step_if(m, size, round_lanes(m, size), -1);
-	int below = pim_micro_make_bit(m, PIM_ROUTINE_less, x, pim_micro_value(m, f, 0));
-	pim_micro_call(m, PIM_ROUTINE_neg, size, whole, 0, 0);
-	pim_micro_call(m, PIM_ROUTINE_choose, whole, below, size, whole);
-	pim_micro_by_value(m, PIM_ROUTINE_add, whole, ldexp(1.5, pim_format_fraction(f)));
-	pim_micro_scatter(m, pim_micro_make(m, PIM_ROUTINE_low_bits, to, whole, 0));
-}
-
 void pim_recipe_cast(pim_micro *m)
 {
 	int x = pim_micro_take(m, 0);
-	pim_format to = pim_micro_format(m, m->op->type);
 	if (m->op->type->dtype == PIM_DTYPE_bool)
 		scatter_unlike_zero(m, x);
-	else if (m->format[x].exponent && !to.exponent)
-		scatter_whole(m, x, to);
 	else
 		pim_micro_scatter(m, x);
 }

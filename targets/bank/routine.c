@@ -27,6 +27,8 @@ bool pim_format_of(pim_dtype t, pim_format *f)
 		{PIM_DTYPE_f32, {32, 8, true}},
 		{PIM_DTYPE_f16, {16, 5, true}},
 		{PIM_DTYPE_bf16, {16, 8, true}},
+		{PIM_DTYPE_i64, {64, 0, true}},
+		{PIM_DTYPE_u64, {64, 0, false}},
 		{PIM_DTYPE_i32, {32, 0, true}},
 		{PIM_DTYPE_i16, {16, 0, true}},
 		{PIM_DTYPE_i8, {8, 0, true}},
@@ -45,9 +47,13 @@ bool pim_format_of(pim_dtype t, pim_format *f)
 
 uint64_t pim_format_encode(pim_format f, double value)
 {
-	uint64_t bits = 0;
+	uint64_t bits = 0, all = ~(uint64_t)0 >> (64 - f.bits);
+	if (!f.exponent && f.sign)
+		return (value >= 0x1p63 ? (uint64_t)INT64_MAX : (uint64_t)(int64_t)value) & all;
+	if (!f.exponent && value >= 0)
+		return (value >= 0x1p64 ? all : (uint64_t)value) & all;
 	if (!f.exponent)
-		return (uint64_t)(int64_t)value & (~(uint64_t)0 >> (64 - f.bits));
+		return (uint64_t)(int64_t)value & all;
 	pim_dtype t = f.bits == 32 ? PIM_DTYPE_f32 : f.exponent == 8 ? PIM_DTYPE_bf16 : PIM_DTYPE_f16;
 	pim_element_set(t, &bits, 0, value);
 	return bits;
@@ -60,6 +66,11 @@ static bool is_by_bits(int routine)
 		   routine == PIM_ROUTINE_not || routine == PIM_ROUTINE_low_bits;
 }
 
+static bool is_shift(int routine)
+{
+	return routine == PIM_ROUTINE_shift_left || routine == PIM_ROUTINE_shift_right;
+}
+
 bool pim_routine_exists(const pim_routine_key *k)
 {
 	int routine = k->routine;
@@ -67,13 +78,13 @@ bool pim_routine_exists(const pim_routine_key *k)
 	if (is_by_bits(routine))
 		return true;
 	if (routine == PIM_ROUTINE_convert)
-		return k->to.exponent || !k->from.exponent;
+		return true;
 	if (routine == PIM_ROUTINE_exponent)
 		return k->from.exponent > 0 && k->from.exponent <= k->to.bits && !k->to.exponent;
 	if (by_float)
-		return k->from.exponent > 0;
-	return routine != PIM_ROUTINE_significand && routine != PIM_ROUTINE_div &&
-		   routine != PIM_ROUTINE_sqrt && routine != PIM_ROUTINE_scale;
+		return k->from.exponent > 0 && routine != PIM_ROUTINE_mod && !is_shift(routine);
+	return routine != PIM_ROUTINE_significand && routine != PIM_ROUTINE_sqrt &&
+		   routine != PIM_ROUTINE_scale;
 }
 
 /* ---- scratch rows ---- */

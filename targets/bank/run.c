@@ -51,22 +51,32 @@ void pim_rows_start(uint64_t *scratch, int64_t words)
 	memset(scratch + PIM_ROW_one * words, 0xff, sizeof *scratch * (size_t)words);
 }
 
-void pim_lanes_write(uint64_t *rows, int64_t step, int n, const uint32_t value[64])
+/* Turns a square of 64 bits by 64 over: bit i of word k becomes bit k of word i. Blocks of 32, 16,
+ * ... bits change places. */
+static void transpose(uint64_t x[64])
 {
-	for (int b = 0; b < n; b++) {
-		uint64_t word = 0;
-		for (int i = 0; i < 64; i++)
-			word |= (uint64_t)(value[i] >> b & 1) << i;
-		rows[b * step] = word;
-	}
+	uint64_t mask = 0xffffffff;
+	for (int size = 32; size; size /= 2, mask ^= mask << size)
+		for (int k = 0; k < 64; k = (k + size + 1) & ~size) {
+			uint64_t other = (x[k] >> size ^ x[k + size]) & mask;
+			x[k] ^= other << size;
+			x[k + size] ^= other;
+		}
 }
 
-void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint32_t value[64])
+void pim_lanes_write(uint64_t *rows, int64_t step, int n, const uint64_t value[64])
+{
+	uint64_t x[64];
+	memcpy(x, value, sizeof x);
+	transpose(x);
+	for (int b = 0; b < n; b++)
+		rows[b * step] = x[b];
+}
+
+void pim_lanes_read(const uint64_t *rows, int64_t step, int n, uint64_t value[64])
 {
 	memset(value, 0, 64 * sizeof *value);
-	for (int b = 0; b < n; b++) {
-		uint64_t word = rows[b * step];
-		for (int i = 0; i < 64; i++)
-			value[i] |= (uint32_t)(word >> i & 1) << b;
-	}
+	for (int b = 0; b < n; b++)
+		value[b] = rows[b * step];
+	transpose(value);
 }
