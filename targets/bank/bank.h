@@ -164,14 +164,15 @@ typedef enum pim_step_code {
 
 typedef struct pim_step {
 	uint8_t code;
-	int8_t operand;
+	int8_t operand, dim;
 	int16_t to, a, b, c; /* registers */
+	int32_t offset;		 /* of gather, in dim: elements beside the lane's own */
 	pim_routine_key key; /* of call; of the others to: the register's format */
 	uint64_t value;		 /* bits of set, and what gather fills in; lanes of turn */
 } pim_step;
 
 /* What known knows. */
-enum { PIM_KNOWN_count, PIM_KNOWN_here };
+enum { PIM_KNOWN_count, PIM_KNOWN_here, PIM_KNOWN_point }; /* point: its number */
 
 enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 40, PIM_MOST_CONSTANTS = 6 };
 /* Lanes: the results, and `groups` of them side by side where the points that make one result are
@@ -183,6 +184,8 @@ typedef struct pim_micro {
 	const int64_t *extent;
 	bool inner[PIM_MAX_AXES];							   /* points, not results */
 	int64_t results, points, groups, rounds, waves, lanes; /* lanes of the widest wave */
+	bool alone;				  /* one group: rounds depend on each other */
+	bool backwards;			  /* the last point comes first */
 	bool adds;				  /* given: results are added to what is there */
 	bool couples;			  /* points make results of their own: each lane has one */
 	bool refused;			  /* no routines for the op or its element types */
@@ -204,6 +207,9 @@ int pim_micro_register(pim_micro *m, pim_format f);
 void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int c);
 void pim_micro_set(pim_micro *m, int to, double value);
 void pim_micro_gather(pim_micro *m, int to, int operand, double fill);
+/* The element so many places further in a dim of the operand. */
+void pim_micro_gather_beside(
+	pim_micro *m, int to, int operand, double fill, int dim, int64_t offset);
 void pim_micro_add(pim_micro *m, pim_step_code code, int to, int a, int64_t value);
 /* Joins groups: every lane gets the result of all. */
 void pim_micro_join(pim_micro *m, pim_routine routine, int reg);
@@ -214,6 +220,9 @@ void pim_micro_log(pim_micro *m, int reg);
 void pim_micro_sigmoid(pim_micro *m, int reg);
 void pim_micro_tanh(pim_micro *m, int reg);
 void pim_micro_erf(pim_micro *m, int reg);
+void pim_micro_sin(pim_micro *m, int reg);
+void pim_micro_cos(pim_micro *m, int reg);
+void pim_micro_pow(pim_micro *m, int reg, int exponent); /* exponent is overwritten */
 
 /* ---- lanes.c: a bank that computes ---- */
 

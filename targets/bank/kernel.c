@@ -17,7 +17,15 @@ static int64_t multiply(int64_t a, int64_t b)
 
 static bool couples_result(const pim_node *op)
 {
-	return op->op == PIM_OP_softmax || op->op == PIM_OP_log_softmax || op->op == PIM_OP_layer_norm;
+	return op->op == PIM_OP_softmax || op->op == PIM_OP_log_softmax ||
+		   op->op == PIM_OP_layer_norm || op->op == PIM_OP_cumsum || op->op == PIM_OP_cumprod;
+}
+
+/* Rounds that go on from the one before cannot be shared out among groups. */
+static bool goes_in_order(const pim_node *op)
+{
+	return op->op == PIM_OP_cumsum || op->op == PIM_OP_cumprod || op->op == PIM_OP_arg_max ||
+		   op->op == PIM_OP_arg_min;
 }
 
 static void spread(pim_micro *m, int64_t columns)
@@ -29,7 +37,7 @@ static void spread(pim_micro *m, int64_t columns)
 		int64_t *n = m->inner[a] ? &m->points : &m->results;
 		*n = multiply(*n, m->extent[a]);
 	}
-	while (m->results * m->groups * 2 <= columns && m->groups * 2 <= m->points)
+	while (!m->alone && m->results * m->groups * 2 <= columns && m->groups * 2 <= m->points)
 		m->groups *= 2;
 	m->lanes = m->results > columns ? columns : m->results * m->groups;
 	m->waves = (m->results - 1) / columns + 1;
@@ -64,8 +72,20 @@ void pim_micro_add(pim_micro *m, pim_step_code code, int to, int a, int64_t valu
 	s->key.to = m->format[to];
 }
 
+/* Products of integers are written while their operands are read. */
+static bool writes_early(const pim_micro *m, pim_routine routine, int to)
+{
+	return routine == PIM_ROUTINE_mul && !m->format[to].exponent;
+}
+
 void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int c)
 {
+	if (writes_early(m, routine, to) && (to == a || to == b)) {
+		int product = pim_micro_register(m, m->format[to]);
+		pim_micro_call(m, routine, product, a, b, c);
+		pim_micro_call(m, PIM_ROUTINE_copy, to, product, 0, 0);
+		return;
+	}
 	pim_step *s = new_step(m, PIM_STEP_call);
 	bool choice = routine == PIM_ROUTINE_choose;
 	s->to = (int16_t)to;
@@ -91,6 +111,14 @@ void pim_micro_gather(pim_micro *m, int to, int operand, double fill)
 	s->operand = (int8_t)operand;
 	s->key.to = m->format[to];
 	s->value = pim_format_encode(m->format[to], fill);
+}
+
+void pim_micro_gather_beside(
+	pim_micro *m, int to, int operand, double fill, int dim, int64_t offset)
+{
+	pim_micro_gather(m, to, operand, fill);
+	m->step[m->n - 1].dim = (int8_t)dim;
+	m->step[m->n - 1].offset = (int32_t)offset;
 }
 
 void pim_micro_join(pim_micro *m, pim_routine routine, int reg)
@@ -132,6 +160,8 @@ void pim_micro_write(
 	m->n = m->n_registers = m->n_constants = m->rows = 0;
 	m->refused = false;
 	m->couples = couples_result(op);
+	m->alone = goes_in_order(op);
+	m->backwards = false;
 	m->by_columns = pim_bank_only_moves(op);
 	spread(m, t->bank.columns);
 	if (!m->by_columns)

@@ -100,7 +100,8 @@ static void next_place(const pim_micro *m, int64_t *at)
 }
 
 /* The element of an operand, -1 for padding. */
-static int64_t find_element(const pim_micro *m, int operand, const pim_type *t, const int64_t *at)
+static int64_t find_element(
+	const pim_micro *m, int operand, const pim_type *t, const int64_t *at, const pim_step *s)
 {
 	int64_t element = 0;
 	for (int d = 0; d < t->rank; d++) {
@@ -108,6 +109,8 @@ static int64_t find_element(const pim_micro *m, int operand, const pim_type *t, 
 		int64_t place = index->offset;
 		for (int k = 0; k < index->n; k++)
 			place += index->term[k].coef * at[index->term[k].axis];
+		if (d == s->dim)
+			place += s->offset;
 		if (place < 0 || place >= t->dims[d])
 			return -1;
 		element = element * t->dims[d] + place;
@@ -124,7 +127,7 @@ static void each_lane(run *r, const pim_step *s, visit_lane *f, void *value)
 	int64_t at[PIM_MAX_AXES] = {0}, lane = 0;
 	for (int64_t g = 0; g < m->groups; g++) {
 		int64_t point = r->round * m->groups + g, first = r->wave * r->bank->target->bank.columns;
-		set_places(m, true, point, at);
+		set_places(m, true, m->backwards ? m->points - 1 - point : point, at);
 		set_places(m, false, first, at);
 		for (int64_t i = 0; i < r->lanes / m->groups; i++, lane++) {
 			f(r, s, lane, point < m->points ? at : NULL, value);
@@ -137,7 +140,7 @@ static void gather_lane(run *r, const pim_step *s, int64_t lane, const int64_t *
 {
 	uint64_t *v = (uint64_t *)value + lane;
 	const pim_bank_operand *o = &r->operand[s->operand];
-	int64_t element = at ? find_element(r->m, s->operand, o->type, at) : -1;
+	int64_t element = at ? find_element(r->m, s->operand, o->type, at, s) : -1;
 	size_t size = pim_dtype_bytes(o->type->dtype);
 	*v = s->value;
 	if (element < 0)
@@ -149,11 +152,10 @@ static void gather_lane(run *r, const pim_step *s, int64_t lane, const int64_t *
 static void scatter_lane(run *r, const pim_step *s, int64_t lane, const int64_t *at, void *value)
 {
 	const pim_bank_operand *o = &r->operand[r->m->op->n_in];
-	(void)s;
 	if (!at || (!r->m->couples && lane >= r->lanes / r->m->groups))
 		return;
 	size_t size = pim_dtype_bytes(o->type->dtype);
-	int64_t element = find_element(r->m, r->m->axes->n_inputs, o->type, at);
+	int64_t element = find_element(r->m, r->m->axes->n_inputs, o->type, at, s);
 	memcpy((uint8_t *)o->data + (size_t)element * size, (uint64_t *)value + lane, size);
 }
 
@@ -181,13 +183,16 @@ static int64_t count_window(run *r, const int64_t *at)
 		}
 		count += inside;
 	}
-	return count;
+	return count ? count : 1; /* of nothing the mean is zero */
 }
 
 static void know_lane(run *r, const pim_step *s, int64_t lane, const int64_t *at, void *value)
 {
 	uint64_t *v = (uint64_t *)value + lane;
-	double known = s->value == PIM_KNOWN_here ? at != NULL : at ? (double)count_window(r, at) : 1;
+	double known = s->value == PIM_KNOWN_point	? (double)r->round
+				   : s->value == PIM_KNOWN_here ? at != NULL
+				   : at							? (double)count_window(r, at)
+												: 1;
 	*v = pim_format_encode(s->key.to, known);
 }
 

@@ -145,3 +145,10 @@ void pim_recipe_where(pim_micro *m)
 	pim_micro_call(m, PIM_ROUTINE_choose, a, s, a, b);
 	pim_micro_scatter(m, a);
 }
+
+void pim_recipe_pow(pim_micro *m)
+{
+	int a = pim_micro_take_f32(m, 0), b = pim_micro_take_f32(m, 1);
+	pim_micro_pow(m, a, b);
+	pim_micro_scatter(m, a);
+}

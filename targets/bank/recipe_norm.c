@@ -120,3 +120,38 @@ void pim_recipe_batch_norm(pim_micro *m)
 	pim_micro_by(m, PIM_ROUTINE_add, x, pim_micro_convert(m, pim_micro_take(m, 2), pim_format_f32));
 	pim_micro_scatter(m, x);
 }
+
+/* reg to the power of a number: roots where they do, else by its logarithm. */
+static void raise_to(pim_micro *m, int reg, double exponent)
+{
+	if (exponent == 0.5 || exponent == 0.75)
+		pim_micro_call(m, PIM_ROUTINE_sqrt, reg, reg, 0, 0);
+	if (exponent == 0.75) {
+		int root = pim_micro_make(m, PIM_ROUTINE_sqrt, pim_format_f32, reg, 0);
+		pim_micro_by(m, PIM_ROUTINE_mul, reg, root);
+	} else if (exponent != 0.5 && exponent != 1) {
+		pim_micro_pow(m, reg, pim_micro_value(m, pim_format_f32, exponent));
+	}
+}
+
+/* Neighbouring channels one by one; there are few. */
+void pim_recipe_lrn(pim_micro *m)
+{
+	int64_t size = pim_node_int(m->op, "size");
+	int raw = pim_micro_operand(m, 0), sum = pim_micro_value(m, pim_format_f32, 0);
+	if (size > 16) {
+		m->refused = true;
+		return;
+	}
+	for (int64_t k = 0; k < size; k++) {
+		pim_micro_gather_beside(m, raw, 0, 0, 1, k - (size - 1) / 2);
+		int x = pim_micro_convert(m, raw, pim_format_f32);
+		pim_micro_by(
+			m, PIM_ROUTINE_add, sum, pim_micro_make(m, PIM_ROUTINE_mul, pim_format_f32, x, x));
+	}
+	pim_micro_by_value(m, PIM_ROUTINE_mul, sum, pim_node_float(m->op, "alpha") / (double)size);
+	pim_micro_by_value(m, PIM_ROUTINE_add, sum, pim_node_float(m->op, "bias"));
+	raise_to(m, sum, pim_node_float(m->op, "beta"));
+	int x = gather_wide(m, raw, 0, 0);
+	pim_micro_scatter(m, pim_micro_make(m, PIM_ROUTINE_div, pim_format_f32, x, sum));
+}

@@ -178,6 +178,19 @@ static void test_elements(bench *b)
 	check_op(b, pim_node_new(b->graph, names[draw_in(0, 5)], 2, in, NULL));
 }
 
+static void test_integers(bench *b)
+{
+	static const char *const names[] = {"add", "sub", "mul", "max", "less"};
+	static const pim_dtype whole[] = {PIM_DTYPE_i64, PIM_DTYPE_i32, PIM_DTYPE_i16, PIM_DTYPE_u8};
+	int64_t n = draw_in(1, 200);
+	pim_dtype t = whole[draw_in(0, 3)];
+	pim_node *in[2] = {input(b, t, 2, (int64_t[]){2, n}), input(b, t, 1, &n)};
+	check_op(b, pim_node_new(b->graph, names[draw_in(0, 4)], 2, in, NULL));
+	pim_node *made = pim_node_new(b->graph, "cast", 1, &in[1], NULL);
+	pim_node_set_string(made, "to", "f32");
+	check_op(b, made);
+}
+
 int main(void)
 {
 	draw_state = 5;
@@ -196,6 +209,7 @@ int main(void)
 		test_reductions(&b);
 		test_norms(&b);
 		test_elements(&b);
+		test_integers(&b);
 		pim_arena_free(b.arena);
 		pim_context_free(b.context);
 	}
