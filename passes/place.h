@@ -2,10 +2,10 @@
 /* passes/place.h - the placement problem, between the pass `place` and its methods.
  *
  * A tenant is a node that needs units for a time, with those that share its walk; its slot i is the
- * i-th of them. A flow is all that one tenant reads of another, as trees: one slot sends the same to
- * several, or several send partial sums that are added up on the way to one. The cost of a placement
- * is the sum of bytes times links of these trees. Bytes are kept as double: sums stay exact below
- * 2^53. */
+ * i-th of them. A flow is all that one tenant reads of another, as trees: one slot sends the same
+ * to several, or several send partial sums that are added up on the way to one. The cost of a
+ * placement is the sum of bytes times links of these trees. Bytes are kept as double: sums stay
+ * exact below 2^53. */
 #ifndef PIM_PASSES_PLACE_H
 #define PIM_PASSES_PLACE_H
 
@@ -21,10 +21,10 @@ typedef struct pim_flow {
 	int n_trees;
 	pim_traffic_tree *tree;
 	int n;
-	/* The trees with each leaf by itself, which tells where slots are drawn: the further leaves of a
-	 * tree pull less, since others share their way. Whole numbers. */
+	/* The trees with each leaf by itself, which tells where slots are drawn: the further leaves of
+	 * a tree pull less, since others share their way. Whole numbers. */
 	pim_message *message;
-	bool even;			  /* every slot sends the same to every slot: only the sets of units matter */
+	bool even;		   /* every slot sends the same to every slot: only the sets of units matter */
 	double bytes, own; /* of all messages; of those between equal slots */
 } pim_flow;
 
@@ -65,9 +65,10 @@ void pim_placement_taken(const pim_placement *p, int i, bool *taken);
 /* ---- place_trees.c: routes as they are on the machine, dimension by dimension ---- */
 typedef struct pim_tree_counter pim_tree_counter;
 pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a);
-/* Links that one message and its copies take from a unit to n others; adds: that partial sums take from
- * these to it, one message for each link. In steps of n, on buses times the route. */
-int64_t pim_tree_links(pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on);
+/* Links that one message and its copies take from a unit to n others; adds: that partial sums take
+ * from these to it, one message for each link. In steps of n, on buses times the route. */
+int64_t pim_tree_links(
+	pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on);
 /* Bytes times links of a flow. */
 double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f);
 double pim_placement_cost(const pim_placement *p);
@@ -97,8 +98,8 @@ void pim_place_greedy(pim_placement *p, pim_arena *scratch);
 void pim_place_search(
 	pim_placement *p, int rounds, uint64_t seed, int64_t *tried, pim_arena *scratch);
 
-/* Exchanges slots of one tenant as long as that helps, looking at no more leaves of trees than `steps`.
- * The number that it did look at. */
+/* Exchanges slots of one tenant as long as that helps, looking at no more leaves of trees than
+ * `steps`. The number that it did look at. */
 int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch);
 
 /* ---- place_shared.c ---- */

@@ -91,7 +91,7 @@ typedef struct work {
 	pim_regions all;
 	proof *proof; /* by region */
 	solver solver;
-	double begin, limit;
+	double begin, limit, gap;
 	int64_t nodes;
 	pim_arena *arena;
 } work;
@@ -99,9 +99,10 @@ typedef struct work {
 static int64_t improve_region(work *w, int i, double seconds)
 {
 	pim_region *r = &w->all.region[i];
+	pim_region_effort e = {.seconds = seconds, .gap = w->gap};
 	if (w->solver == SOLVER_ilp)
-		return pim_region_ilp(r, seconds, &w->nodes, &w->proof[i].settled, w->arena);
-	return pim_region_search(r, seconds, &w->nodes, &w->proof[i].settled);
+		return pim_region_ilp(r, e, &w->nodes, &w->proof[i].settled, w->arena);
+	return pim_region_search(r, e, &w->nodes, &w->proof[i].settled);
 }
 
 static int count_open(const work *w)
@@ -158,7 +159,8 @@ static void list_regions(work *w)
 	w->proof = PIM_NEW(w->arena, proof, w->all.n);
 	for (int i = 0; i < w->all.n; i++) {
 		int64_t bound, cycles = pim_region_list(&w->all.region[i], &bound);
-		w->proof[i] = (proof){.bound = bound, .settled = cycles <= bound};
+		w->proof[i] =
+			(proof){.bound = bound, .settled = (double)(cycles - bound) <= w->gap * (double)cycles};
 	}
 }
 
@@ -167,6 +169,7 @@ bool pim_pass_schedule(pim_graph *g, pim_job *j)
 	work w = {.begin = clock_seconds(),
 		.solver = find_solver(pim_job_string(j, "solver")),
 		.limit = pim_job_float(j, "limit"),
+		.gap = pim_job_float(j, "gap"),
 		.arena = j->arena};
 	if (w.solver == SOLVER_COUNT)
 		return pim_error(g->module->context, g->loc,
@@ -177,13 +180,13 @@ bool pim_pass_schedule(pim_graph *g, pim_job *j)
 	if (w.solver != SOLVER_list)
 		improve_all(&w);
 	write_leaves(g, j->target);
-	pim_outcome o = {.status = "optimal", .nodes = w.nodes};
+	pim_outcome o = {.nodes = w.nodes};
 	o.value = (double)write_regions(&w.all, j->target);
 	for (int i = 0; i < w.all.n; i++)
 		o.bound += (double)w.proof[i].bound;
 	o.seconds = clock_seconds() - w.begin;
-	if (count_open(&w))
-		o.status = w.solver != SOLVER_list && o.seconds >= 0.9 * w.limit ? "limit" : "feasible";
+	bool stopped = w.solver != SOLVER_list && count_open(&w) && o.seconds >= 0.9 * w.limit;
+	o.status = o.bound >= o.value ? "optimal" : stopped ? "limit" : "feasible";
 	pim_job_count(j, "latency", o.value);
 	pim_job_report(j, &o);
 	return true;

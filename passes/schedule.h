@@ -44,9 +44,15 @@ int64_t pim_chain_cycles(const pim_task *t, const pim_target *target, const pim_
 
 /* Gives the region the best schedule of some priority rules; its cycles, and a bound of them. */
 int64_t pim_region_list(pim_region *r, int64_t *bound);
+/* How long a region is worked on: for so many seconds, or until nothing can be shorter by more than
+ * this part of its cycles. */
+typedef struct pim_region_effort {
+	double seconds, gap;
+} pim_region_effort;
+
 /* Improves the schedule a region has; never makes it worse. Gives a proved bound of its cycles;
- * adds what it looked at to *steps. *proved: nothing is shorter. */
-int64_t pim_region_search(pim_region *r, double seconds, int64_t *steps, bool *proved);
+ * adds what it looked at to *steps. *settled: the gap is closed. */
+int64_t pim_region_search(pim_region *r, pim_region_effort e, int64_t *steps, bool *settled);
 /* Modes as chosen, tasks in the order of `start` moved to the earliest time; the cycles. */
 int64_t pim_region_settle(pim_region *r, pim_arena *scratch);
 /* The cycles of the region as it stands. */
@@ -59,6 +65,6 @@ int64_t pim_region_bound(const pim_region *r, int64_t *head, int64_t *tail);
 
 /* As pim_region_search, by integer programming; a region too large for a model goes there. */
 int64_t pim_region_ilp(
-	pim_region *r, double seconds, int64_t *nodes, bool *proved, pim_arena *scratch);
+	pim_region *r, pim_region_effort e, int64_t *nodes, bool *settled, pim_arena *scratch);
 
 #endif

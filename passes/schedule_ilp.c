@@ -314,22 +314,22 @@ static int64_t solve_model(
 }
 
 int64_t pim_region_ilp(
-	pim_region *r, double seconds, int64_t *nodes, bool *proved, pim_arena *scratch)
+	pim_region *r, pim_region_effort e, int64_t *nodes, bool *settled, pim_arena *scratch)
 {
 	if (r->n > MOST_TASKS)
-		return pim_region_search(r, seconds, nodes, proved);
+		return pim_region_search(r, e, nodes, settled);
 	int64_t value = pim_region_cycles(r), *head = PIM_NEW(scratch, int64_t, r->n),
 			*tail = PIM_NEW(scratch, int64_t, r->n), bound = pim_region_bound(r, head, tail);
-	*proved = value <= bound;
-	if (*proved)
-		return value;
+	*settled = (double)(value - bound) <= e.gap * (double)value;
+	if (*settled)
+		return bound;
 	model *m = PIM_NEW(scratch, model, 1);
 	*m = (model){.r = r, .ilp = pim_ilp_new(), .scale = (double)value / 1000, .horizon = 1000};
 	m->head = head;
 	m->tail = tail;
 	m->bound = bound;
 	close_precedence(m);
-	int64_t solved = solve_model(m, seconds, nodes, proved, scratch);
+	int64_t solved = solve_model(m, e.seconds, nodes, settled, scratch);
 	pim_ilp_free(m->ilp);
 	bound = solved > bound ? solved : bound;
 	value = pim_region_cycles(r);

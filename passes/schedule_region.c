@@ -68,14 +68,14 @@ int64_t pim_region_list(pim_region *r, int64_t *bound)
 	return a.value;
 }
 
-int64_t pim_region_search(pim_region *r, double seconds, int64_t *steps, bool *proved)
+int64_t pim_region_search(pim_region *r, pim_region_effort e, int64_t *steps, bool *settled)
 {
 	pim_scheduling *p = problem_of(r);
 	begin_with_region(p, r);
-	pim_scheduling_answer a =
-		pim_scheduling_solve(p, &(pim_scheduling_options){.seconds = seconds, .seed = 1});
+	pim_scheduling_answer a = pim_scheduling_solve(
+		p, &(pim_scheduling_options){.seconds = e.seconds, .gap = e.gap, .seed = 1});
 	take_answer(r, &a);
-	*proved = a.status == PIM_SCHEDULING_optimal;
+	*settled = (double)(a.value - a.bound) <= e.gap * (double)a.value;
 	*steps += a.steps;
 	pim_scheduling_free(p);
 	return a.bound;

@@ -77,7 +77,9 @@ void pim_scheduling_raise_bound(pim_scheduling_run *r, int64_t bound)
 
 bool pim_scheduling_is_done(const pim_scheduling_run *r)
 {
-	return r->stopped || (r->p->known && r->p->value <= r->p->bound);
+	const pim_scheduling *p = r->p;
+	return r->stopped ||
+		   (p->known && (double)(p->value - p->bound) <= r->o->gap * (double)p->value);
 }
 
 typedef struct team {

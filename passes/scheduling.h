@@ -47,6 +47,7 @@ typedef bool pim_scheduling_progress(void *user, const pim_scheduling_answer *no
 
 typedef struct pim_scheduling_options {
 	double seconds; /* of wall time */
+	double gap;		/* enough when nothing can be shorter by more than this part of the schedule */
 	uint64_t seed;
 	int64_t steps; /* most rounds of search, 0 for no limit: a limit that does not depend on time */
 	bool rules_only; /* a few dozen schedules from priority rules, whatever the time */

@@ -124,11 +124,11 @@ static void compare_with_all_orders(void)
 		CHECK(bound <= s.best && s.best <= list);
 		list_optimal += list == s.best;
 		bool proved = false;
-		int64_t better = pim_region_ilp(&r, 60, &nodes, &proved, a);
+		int64_t better = pim_region_ilp(&r, (pim_region_effort){60, 0}, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && better <= s.best);
 		CHECK(!solver || (proved && pim_region_cycles(&r) == s.best && better >= s.best - 1));
 		improved += pim_region_cycles(&r) < list;
-		CHECK(pim_region_search(&copy, 60, &nodes, &proved) == s.best);
+		CHECK(pim_region_search(&copy, (pim_region_effort){60, 0}, &nodes, &proved) == s.best);
 		CHECK(proved && is_valid(&copy) && pim_region_cycles(&copy) == s.best);
 		pim_arena_free(a);
 	}
@@ -146,9 +146,11 @@ static void keep_the_list_schedule(void)
 		int64_t least, list = pim_region_list(&r, &least), nodes = 0;
 		bool proved = false;
 		CHECK(is_valid(&r) && list == pim_region_cycles(&r) && least <= list);
-		int64_t bound = pim_region_ilp(&r, trial < 5 ? 0 : 0.05, &nodes, &proved, a);
+		int64_t bound =
+			pim_region_ilp(&r, (pim_region_effort){trial < 5 ? 0 : 0.05, 0}, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
-		bound = pim_region_search(&r, trial < 5 ? 0 : 0.05, &nodes, &proved);
+		bound =
+			pim_region_search(&r, (pim_region_effort){trial < 5 ? 0 : 0.05, 0}, &nodes, &proved);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
 		CHECK(bound >= least && proved == (bound == pim_region_cycles(&r)));
 	}
