@@ -34,6 +34,7 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 	X(timeline_limit, "N", "most spans in it (default 200000)")                                    \
 	X(trace, "FILE", "every command to the banks: cycle, channel, bank, command, rows, as CSV")    \
 	X(links, NULL, "lists every link that carried bytes, not only the ten busiest")                \
+	X(compare, NULL, "where the run and its estimate part: the critical path by op and by cause")  \
 	X(json, NULL, "the whole report as JSON")                                                      \
 	X(diagnostics, "text|json", "form of messages (default text)")                                 \
 	X(help, NULL, "prints this")                                                                   \
@@ -61,7 +62,8 @@ typedef struct settings {
 	int n_inputs;
 	const char **inputs;
 	uint64_t seed;
-	bool timing_only, flits, check, check_given, links, json, diagnostics_json, tolerance_given;
+	bool timing_only, flits, check, check_given, links, compare, json, diagnostics_json,
+		tolerance_given;
 	double rtol, atol;
 	int64_t timeline_limit;
 } settings;
@@ -160,6 +162,9 @@ static bool take_option(settings *s, int code, char *argument)
 		return true;
 	case OPTION_links:
 		s->links = true;
+		return true;
+	case OPTION_compare:
+		s->compare = true;
 		return true;
 	case OPTION_json:
 		s->json = true;
@@ -509,16 +514,21 @@ static bool write_timeline(const settings *s, const pim_program *p, const pim_ti
 	return end_file(p->context, s->timeline, o, &text);
 }
 
-static bool print_report(const settings *s, const pim_sim_report *r, const comparison *c)
+static bool print_report(
+	const settings *s, const pim_sim_report *r, const comparison *c, const pim_sim_share *share)
 {
 	pim_text out = {.sink = stdout};
 	if (s->json) {
 		pim_text_str(&out, "{");
 		pim_sim_report_json(r, &out);
+		if (share)
+			pim_sim_path_json(r, share, &out);
 		json_comparisons(r->program, c, &out);
 		pim_text_str(&out, "}\n");
 	} else {
 		pim_sim_report_text(r, s->links ? r->n_links : 10, &out);
+		if (share)
+			pim_sim_path_text(r, share, &out);
 		print_comparisons(r->program, c, &out);
 	}
 	bool good = pim_text_flush(&out) && fflush(stdout) == 0;
@@ -538,13 +548,14 @@ static int judge(const pim_program *p, const comparison *c)
 }
 
 static int finish(const settings *s, const pim_sim_report *r, const pim_tensor *in,
-	const pim_timeline *t, pim_arena *a)
+	const pim_timeline *t, const pim_sim_path *path, pim_arena *a)
 {
+	const pim_sim_share *share = path ? pim_sim_path_shares(path, a) : NULL;
 	comparison *c = PIM_NEW(a, comparison, r->program->n_results + 1);
 	if (s->data && !compare_results(s, r, a, c))
 		return WRONG;
 	if ((s->outputs_dir && !write_results(s, r, in, a)) ||
-		(t && !write_timeline(s, r->program, t)) || !print_report(s, r, c))
+		(t && !write_timeline(s, r->program, t)) || !print_report(s, r, c, share))
 		return WRONG;
 	return judge(r->program, c);
 }
@@ -587,12 +598,15 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 		o.watch = pim_timeline_add;
 		o.user = t;
 	}
+	o.path_of = s->compare ? pim_sim_path_new(p) : NULL;
 	process_note(NULL, "simulating", -1);
 	const pim_sim_report *r = run(s, p, &o, a);
 	process_note(NULL, "comparing and reporting", -1);
-	int code = r ? finish(s, r, o.input, t, a) : WRONG;
+	int code = r ? finish(s, r, o.input, t, o.path_of, a) : WRONG;
 	if (t)
 		pim_timeline_free(t);
+	if (o.path_of)
+		pim_sim_path_free(o.path_of);
 	return code;
 }
 

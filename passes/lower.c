@@ -26,11 +26,11 @@ bool pim_pass_lower(pim_graph *g, pim_job *j)
 	pim_barriers barriers = PIM_BARRIERS_none;
 	if (!read_barriers(j, &barriers) || !pim_target_lower(j->target, g, barriers, j->arena))
 		return false;
-	double commands = 0, executed = 0, kernels = 0, bytes = 0;
-	pim_target_code_statistics(g, &commands, &executed, &kernels, &bytes);
-	pim_job_count(j, "commands", commands);
-	pim_job_count(j, "executed", executed);
-	pim_job_count(j, "kernels", kernels);
-	pim_job_count(j, "bytes", bytes);
+	pim_code_statistics s = pim_target_code_statistics(g);
+	pim_job_count(j, "commands", s.commands);
+	pim_job_count(j, "executed", s.executed);
+	pim_job_count(j, "kernels", s.kernels);
+	pim_job_count(j, "bytes", s.bytes);
+	pim_job_count(j, "latency", s.latency);
 	return true;
 }

@@ -186,6 +186,16 @@ int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes)
 	return rules_of(t)->memory_cycles(t, bytes);
 }
 
+int64_t pim_target_buffer_cycles(const pim_target *t, int64_t bytes)
+{
+	return add(cycles_at(bytes, t->buffer.bytes_per_cycle), t->buffer.latency);
+}
+
+int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes)
+{
+	return cycles_at(bytes, t->memory.bytes_per_cycle);
+}
+
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)
 {
 	return rules_of(t)->add_cycles(t, type, elements);

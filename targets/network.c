@@ -119,6 +119,18 @@ static int add_route(pim_tree *tree, const int *route, int hops, int *entry)
 	return at;
 }
 
+void pim_network_tree_fill(
+	const pim_target *t, int from, int n, const int *to, pim_tree *tree, int *entry, int *route)
+{
+	tree->n = 0;
+	for (int i = 0; i < n; i++) {
+		int hops = pim_network_route(t, from, to[i], route);
+		tree->last[i] = add_route(tree, route, hops, n > 1 ? entry : NULL);
+	}
+	for (int i = 0; i < tree->n && n > 1; i++)
+		entry[tree->link[i]] = 0;
+}
+
 pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, pim_arena *a)
 {
 	pim_arena *scratch = pim_arena_new();
@@ -126,14 +138,18 @@ pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, p
 	int *route = PIM_NEW(scratch, int, pim_network_diameter(t) + 1), most = 0;
 	for (int i = 0; i < n; i++)
 		most += pim_network_hops(t, from, to[i]);
-	int all = t->network.topology == PIM_TOPOLOGY_bus ? 3 * t->units : t->units - 1;
+	int all = pim_network_tree_links(t);
 	most = most < all ? most : all;
 	pim_tree tree = {
 		.last = PIM_NEW(a, int, n), .link = PIM_NEW(a, int, most), .before = PIM_NEW(a, int, most)};
-	for (int i = 0; i < n; i++)
-		tree.last[i] = add_route(&tree, route, pim_network_route(t, from, to[i], route), entry);
+	pim_network_tree_fill(t, from, n, to, &tree, entry, route);
 	pim_arena_free(scratch);
 	return tree;
+}
+
+int pim_network_tree_links(const pim_target *t)
+{
+	return t->network.topology == PIM_TOPOLOGY_bus ? 3 * t->units : t->units - 1;
 }
 
 int pim_network_links(const pim_target *t)

@@ -48,6 +48,8 @@ static void observe(
 		pim_sim_event e = {(int)u->number, u->pc, op->engine, op->task, start, begin, end};
 		s->o->watch(s->o->user, &e);
 	}
+	if (s->o->path_of)
+		pim_sim_path_add(s->o->path_of, u, start, begin, end, m);
 }
 
 static inline void complete(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op, int64_t start,
@@ -242,7 +244,8 @@ static void send_next(pim_sim *s)
 	pim_sim_unit *u = s->unit + pim_sim_pop(s);
 	const pim_sim_op *op = u->op + u->pc;
 	const pim_sim_cast *k = s->cast + op->other;
-	pim_sim_message m = {.bytes = op->bytes, .command = u->pc};
+	pim_sim_message m = {
+		.bytes = op->bytes, .command = u->pc, .from = u->number, .number = (int64_t)u->n};
 	complete(s, u, op, u->start, u->start, s->left[s->cast[op->other].sent++], &m);
 	for (uint32_t i = 0; i < k->n; i++) {
 		pim_sim_channel *c = s->channel + k->channel[i];
@@ -296,7 +299,7 @@ static void free_run(pim_sim *s)
 	for (int i = 0; i < s->n_units && s->unit; i++)
 		free(s->unit[i].span);
 	free(s->message);
-	pim_sim_lines_free(s);
+	pim_links_free(s->links);
 	if (s->scratch)
 		pim_arena_free(s->scratch);
 	pim_arena_free(s->arena);
@@ -327,7 +330,7 @@ pim_sim_report *pim_sim_run(const pim_program *p, const pim_sim_options *o, pim_
 {
 	pim_sim s = {.p = p, .t = p->target, .context = p->context, .o = o, .n_units = p->n_streams};
 	s.arena = pim_arena_new();
-	s.observed = o->values || o->check || o->watch || o->trace;
+	s.observed = o->values || o->check || o->watch || o->trace || o->path_of;
 	s.report = new_report(p, o->values, a);
 	s.task = s.report->task;
 	bool good = pim_sim_prepare(&s) && pim_sim_trips(&s) && (!o->values || pim_sim_memory_fill(&s));

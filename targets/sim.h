@@ -7,7 +7,7 @@
  * operations of a kernel (sim_turns.c). A send holds the out engine
  * for the slower of link and memory port, and until the network has taken the message. The head of
  * its message takes the links of the route one after the other, hop_cycles each, and the port into
- * the unit; sim_travel.c says how messages share them. A recv is complete when the message has
+ * the unit; links.c says how messages share them. A recv is complete when the message has
  * arrived and was written to memory.
  *
  * Order. Units run ahead on their own up to their next send, or a recv whose message is not yet
@@ -18,6 +18,7 @@
 #define PIM_TARGETS_SIM_H
 
 #include "targets/bank/bank.h"
+#include "targets/links.h"
 #include "targets/program.h"
 
 #define PIM_SIM_ENERGIES(X)                                                                        \
@@ -44,6 +45,8 @@ typedef void pim_sim_watch(void *user, const pim_sim_event *e);
  * (flit.h), which is slower and tells how good the first is. */
 typedef enum pim_sim_network { PIM_SIM_messages, PIM_SIM_flits } pim_sim_network;
 
+typedef struct pim_sim_path pim_sim_path;
+
 typedef struct pim_sim_options {
 	const char *path; /* the program's file, for messages; may be NULL */
 	pim_sim_network network;
@@ -53,6 +56,7 @@ typedef struct pim_sim_options {
 	pim_text *trace;		 /* of banks: all commands to them, as CSV; NULL: not asked for */
 	pim_sim_watch *watch;	 /* may be NULL; per unit in program order */
 	void *user;
+	pim_sim_path *path_of; /* where to keep what waited for what; may be NULL */
 } pim_sim_options;
 
 typedef struct pim_sim_unit_report {
@@ -119,6 +123,31 @@ void pim_timeline_add(void *timeline, const pim_sim_event *e); /* a pim_sim_watc
 int64_t pim_timeline_dropped(const pim_timeline *t);
 void pim_timeline_write(const pim_timeline *t, pim_text *out);
 
+/* ---- sim_path.c: the critical path of a run ---- */
+
+#define PIM_SIM_CAUSES(X)                                                                          \
+	X(kernels) X(memory) X(sending) X(hops) X(links) X(receiving) X(barriers) X(issue)
+typedef enum pim_sim_cause {
+#define PIM_SIM_CAUSE_ENUM(name) PIM_SIM_CAUSE_##name,
+	PIM_SIM_CAUSES(PIM_SIM_CAUSE_ENUM)
+#undef PIM_SIM_CAUSE_ENUM
+		PIM_SIM_CAUSE_COUNT
+} pim_sim_cause;
+
+/* Of one task: what it adds to the estimate, and cycles of the critical path, in all and by cause.
+ * Sums over all tasks are the estimate and the cycles of the run. */
+typedef struct pim_sim_share {
+	int64_t estimated, path, cause[PIM_SIM_CAUSE_COUNT];
+} pim_sim_share;
+
+pim_sim_path *pim_sim_path_new(const pim_program *p);
+void pim_sim_path_free(pim_sim_path *p);
+/* By task, after the run. */
+pim_sim_share *pim_sim_path_shares(const pim_sim_path *p, pim_arena *a);
+void pim_sim_path_text(const pim_sim_report *r, const pim_sim_share *share, pim_text *out);
+/* The members of a JSON object, with a comma in front. */
+void pim_sim_path_json(const pim_sim_report *r, const pim_sim_share *share, pim_text *out);
+
 /* ==== inside the simulator ==== */
 
 typedef enum pim_sim_kind {
@@ -146,6 +175,8 @@ typedef struct pim_sim_message {
 	int64_t arrival, bytes;
 	uint32_t next;	  /* in its channel, or the free list; 0: none */
 	uint32_t command; /* index of the send */
+	uint32_t from;	  /* unit */
+	int64_t number;	  /* of the send, among all that its unit ran */
 	void *payload;	  /* packed elements, from malloc; NULL without values */
 } pim_sim_message;
 
@@ -236,11 +267,9 @@ typedef struct pim_sim {
 	uint32_t n_channels, n_casts;
 	pim_sim_unit *unit;
 	pim_sim_channel *channel;
-	pim_sim_cast *cast;		   /* ascending by from, group, to */
-	struct pim_sim_line *line; /* links, then ports into units */
-	struct pim_sim_head *head; /* by link of a tree: of the message that takes it */
-	int64_t depth;			   /* flits that a buffer of the network holds */
-	int64_t *left, *arrival;   /* of messages, by cast and by channel, in order */
+	pim_sim_cast *cast; /* ascending by from, group, to */
+	pim_links *links;
+	int64_t *left, *arrival; /* of messages, by cast and by channel, in order */
 	pim_sim_task_report *task;
 	uint32_t n_messages, room_messages, free_message;
 	pim_sim_message *message;
@@ -284,14 +313,6 @@ static inline int64_t pim_sim_end(
 void pim_sim_push(pim_sim *s, uint32_t unit);
 uint32_t pim_sim_pop(pim_sim *s);
 
-/* sim_travel.c: what carries messages. most: links of a tree. */
-typedef struct pim_sim_line pim_sim_line;
-void pim_sim_lines_make(pim_sim *s, int most);
-void pim_sim_lines_free(pim_sim *s);
-/* Sends a message; gives when it has left the unit and, by destination, when it is there. */
-int64_t pim_sim_travel(
-	pim_sim *s, const pim_sim_cast *k, const pim_sim_op *op, int64_t start, int64_t *arrival);
-
 /* sim_units.c: finds left and arrival of all messages; false after a diagnostic. */
 bool pim_sim_trips(pim_sim *s);
 
@@ -318,6 +339,10 @@ void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, c
 /* sim_trace.c: commands to banks, one by one. Notes the command at which u stands; writes all. */
 void pim_sim_trace_note(pim_sim *s, const pim_sim_unit *u, int64_t begin, int64_t end);
 bool pim_sim_trace_write(pim_sim *s);
+
+/* sim_path.c: the command at which u stands ran. m: the message of a send or recv. */
+void pim_sim_path_add(pim_sim_path *p, const pim_sim_unit *u, int64_t start, int64_t begin,
+	int64_t end, const pim_sim_message *m);
 
 /* sim_check.c */
 void pim_sim_check_start(pim_sim *s);

@@ -41,7 +41,7 @@ static int64_t port_cycles(const pim_sim *s, int space, int64_t bytes)
 {
 	if (space == PIM_SPACE_memory)
 		return at_most(pim_target_memory_cycles(s->t, bytes));
-	return at_most(s->t->buffer.latency) + cycles_at(bytes, s->t->buffer.bytes_per_cycle);
+	return at_most(pim_target_buffer_cycles(s->t, bytes));
 }
 
 /* Bytes that a kernel reads of a source which stays in main memory: what it looks up, of a table.
@@ -69,7 +69,8 @@ static int64_t kernel_cycles(const pim_sim *s, const pim_command *c, const pim_r
 	for (int i = 0; i < c->n_refs; i++)
 		if (ref[i].space == PIM_SPACE_memory)
 			bytes += ref_bytes(s, c, i) * (i == 0 && c->accumulate ? 2 : 1);
-	return at_most(s->p->kernel[c->index].cycles) + cycles_at(bytes, s->t->memory.bytes_per_cycle);
+	return at_most(s->p->kernel[c->index].cycles) +
+		   at_most(pim_target_in_place_cycles(s->t, bytes));
 }
 
 /* Cycles that an engine works for one command, waiting apart. */
@@ -222,7 +223,6 @@ static uint32_t find_channel(const pim_sim *s, uint32_t from, uint32_t to)
 
 static void make_casts(pim_sim *s)
 {
-	int most = 0;
 	for (uint32_t i = 0; i < s->n_casts; i++) {
 		pim_sim_cast *k = s->cast + i;
 		int one;
@@ -231,9 +231,8 @@ static void make_casts(pim_sim *s)
 		k->channel = PIM_NEW(s->arena, uint32_t, k->n);
 		for (uint32_t d = 0; d < k->n; d++)
 			k->channel[d] = find_channel(s, k->from, (uint32_t)to[d]);
-		most = k->tree.n > most ? k->tree.n : most;
 	}
-	pim_sim_lines_make(s, most);
+	s->links = pim_links_new(s->t);
 }
 
 /* ---- streams ---- */

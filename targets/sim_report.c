@@ -3,6 +3,7 @@
  *
  * Shares of engines are busy cycles by cycles of the whole run, over all units. A task's cycles go
  * from the first to the last cycle in which one of its commands works. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,6 +292,8 @@ static void print_estimate(const pim_sim_report *r, pim_text *out)
 		return;
 	pim_text_printf(out, "\nestimated  %lld cycles, simulated %lld (%+.1f %%)\n",
 		(long long)e.estimated, (long long)e.simulated, e.percent);
+	if (fabs(e.percent) > 5)
+		pim_text_str(out, "  more than 5 %: --compare says at which ops, and what they wait for\n");
 	pim_text_printf(
 		out, "  largest differences      start: est.       sim.     cycles: est.       sim.\n");
 	for (int i = 0; i < e.n_worst; i++) {

@@ -4,7 +4,7 @@
  * Units and network run together, in order of time: a message starts when its unit's send does, and
  * what waits for it goes on when it has come. Each engine has a place of its own in the stream, so
  * a send is known when all it waits for is, whatever stands before it and still waits: no message
- * starts in the past of another. The network is the links of sim_travel.c, which know at once when
+ * starts in the past of another. The network is the links of links.c, which know at once when
  * a message will be there, or the routers of flit.c. Either way a send holds its engine until its
  * last byte is in the network, so a full network holds up the unit.
  *
@@ -251,7 +251,11 @@ static void send_whole(trips_run *r, uint32_t unit)
 {
 	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
 	const pim_sim_cast *k = r->s->cast + op->other;
-	int64_t left = pim_sim_travel(r->s, k, op, r->s->unit[unit].start, r->arrival);
+	const int *to = k->group ? r->s->p->group[k->group - 1].unit : &(int){(int)k->to};
+	int64_t start = r->s->unit[unit].start;
+	int64_t cycles = pim_sim_end(r->s, unit, op, start) - start;
+	pim_trip m = {&k->tree, (int)k->n, to, start, cycles, op->link, start};
+	int64_t left = pim_links_travel(r->s->links, &m, r->arrival);
 	for (uint32_t i = 0; i < k->n; i++)
 		r->s->arrival[next_arrival(r, k->channel[i])] = r->arrival[i];
 	leave(r, unit, k->sent + r->cast[op->other]++, left);

@@ -82,6 +82,9 @@ double pim_target_kernel_pj(const pim_target *t, const pim_node *op, const pim_a
 /* Why the target cannot run such a kernel; NULL when it can. */
 const char *pim_target_refusal(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes); /* one transfer memory <-> buffer */
+int64_t pim_target_buffer_cycles(const pim_target *t, int64_t bytes); /* one transfer within the buffer */
+/* What a kernel takes longer for bytes that it reads or writes in main memory itself. */
+int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes);
 /* Adding elements of one value to those of another, as for partial sums. */
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);
 int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops);
@@ -102,6 +105,11 @@ typedef struct pim_tree {
 	int *last;	       /* by destination: index of the link that enters it; -1: the source itself */
 } pim_tree;
 pim_tree pim_network_tree(const pim_target *t, int from, int n, const int *to, pim_arena *a);
+/* The same in a tree that has room: for pim_network_tree_links links and n units. entry: by link, 0 before and
+ * afterwards; route: room for pim_network_diameter links. */
+void pim_network_tree_fill(const pim_target *t, int from, int n, const int *to, pim_tree *tree, int *entry, int *route);
+/* No tree has more links. */
+int pim_network_tree_links(const pim_target *t);
 int pim_network_links(const pim_target *t);
 int pim_network_diameter(const pim_target *t);
 /* Links that exist: directed ones of a mesh or torus, or buses; and the mean hops between two units. */
@@ -151,7 +159,11 @@ typedef enum pim_barriers { PIM_BARRIERS_none, PIM_BARRIERS_op, PIM_BARRIERS_set
 
 /* Makes g->code from the decisions; diagnostics and false when something does not fit. */
 bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch);
-/* Figures of g->code: commands as written and as they run, distinct kernels, bytes sent. */
-void pim_target_code_statistics(const pim_graph *g, double *commands, double *executed, double *kernels, double *bytes);
+/* Figures of g->code: commands as written and as they run, distinct kernels, bytes sent, and the cycles that are
+ * expected of it. All 0 when there is none. */
+typedef struct pim_code_statistics {
+	double commands, executed, kernels, bytes, latency;
+} pim_code_statistics;
+pim_code_statistics pim_target_code_statistics(const pim_graph *g);
 
 #endif

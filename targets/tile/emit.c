@@ -48,6 +48,7 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	c->accumulate = accumulate;
 	add_after(u, info->engine, latest, c);
 	u->last[info->engine] = u->number;
+	pim_clock_command(l, unit, c, n, touch);
 }
 
 /* Rounds of doubling distance (dissemination, Hensgen, Finkel and Manber 1988): after round r a
@@ -63,24 +64,6 @@ void pim_emit_barrier(pim_lowering *l)
 	}
 	for (int i = 0; i < n; i++)
 		l->unit[i].barrier = l->unit[i].number;
-}
-
-static int find_farthest(const pim_target *t, int step)
-{
-	int most = 0;
-	for (int i = 0; i < t->units; i++) {
-		int hops = pim_network_hops(t, i, (i + step) % t->units);
-		most = hops > most ? hops : most;
-	}
-	return most;
-}
-
-int64_t pim_barrier_cycles(const pim_target *t)
-{
-	int64_t cycles = 0;
-	for (int step = 1; step < t->units; step *= 2)
-		cycles += pim_target_send_cycles(t, 0, find_farthest(t, step)) + t->command_cycles;
-	return cycles;
 }
 
 void pim_touch_span(const pim_pattern *p, const int64_t *strides, pim_touch *t)

@@ -97,16 +97,48 @@ static int *count_readers(pim_lowering *l)
 	return readers;
 }
 
+/* Until all is written, `cycles` is when the task is complete. */
 static void name_task(pim_lowering *l, const pim_node *n)
 {
-	const char *label = pim_node_label(n, l->arena);
-	pim_task task = {.name = label,
-		.op = pim_op_at(n->op)->name,
-		.start = n->plan->start + l->late,
-		.cycles = n->plan->cycles};
+	pim_task task = {
+		.name = pim_node_label(n, l->arena), .op = pim_op_at(n->op)->name, .start = INT64_MAX};
 	l->task = pim_program_task(l->program, &task);
-	if (task.start + task.cycles > l->end)
-		l->end = task.start + task.cycles;
+}
+
+/* A task that reads what is there takes no time. */
+static void time_tasks(pim_lowering *l)
+{
+	pim_clock_settle(l);
+	for (int i = 0; i < l->program->n_tasks; i++) {
+		pim_task *t = &l->program->task[i];
+		t->start = t->start < t->cycles ? t->start : t->cycles;
+		t->cycles -= t->start;
+	}
+}
+
+/* From here on it is known when a group runs. */
+static void open_window(pim_lowering *l, const pim_fusion *f)
+{
+	pim_clock_settle(l);
+	pim_window w = {0, l->program->task[l->task].cycles};
+	for (int m = 0; m < f->n; m++)
+		for (uint32_t i = 0; i < f->member[m].node->n_in; i++) {
+			const pim_node *in = f->member[m].node->in[i];
+			if (in && f->member[m].from[i] < 0 && l->window[in->id].end > w.start)
+				w.start = l->window[in->id].end;
+		}
+	w.end = w.end > w.start ? w.end : w.start;
+	for (int m = 0; m < f->n; m++)
+		l->window[f->member[m].node->id] = w;
+}
+
+/* What the schedule says, until more is known. */
+static void open_windows(pim_lowering *l)
+{
+	l->window = PIM_NEW(l->arena, pim_window, l->graph->n_ids);
+	PIM_EACH_NODE(n, l->graph)
+	if (n->op != PIM_OP_input && n->op != PIM_OP_constant)
+		l->window[n->id] = (pim_window){n->plan->start, n->plan->start + n->plan->cycles};
 }
 
 bool pim_only_moves(const pim_node *n, const pim_axes *x)
@@ -150,19 +182,16 @@ static bool lower_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 }
 
 /* When the input that is complete last was begun: what is ready before that waits for nothing. */
-static int64_t critical_start(const pim_fusion *f)
+static int64_t critical_start(const pim_lowering *l, const pim_fusion *f)
 {
-	int64_t start = 0, latest = -1;
+	pim_window latest = {0, 0};
 	for (int m = 0; m < f->n; m++)
 		for (uint32_t i = 0; i < f->member[m].node->n_in; i++) {
 			const pim_node *in = f->member[m].node->in[i];
-			const pim_plan *p = in && f->member[m].from[i] < 0 ? in->plan : NULL;
-			if (!p || !p->layout || p->start + p->cycles <= latest)
-				continue;
-			start = p->start;
-			latest = p->start + p->cycles;
+			if (in && f->member[m].from[i] < 0 && l->window[in->id].end > latest.end)
+				latest = l->window[in->id];
 		}
-	return start;
+	return latest.start;
 }
 
 void pim_node_begin(pim_lowering *l, const pim_fusion *f)
@@ -182,7 +211,7 @@ bool pim_node_lower(pim_lowering *l, const pim_fusion *f)
 	const pim_node *n = f->member[0].node;
 	int64_t slices = pim_layout_slices(n->plan->layout);
 	bool ok = true;
-	l->since = critical_start(f);
+	l->since = critical_start(l, f);
 	l->addend = PIM_NEW(l->arena, pim_held *, pim_adds_sums(n) ? slices : 0);
 	for (int64_t i = 0; ok && i < slices; i++)
 		ok = fetch_slice(l, f, i);
@@ -211,14 +240,6 @@ static bool wants_barrier(pim_barriers barriers, const pim_node *n, const pim_no
 	return barriers == PIM_BARRIERS_op && next;
 }
 
-/* What comes next starts when all that was lowered is complete and all units know of it. */
-static void lower_barrier(pim_lowering *l, const pim_node *next)
-{
-	pim_emit_barrier(l);
-	int64_t late = l->end + pim_barrier_cycles(l->target) - next->plan->start;
-	l->late = late > l->late ? late : l->late;
-}
-
 static bool check_node(const pim_node *n)
 {
 	return !n->type->n_parts ||
@@ -235,9 +256,10 @@ static bool lower_in_turn(
 		pim_node_begin(l, f);
 		if (!pim_node_lower(l, f))
 			return false;
+		open_window(l, f);
 		give_inputs(l, node[i], readers);
 		if (wants_barrier(barriers, node[i], i + 1 < n ? node[i + 1] : NULL))
-			lower_barrier(l, node[i + 1]);
+			pim_emit_barrier(l);
 	}
 	return true;
 }
@@ -247,6 +269,7 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	int count;
 	pim_node **node = order_nodes(l, &count);
 	int *readers = count_readers(l);
+	open_windows(l);
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
 	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);
 	for (uint32_t i = 0; i < l->graph->n_ids; i++)
@@ -370,6 +393,7 @@ static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena 
 	l.program->base = g->module->path;
 	l.program->weights = g->module->weights;
 	l.unit = PIM_NEW(arena, pim_unit, t->units);
+	l.clock = pim_clock_new(t);
 	for (int i = 0; i < t->units; i++) {
 		pim_room_start(&l.unit[i].room);
 		l.unit[i].given_of = pim_map_new(arena);
@@ -380,6 +404,7 @@ static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena 
 static void end_lowering(pim_lowering *l)
 {
 	free(l->transfer);
+	pim_clock_free(l->clock, l->target);
 	for (int i = 0; i < l->target->units; i++) {
 		pim_tracker_free(&l->unit[i].memory);
 		pim_tracker_free(&l->unit[i].buffer);
@@ -397,6 +422,7 @@ bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, 
 	pim_lowering l = start_lowering(t, g, scratch);
 	bool ok = lower_nodes(&l, barriers) && check_memory(&l);
 	if (ok) {
+		time_tasks(&l);
 		add_inputs_and_results(&l);
 		add_constants(&l);
 		for (int i = 0; i < t->units; i++)

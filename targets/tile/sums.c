@@ -25,7 +25,7 @@ static void fetch_sum(
 		pim_stream_touch(l, value, held, &part, &from);
 		pim_transfer_add(l, &pattern, pim_slice_unit(value, from_slice), from, unit,
 			(pim_touch){.space = PIM_SPACE_memory, .address = to->address + to_offset},
-			pim_slice_ready(value, from_slice));
+			pim_slice_ready(l, value, from_slice));
 	}
 }
 

@@ -114,10 +114,17 @@ typedef struct pim_transfer {
 	pim_pattern pattern, sent; /* both sides; the source's alone, packed on the wire */
 	int from_unit, to_unit;
 	pim_touch from, to;
-	int64_t ready; /* estimated cycle at which the source is there */
+	int64_t ready; /* expected cycle at which the source is there */
 	int64_t turn;  /* of the slice that reads it, among those of its unit */
 	int64_t order; /* in which it was asked for */
 } pim_transfer;
+
+typedef struct pim_clock pim_clock;
+
+/* When a node runs, as expected: from when the last of its inputs is complete. */
+typedef struct pim_window {
+	int64_t start, end;
+} pim_window;
 
 typedef struct pim_lowering {
 	const pim_target *target;
@@ -129,9 +136,9 @@ typedef struct pim_lowering {
 					  * only its own group reads */
 	bool *stored;	 /* by node id: does it have homes? */
 	uint32_t task;	 /* of the node being lowered */
-	int64_t end;	 /* estimated: when all nodes lowered so far are complete */
-	int64_t late;	 /* how much later than scheduled a node starts, for the barriers before it */
-	int64_t start;	 /* of the node being lowered */
+	pim_clock *clock;
+	pim_window *window;	   /* by node id */
+	int64_t start;		   /* of the node being lowered */
 	pim_stream_of *stream; /* by node id */
 	int64_t turn;		   /* of the slice that asks for transfers */
 	int64_t since;		   /* all that is ready before this cycle is equally ready */
@@ -146,21 +153,27 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	bool accumulate, int n, const pim_touch *touch);
 /* Every unit waits until every other has done all that was written for it so far. */
 void pim_emit_barrier(pim_lowering *l);
-/* Cycles from the last unit's arrival at a barrier until all units know of it, when nothing else is
- * on the network. */
-int64_t pim_barrier_cycles(const pim_target *t);
 /* What one side of a copy touches, where that is unknown. */
 void pim_touch_span(const pim_pattern *p, const int64_t *strides, pim_touch *t);
 /* Copies elements from one unit's memory to another's, or within one. */
 void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to);
 
+/* ---- clock.c: when commands are expected to run ---- */
+pim_clock *pim_clock_new(const pim_target *t);
+void pim_clock_free(pim_clock *c, const pim_target *t);
+/* Finds the times of all that was written. */
+void pim_clock_settle(pim_lowering *l);
+/* The next command of a unit, as it is written. */
+void pim_clock_command(
+	pim_lowering *l, int unit, const pim_command *c, int n, const pim_touch *touch);
+
 /* ---- transfer.c ---- */
 /* Asks for a copy from one unit's memory to another's, or within one: ready says from when on. */
 void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to, int64_t ready);
-/* When a slice of a value is complete, by the schedule. */
-int64_t pim_slice_ready(const pim_node *value, int64_t slice);
+/* When a slice of a value is expected to be complete. */
+int64_t pim_slice_ready(const pim_lowering *l, const pim_node *value, int64_t slice);
 /* Writes all that was asked for. */
 void pim_transfers_emit(pim_lowering *l);
 
@@ -172,9 +185,10 @@ void pim_stream_touch(const pim_lowering *l, const pim_node *value, const pim_he
 	const pim_box *box, pim_touch *t);
 /* An area of main memory is taken or given back: from now on its bytes count as one. */
 void pim_stream_join(pim_lowering *l, const pim_node *value, int unit, const pim_held *held);
-/* Walks a piece of a slice in the parts in which it is sent, each with the estimated cycle at which
+/* Walks a piece of a slice in the parts in which it is sent, each with the expected cycle at which
  * it is stored. */
 typedef struct pim_parts {
+	const pim_lowering *lowering;
 	const pim_node *value;
 	int64_t slice;
 	pim_box rest;

@@ -4,7 +4,7 @@
  *
  * Equal bytes that several units ask for leave their owner once, as a multicast. The engines that
  * send and receive take their commands in order, so a transfer must not stand before one that can
- * go earlier: transfers are sorted by the time at which their source is estimated to be ready, then
+ * go earlier: transfers are sorted by the time at which their source is expected to be ready, then
  * by the turn of the slice that reads them, then by how far the unit numbers of sender and receiver
  * lie apart. By the last, units that exchange all with all do so in rounds in which every unit
  * sends to another one, instead of all to the first, then all to the second.
@@ -62,13 +62,14 @@ void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_
 	l->n_transfers++;
 }
 
-int64_t pim_slice_ready(const pim_node *value, int64_t slice)
+int64_t pim_slice_ready(const pim_lowering *l, const pim_node *value, int64_t slice)
 {
-	const pim_plan *p = value->plan;
-	if (value->op == PIM_OP_constant)
+	const pim_window *w = &l->window[value->id];
+	int64_t units = value->plan->n_units;
+	if (value->op == PIM_OP_constant || value->op == PIM_OP_input)
 		return 0;
-	int64_t waves = (pim_layout_slices(p->layout) + p->n_units - 1) / p->n_units;
-	return p->start + p->cycles * (pim_slice_position(value, slice) / p->n_units + 1) / waves;
+	int64_t waves = (pim_layout_slices(value->plan->layout) + units - 1) / units;
+	return w->start + (w->end - w->start) * (pim_slice_position(value, slice) / units + 1) / waves;
 }
 
 static int compare(int64_t a, int64_t b)

@@ -294,9 +294,11 @@ static inline int way(const pim_target *m, int a, int b, int size)
 	return (b > a) - (b < a);
 }
 
-/* The first time from `head` on at which the link is free for so long. */
-static inline int64_t take_link(twin *t, int link, int64_t head, int64_t cycles)
+/* The first time from `head` on at which the link is free for so long. A message of at most `depth`
+ * flits is one of four that take turns, at worst, and then leaves no trace. */
+static inline int64_t take_link(twin *t, int link, int64_t head, int64_t cycles, int64_t depth)
 {
+	int64_t asked = head;
 	for (int i = 0; i < t->n_taken[link]; i++) {
 		int64_t lo = t->taken[link][i][0], hi = t->taken[link][i][1];
 		if (lo >= head + cycles || hi <= head)
@@ -304,6 +306,8 @@ static inline int64_t take_link(twin *t, int link, int64_t head, int64_t cycles)
 		head = hi;
 		i = -1;
 	}
+	if (cycles <= depth && head - asked > 3 * cycles)
+		return asked + 3 * cycles;
 	int n = t->n_taken[link]++;
 	t->taken[link][n][0] = head;
 	t->taken[link][n][1] = head + cycles;
@@ -333,7 +337,7 @@ static inline void travel_to(twin *t, step *s, int unit, int to, int64_t *heads,
 			waits = waited[link];
 			continue;
 		}
-		int64_t when = take_link(t, link, head, tail);
+		int64_t when = take_link(t, link, head, tail, depth);
 		waits += when - head;
 		if (when + waits / 2 + tail - hops * depth > s->end)
 			s->end = when + waits / 2 + tail - hops * depth;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* targets/links.h - messages whole on the links of a network, in the order in which they are given:
+ * the simulator's default model, and what the lowering expects (targets/tile/clock.c). */
+#ifndef PIM_TARGETS_LINKS_H
+#define PIM_TARGETS_LINKS_H
+
+#include "targets/target.h"
+
+typedef struct pim_links pim_links;
+pim_links *pim_links_new(const pim_target *t);
+void pim_links_free(pim_links *l);
+
+/* A message to n units along the tree of their routes. start: of its send; cycles: that its unit's
+ * port or link works for it; link: that it takes each link. */
+typedef struct pim_trip {
+	const pim_tree *tree;
+	int n;
+	const int *to;
+	int64_t start, cycles, link, since;
+} pim_trip;
+/* Gives when it has left its unit and, by destination, when it is there. */
+int64_t pim_links_travel(pim_links *l, const pim_trip *m, int64_t *arrival);
+
+#endif
