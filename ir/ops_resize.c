@@ -367,3 +367,69 @@ bool pim_eval_resize(const pim_node *n, const pim_tensor *in, pim_tensor *out, p
 		pim_stage_finish(out, y);
 	return true;
 }
+
+/* ---- as primitives ---- */
+
+/* Many taps, as of antialias, are left whole. */
+enum { MOST_TAPS = 8 };
+
+static pim_node *gather_places(pim_node *n, pim_node *x, int dim, const int64_t *at, int64_t count)
+{
+	pim_node *places = pim_constant_new(
+		n->graph, pim_type_tensor(pim_context_of(n), PIM_DTYPE_i64, 1, &count), at, n);
+	places->loc = n->loc;
+	pim_node *in[] = {x, places}, *made = pim_rule_node(n, PIM_OP_gather, 2, in);
+	pim_node_set_int(made, "axis", dim);
+	return pim_rule_done(made);
+}
+
+/* The k-th tap of every result of an axis, times its weight. */
+static pim_node *take_tap(
+	pim_node *n, pim_node *x, const resize_axis *axis, const taps *t, int64_t k, pim_arena *scratch)
+{
+	int64_t *at = PIM_NEW(scratch, int64_t, axis->out), dims[PIM_MAX_RANK];
+	pim_dtype type = x->type->dtype;
+	uint8_t *weight = pim_arena_alloc(scratch, pim_dtype_bytes(type) * (size_t)axis->out);
+	for (int64_t o = 0; o < axis->out; o++) {
+		at[o] = t->at[o * t->width + k];
+		if (t->width > 1)
+			pim_element_set(type, weight, o, t->weight[o * t->width + k]);
+	}
+	for (int d = 0; d < x->type->rank; d++)
+		dims[d] = d == axis->dim ? axis->out : 1;
+	pim_node *y = gather_places(n, x, axis->dim, at, axis->out);
+	if (t->width == 1)
+		return y;
+	const pim_type *shape = pim_type_tensor(pim_context_of(n), type, x->type->rank, dims);
+	pim_node *by = pim_constant_new(n->graph, shape, weight, n);
+	by->loc = n->loc;
+	return pim_rule_binary(n, PIM_OP_mul, y, by);
+}
+
+static pim_node *mix_axis(
+	pim_node *n, pim_node *x, const resize_axis *axis, const taps *t, pim_arena *scratch)
+{
+	pim_node *sum = take_tap(n, x, axis, t, 0, scratch);
+	for (int64_t k = 1; sum && k < t->width; k++)
+		sum = pim_rule_binary(n, PIM_OP_add, sum, take_tap(n, x, axis, t, k, scratch));
+	return sum;
+}
+
+/* Axis by axis: gathered places, times their weights, summed. What is outside (tf_crop_and_resize)
+ * stays whole. */
+pim_node *pim_decompose_resize(pim_node *n)
+{
+	resizing r;
+	pim_arena *scratch = pim_arena_new();
+	pim_node *x = n->in[0];
+	bool whole = !read_resizing(n, x->type, &r) || n->type->elements == 0 || r.n == 0 ||
+				 r.coordinates == COORDINATES_tf_crop_and_resize;
+	for (int i = 0; !whole && i < r.n; i++)
+		whole = make_taps(&r, &r.axis[i], scratch).width > MOST_TAPS;
+	for (int i = 0; !whole && x && i < r.n; i++) {
+		taps t = make_taps(&r, &r.axis[i], scratch);
+		x = mix_axis(n, x, &r.axis[i], &t, scratch);
+	}
+	pim_arena_free(scratch);
+	return whole ? n : x;
+}

@@ -41,6 +41,18 @@ static bool choose_ops(pim_job *j, bool chosen[PIM_OP_COUNT])
 	return good;
 }
 
+/* Does the machine of the job run it as it is? */
+static bool is_refused(const pim_node *n, const pim_job *j)
+{
+	int64_t extent[PIM_MAX_AXES];
+	if (!j->target || n->type->n_parts)
+		return false;
+	const pim_axes *x = pim_axes_new(n, j->arena);
+	for (int a = 0; a < x->n_axes; a++)
+		extent[a] = x->axis[a].size;
+	return pim_target_refusal(j->target, n, x, extent) != NULL;
+}
+
 /* Where the walk goes on: the first node that the rule wrote. NULL after a diagnostic. */
 static pim_node *break_up(pim_replacer *r, pim_node *n, int *decomposed)
 {
@@ -57,14 +69,15 @@ static pim_node *break_up(pim_replacer *r, pim_node *n, int *decomposed)
 
 bool pim_pass_decompose(pim_graph *g, pim_job *j)
 {
-	bool chosen[PIM_OP_COUNT];
+	bool chosen[PIM_OP_COUNT], only_refused = pim_job_int(j, "refused") != 0;
 	if (!choose_ops(j, chosen))
 		return false;
 	pim_replacer *r = pim_replacer_new(g, j->arena);
 	int decomposed = 0;
 	for (pim_node *n = g->first; n;) {
 		pim_node *next = n;
-		if (chosen[n->op] && pim_replacer_find(r, n) == n)
+		bool breaks = chosen[n->op] && pim_replacer_find(r, n) == n;
+		if (breaks && (!only_refused || is_refused(n, j)))
 			next = break_up(r, n, &decomposed);
 		if (!next)
 			return false;
