@@ -2,46 +2,51 @@
 /* run.c - row operations on real bits, 64 lanes at a time. */
 #include <string.h>
 
+#include "ir/op_rules.h"
 #include "targets/bank/bank.h"
 
-static uint64_t *find_row(uint64_t *const base[PIM_AREAS], int64_t words, pim_bit row)
+/* Rows are whole and apart from each other: loops may take many words at a time. The clones are for
+ * processors with wide registers, chosen when the program starts. */
+#define ALWAYS static inline __attribute__((always_inline))
+
+ALWAYS uint64_t *find_row(uint64_t *const base[PIM_AREAS], int64_t words, pim_bit row)
 {
 	int area = (row & PIM_AREA_MASK) >> PIM_AREA_SHIFT, at = row & ((1 << PIM_AREA_SHIFT) - 1);
 	return base[area] + at * words;
 }
 
-static uint64_t complement_of(pim_bit row)
+/* The majority of three rows, which they keep. */
+ALWAYS void vote(uint64_t *restrict a, uint64_t *restrict b, uint64_t *restrict c, int64_t words)
 {
-	return row & PIM_ROW_NOT ? ~(uint64_t)0 : 0;
+	for (int64_t i = 0; i < words; i++) {
+		uint64_t x = (a[i] & b[i]) | (c[i] & (a[i] | b[i]));
+		a[i] = x;
+		b[i] = x;
+		c[i] = x;
+	}
 }
 
-/* The value that the raised rows put on the bit lines; three of them keep it. Gives one of them. */
-static const uint64_t *raise_rows(const pim_row_op *op, uint64_t *const base[], int64_t words)
+ALWAYS void write_row(
+	uint64_t *restrict to, const uint64_t *restrict from, uint64_t flip, int64_t words)
 {
-	uint64_t *a = find_row(base, words, op->from[0]);
-	if (op->from[1] == PIM_ROW_NONE)
-		return a;
-	uint64_t *b = find_row(base, words, op->from[1]), *c = find_row(base, words, op->from[2]);
-	for (int64_t i = 0; i < words; i++)
-		a[i] = b[i] = c[i] = (a[i] & b[i]) | (c[i] & (a[i] | b[i]));
-	return a;
-}
-
-static void write_row(uint64_t *to, const uint64_t *from, uint64_t flip, int64_t words)
-{
-	if (to == from)
-		return;
 	for (int64_t i = 0; i < words; i++)
 		to[i] = from[i] ^ flip;
 }
 
+PIM_WIDE
 void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], int64_t words)
 {
 	for (int64_t k = 0; k < r->n; k++) {
 		const pim_row_op *op = &r->op[k];
-		const uint64_t *value = raise_rows(op, base, words);
-		for (int i = 0; i < 3 && op->to[i] != PIM_ROW_NONE; i++)
-			write_row(find_row(base, words, op->to[i]), value, complement_of(op->to[i]), words);
+		uint64_t *from = find_row(base, words, op->from[0]);
+		if (op->from[1] != PIM_ROW_NONE)
+			vote(from, find_row(base, words, op->from[1]), find_row(base, words, op->from[2]),
+				words);
+		for (int i = 0; i < 3 && op->to[i] != PIM_ROW_NONE; i++) {
+			uint64_t *to = find_row(base, words, op->to[i]);
+			if (to != from)
+				write_row(to, from, op->to[i] & PIM_ROW_NOT ? ~(uint64_t)0 : 0, words);
+		}
 	}
 }
 
