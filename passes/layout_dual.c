@@ -139,6 +139,12 @@ static void make_problem(dual *d)
 
 /* ---- walks ---- */
 
+/* fmin, which looks for NaN, stays a call. */
+static inline double lower(double a, double b)
+{
+	return a < b ? a : b;
+}
+
 static void find_hat(const variable *v, double *hat)
 {
 	memcpy(hat, v->cost, sizeof *hat * (size_t)v->n);
@@ -177,7 +183,7 @@ static void send_forth(link *l, const variable *from, const variable *to, const 
 		double base = share[x] - l->back[x];
 		const double *row = &l->cost[x * to->n];
 		for (int y = 0; y < to->n; y++)
-			l->forth[y] = fmin(l->forth[y], base + row[y]);
+			l->forth[y] = lower(l->forth[y], base + row[y]);
 	}
 	normalise(to->n, l->forth);
 }
@@ -189,7 +195,7 @@ static double send_back(link *l, const variable *from, const variable *to, const
 		const double *row = &l->cost[x * to->n];
 		double least = INFINITY;
 		for (int y = 0; y < to->n; y++)
-			least = fmin(least, share[y] - l->forth[y] + row[y]);
+			least = lower(least, share[y] - l->forth[y] + row[y]);
 		l->back[x] = least;
 	}
 	return normalise(from->n, l->back);
