@@ -33,6 +33,7 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 	X(timeline, "FILE", "what ran when, as a Chrome trace (opens in Perfetto)")                    \
 	X(timeline_limit, "N", "most spans in it (default 200000)")                                    \
 	X(trace, "FILE", "every command to the banks: cycle, channel, bank, command, rows, as CSV")    \
+	X(host, NULL, "banks: the host brings inputs and takes results away in the run's time")        \
 	X(links, NULL, "lists every link that carried bytes, not only the ten busiest")                \
 	X(compare, NULL, "where the run and its estimate part: the critical path by op and by cause")  \
 	X(json, NULL, "the whole report as JSON")                                                      \
@@ -62,7 +63,7 @@ typedef struct settings {
 	int n_inputs;
 	const char **inputs;
 	uint64_t seed;
-	bool timing_only, flits, check, check_given, links, compare, json, diagnostics_json,
+	bool timing_only, flits, check, check_given, host, links, compare, json, diagnostics_json,
 		tolerance_given;
 	double rtol, atol;
 	int64_t timeline_limit;
@@ -159,6 +160,9 @@ static bool take_option(settings *s, int code, char *argument)
 		return read_count(argument, 1, &s->timeline_limit) && s->timeline_limit <= 100000000;
 	case OPTION_trace:
 		s->trace = argument;
+		return true;
+	case OPTION_host:
+		s->host = true;
 		return true;
 	case OPTION_links:
 		s->links = true;
@@ -564,13 +568,13 @@ static int finish(const settings *s, const pim_sim_report *r, const pim_tensor *
 static const pim_sim_report *run(
 	const settings *s, pim_program *p, pim_sim_options *o, pim_arena *a)
 {
-	if (!s->trace)
-		return pim_sim_run(p, o, a);
-	if (!p->target->bank.rows) {
-		pim_file_error(p->context, s->program,
-			"%s has no banks: --trace lists what banks are given", p->target->name);
+	if ((s->trace || s->host) && !p->target->bank.rows) {
+		pim_file_error(p->context, s->program, "%s has no banks: --trace and --host are of banks",
+			p->target->name);
 		return NULL;
 	}
+	if (!s->trace)
+		return pim_sim_run(p, o, a);
 	pim_output *file = pim_output_open(p->context, s->trace);
 	if (!file)
 		return NULL;
@@ -588,6 +592,7 @@ static int simulate(const settings *s, pim_program *p, pim_arena *a)
 {
 	pim_sim_options o = {.path = s->program, .values = !s->timing_only};
 	o.network = s->flits ? PIM_SIM_flits : PIM_SIM_messages;
+	o.host = s->host;
 	o.check = s->check_given ? s->check : !s->timing_only;
 	if (o.values && !(o.input = read_inputs(s, p, a)))
 		return WRONG;

@@ -282,6 +282,11 @@ static void report_times(pim_sim *s)
 		r->unit[i].arrived_bytes = u->arrivals->peak;
 		r->cycles = later(r->cycles, r->unit[i].end);
 	}
+	if (s->bank && s->o->host) {
+		r->bank.with_host = true;
+		r->cycles += pim_sim_host_cycles(s);
+		pim_sim_host_energy(s);
+	}
 	/* pJ = W * s * 10^12 */
 	r->pj[PIM_SIM_ENERGY_static] = s->t->static_w * ((double)r->cycles / s->t->clock_hz) * 1e12;
 }

@@ -51,6 +51,7 @@ typedef struct pim_sim_options {
 	const char *path; /* the program's file, for messages; may be NULL */
 	pim_sim_network network;
 	bool values;			 /* move and compute real bytes */
+	bool host;				 /* of banks: inputs are brought and results taken away in the run */
 	bool check;				 /* races and reads of bytes nobody wrote */
 	const pim_tensor *input; /* with values: one for each input of the program */
 	pim_text *trace;		 /* of banks: all commands to them, as CSV; NULL: not asked for */
@@ -71,13 +72,19 @@ typedef struct pim_sim_task_report {
 	int64_t start, end; /* first begin and last end of its commands; start > end: none ran */
 } pim_sim_task_report;
 
+/* What the host brings (constants, inputs) or takes away (results). */
+typedef struct pim_sim_host {
+	double bytes;
+	int64_t cycles;
+} pim_sim_host;
+enum { PIM_SIM_PHASES = PIM_HOME_result + 1 };
+
 /* Of machines with banks; cycles are sums over all banks. */
 typedef struct pim_sim_bank_report {
 	double row_operations, activations;
 	double slot_cycles, column_cycles, refresh_cycles; /* of kernels, by cause */
-	/* Inputs and results, which the host brings and takes away: not part of the run. Cycles: of the
-	 * channel with most of it. */
-	double host_in, host_out, host_cycles;
+	pim_sim_host host[PIM_SIM_PHASES];				   /* by pim_home_kind */
+	bool with_host; /* inputs and results are part of the run's cycles */
 } pim_sim_bank_report;
 
 typedef struct pim_sim_report {
@@ -330,8 +337,12 @@ bool pim_sim_has_banks(const pim_sim *s);
 bool pim_sim_bank_kernels(pim_sim *s);
 int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
-/* What the host has to bring and take away. */
+
+/* sim_host.c: what the host has to bring and take away; of inputs and results: cycles, and energy
+ * that is added to the report. */
 void pim_sim_bank_host(pim_sim *s);
+int64_t pim_sim_host_cycles(const pim_sim *s);
+void pim_sim_host_energy(pim_sim *s);
 /* Runs a kernel; with adds, on top of what out holds. */
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
 	const pim_tensor *out, int adds);

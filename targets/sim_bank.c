@@ -65,26 +65,6 @@ void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 	b->refresh_cycles += times * ((double)pim_bank_cycles(s->t, w) - slots - columns);
 }
 
-void pim_sim_bank_host(pim_sim *s)
-{
-	pim_sim_bank_report *b = &s->report->bank;
-	int banks = s->t->network.size[0], channels = s->t->units / banks;
-	double *bytes = PIM_NEW(s->arena, double, channels), most = 0;
-	for (int64_t i = 0; i < s->p->n_homes; i++) {
-		const pim_home *h = s->p->home + i;
-		if (h->kind == PIM_HOME_constant)
-			continue;
-		const pim_program_tensor *t = h->kind == PIM_HOME_input ? s->p->input : s->p->result;
-		double size = (double)(pim_box_elements(&h->box) *
-							   (int64_t)pim_dtype_bytes(t[h->tensor].type->dtype));
-		*(h->kind == PIM_HOME_input ? &b->host_in : &b->host_out) += size;
-		bytes[(int)h->unit / banks] += size;
-	}
-	for (int i = 0; i < channels; i++)
-		most = bytes[i] > most ? bytes[i] : most;
-	b->host_cycles = most / s->t->network.link_bytes_per_cycle;
-}
-
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,
 	const pim_tensor *out, int adds)
 {

@@ -202,16 +202,18 @@ static void print_banks(const pim_sim_report *r, pim_text *out)
 {
 	const pim_sim_bank_report *b = &r->bank;
 	double all = b->slot_cycles + b->column_cycles + b->refresh_cycles;
-	char in[32], out_text[32], time[32];
+	char size[32];
 	pim_text_printf(out, "rows       %.0f row operations, %.0f activations\n", b->row_operations,
 		b->activations);
 	pim_text_printf(out,
 		"bank time  %.1f %% row operations, %.1f %% column accesses, %.1f %% refresh\n",
 		share_of(b->slot_cycles, all), share_of(b->column_cycles, all),
 		share_of(b->refresh_cycles, all));
-	pim_text_printf(out, "host       %s in, %s out, at least %s over the buses of the channels\n",
-		bytes_text(b->host_in, in), bytes_text(b->host_out, out_text),
-		seconds_text(b->host_cycles / r->program->target->clock_hz, time));
+	static const char *const phases[PIM_SIM_PHASES] = {"constants, once", "inputs", "results"};
+	for (int i = 0; i < PIM_SIM_PHASES; i++)
+		pim_text_printf(out, "host       %s in %lld cycles: %s%s\n",
+			bytes_text(b->host[i].bytes, size), (long long)b->host[i].cycles, phases[i],
+			b->with_host && i != PIM_HOME_constant ? ", part of the run" : "");
 }
 
 static void print_head(const pim_sim_report *r, pim_text *out)
@@ -387,9 +389,11 @@ static void json_banks(const pim_sim_bank_report *b, pim_text *out)
 	pim_text_printf(out,
 		"\"slot_cycles\": %.0f,\n\"column_cycles\": %.0f,\n\"refresh_cycles\": %.0f,\n",
 		b->slot_cycles, b->column_cycles, b->refresh_cycles);
-	pim_text_printf(out,
-		"\"host_bytes_in\": %.0f,\n\"host_bytes_out\": %.0f,\n\"host_cycles\": %.0f,\n", b->host_in,
-		b->host_out, b->host_cycles);
+	static const char *const phases[PIM_SIM_PHASES] = {"constants", "inputs", "results"};
+	for (int i = 0; i < PIM_SIM_PHASES; i++)
+		pim_text_printf(out, "\"host_%s_bytes\": %.0f,\n\"host_%s_cycles\": %lld,\n", phases[i],
+			b->host[i].bytes, phases[i], (long long)b->host[i].cycles);
+	pim_text_printf(out, "\"with_host\": %s,\n", b->with_host ? "true" : "false");
 }
 
 static void json_totals(const pim_sim_report *r, pim_text *out)
