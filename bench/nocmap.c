@@ -8,6 +8,7 @@
  * computed anew from the file. --links makes the busiest link the second criterion. */
 #include <stdlib.h>
 
+#include "bench/assignment_main.h"
 #include "bench/nocmap_graph.h"
 
 static int64_t cost_of(const core_graph *g, const machine *m, const int *unit)
@@ -49,15 +50,9 @@ int main(int argc, char **argv)
 	const char *path = NULL;
 	bool print = false;
 	for (int i = 1; i < argc; i++) {
-		if (machine_option(&m, argv[i]))
+		if (machine_option(&m, argv[i]) || assignment_option(&o, argv[i]))
 			continue;
-		if (!strncmp(argv[i], "--limit=", 8))
-			o.seconds = atof(argv[i] + 8);
-		else if (!strncmp(argv[i], "--seed=", 7))
-			o.seed = strtoull(argv[i] + 7, NULL, 10);
-		else if (!strncmp(argv[i], "--steps=", 8))
-			o.steps = strtoll(argv[i] + 8, NULL, 10);
-		else if (!strcmp(argv[i], "--links"))
+		if (!strcmp(argv[i], "--links"))
 			o.links = PIM_ASSIGNMENT_links_second;
 		else if (!strcmp(argv[i], "--print"))
 			print = true;

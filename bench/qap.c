@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/assignment.h"
+#include "bench/assignment_main.h"
 
 typedef struct instance {
 	int n;
@@ -87,13 +87,9 @@ int main(int argc, char **argv)
 	pim_assignment_options o = {.seconds = 10, .seed = 1};
 	const char *path = NULL;
 	for (int i = 1; i < argc; i++) {
-		if (!strncmp(argv[i], "--limit=", 8))
-			o.seconds = atof(argv[i] + 8);
-		else if (!strncmp(argv[i], "--seed=", 7))
-			o.seed = strtoull(argv[i] + 7, NULL, 10);
-		else if (!strncmp(argv[i], "--steps=", 8))
-			o.steps = strtoll(argv[i] + 8, NULL, 10);
-		else if (!strcmp(argv[i], "--verbose"))
+		if (assignment_option(&o, argv[i]))
+			continue;
+		if (!strcmp(argv[i], "--verbose"))
 			o.on_progress = say;
 		else
 			path = argv[i];

@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ops - values of ops: small cases worked out by hand, and random ones against the definition of
  * each sum written out over all its terms, in f64. */
-#include "tests/unit/check.h"
+#include "tests/unit/twin.h"
 
 #include <math.h>
-
-#include "tests/unit/random_nodes.h"
-
-static char last_message[1000];
-
-static void keep_message(void *user, const pim_diag *d)
-{
-	(void)user;
-	snprintf(last_message, sizeof last_message, "%s", d->message);
-}
-
-static pim_graph *parse(pim_context *c, const char *body)
-{
-	char text[4000];
-	pim_context_on_diag(c, keep_message, NULL);
-	last_message[0] = 0;
-	snprintf(text, sizeof text, "module {\ngraph @main() {\n%s\n}\n}\n", body);
-	pim_module *m = pim_module_parse(c, "case", text, strlen(text));
-	return m ? pim_module_graph(m, 0) : NULL;
-}
 
 /* The two results must agree. */
 static const char *const value_cases[] = {
@@ -118,21 +98,6 @@ static const char *const value_cases[] = {
 	"%z",
 };
 
-static void check_values(const char *body)
-{
-	pim_context *c = pim_context_new();
-	pim_arena *a = pim_arena_new();
-	pim_graph *g = parse(c, body);
-	pim_tensor out[2];
-	bool good = g && pim_graph_eval(g, NULL, out, a) && out[0].type == out[1].type &&
-				pim_tensor_compare(&out[0], &out[1], 1e-6, 1e-7).beyond == 0;
-	CHECK(good);
-	if (!good)
-		fprintf(stderr, "%s\n%s\n", body, last_message);
-	pim_arena_free(a);
-	pim_context_free(c);
-}
-
 /* What must fail, and a part of what is said. */
 static const struct {
 	const char *body, *message;
@@ -165,43 +130,12 @@ static const struct {
 		"takes 2 elements from 2 by 1 in dim 1, which has 3"},
 };
 
-static void check_error(const char *body, const char *message)
-{
-	pim_context *c = pim_context_new();
-	pim_arena *a = pim_arena_new();
-	pim_graph *g = parse(c, body);
-	pim_tensor out[2];
-	bool good = g && pim_graph_eval(g, NULL, out, a);
-	CHECK(!good && strstr(last_message, message));
-	if (good || !strstr(last_message, message))
-		fprintf(stderr, "%s\nsays: %s\n", body, last_message);
-	pim_arena_free(a);
-	pim_context_free(c);
-}
-
 /* ---- definitions ---- */
-
-static double at(const pim_tensor *t, const int64_t *i)
-{
-	int64_t place = 0;
-	for (int d = 0; d < t->type->rank; d++)
-		place = place * t->type->dims[d] + i[d];
-	return pim_element_get(t->type->dtype, t->data, place);
-}
 
 static int64_t entry(const pim_node *n, const char *name, int i, int64_t init)
 {
 	const int64_t *v = NULL;
 	return pim_node_ints(n, name, &v) ? v[i] : init;
-}
-
-/* The index that number `k` is in these dims. */
-static void decode(int64_t k, int rank, const int64_t *dims, int64_t *i)
-{
-	for (int d = rank - 1; d >= 0; d--) {
-		i[d] = k % dims[d];
-		k /= dims[d];
-	}
 }
 
 static int64_t product(int n, const int64_t *v)
@@ -292,24 +226,7 @@ static double define_pool(const pim_node *n, const pim_tensor *in, const int64_t
 
 static double define_matmul(const pim_node *n, const pim_tensor *in, const int64_t *o)
 {
-	double sum = 0;
-	int rank = n->type->rank;
-	bool swap[] = {pim_node_int(n, "transpose_a") != 0, pim_node_int(n, "transpose_b") != 0};
-	int64_t k_size = in[0].type->dims[in[0].type->rank - (swap[0] ? 2 : 1)];
-	for (int64_t k = 0; k < k_size; k++) {
-		double v[2];
-		for (int i = 0; i < 2; i++) {
-			int64_t x[PIM_MAX_RANK], row = i ? k : o[rank - 2], column = i ? o[rank - 1] : k;
-			int r = in[i].type->rank;
-			for (int d = 0; d < r - 2; d++)
-				x[d] = in[i].type->dims[d] == 1 ? 0 : o[d + rank - r];
-			x[r - 2] = swap[i] ? column : row;
-			x[r - 1] = swap[i] ? row : column;
-			v[i] = at(&in[i], x);
-		}
-		sum += v[0] * v[1];
-	}
-	return sum;
+	return product_at(n, in, o, 0, 0);
 }
 
 static double define_reduce(const pim_node *n, const pim_tensor *in, const int64_t *o)
@@ -408,45 +325,6 @@ static definition *const definitions[PIM_OP_COUNT] = {
 	[PIM_OP_transpose] = define_transpose,
 };
 
-/* The op of n on inputs of another element type. */
-static pim_node *make_as(const pim_node *n, pim_dtype t)
-{
-	pim_node *in[5];
-	for (uint32_t i = 0; i < n->n_in; i++)
-		in[i] = give_input(n->graph, t, n->in[i]->type->rank, n->in[i]->type->dims);
-	pim_node *made = pim_node_new(n->graph, pim_node_op(n), (int)n->n_in, in, NULL);
-	for (int i = 0; i < n->n_attrs; i++)
-		pim_attr_set(made, &n->attrs[i]);
-	CHECK(pim_node_infer(made));
-	return made;
-}
-
-static void check_definition(pim_op op, pim_dtype t, random_source *r)
-{
-	pim_context *c = pim_context_new();
-	pim_arena *a = pim_arena_new();
-	pim_graph *g = pim_graph_new(pim_module_new(c), "main");
-	pim_node *n = make_as(make_random_node(g, r, op), t);
-	pim_tensor *in = give_random_inputs(n, r, a), want = give_tensor(n->type, a);
-	double tolerance = t == PIM_DTYPE_f64 ? 1e-12 : t == PIM_DTYPE_f16 ? 2e-3 : 2e-5;
-	for (int64_t k = 0; k < n->type->elements; k++) {
-		int64_t o[PIM_MAX_RANK];
-		decode(k, n->type->rank, n->type->dims, o);
-		pim_element_set(t, want.data, k, definitions[op](n, in, o));
-	}
-	for (int plain = 0; plain < 2; plain++) {
-		pim_tensor got = give_tensor(n->type, a);
-		pim_eval e = {.context = c, .scratch = a, .threads = 1, .plain = plain};
-		bool good = pim_node_eval(n, in, &got, &e) &&
-					pim_tensor_compare(&got, &want, tolerance, tolerance).beyond == 0;
-		CHECK(good);
-		if (!good)
-			fprintf(stderr, "%s in %s, plain %d\n", pim_node_op(n), pim_dtype_name(t), plain);
-	}
-	pim_arena_free(a);
-	pim_context_free(c);
-}
-
 /* Integers: ops whose result is exact and not a mean. */
 static bool is_exact(pim_op op)
 {
@@ -481,16 +359,14 @@ int main(void)
 {
 	random_source r = {.state = 11};
 	for (size_t i = 0; i < sizeof value_cases / sizeof *value_cases; i++)
-		check_values(value_cases[i]);
+		check_case(value_cases[i]);
 	for (size_t i = 0; i < sizeof error_cases / sizeof *error_cases; i++)
 		check_error(error_cases[i].body, error_cases[i].message);
 	for (int op = 0; op < PIM_OP_COUNT; op++)
 		for (int i = 0; i < 12 && definitions[op]; i++) {
-			check_definition((pim_op)op, PIM_DTYPE_f32, &r);
-			check_definition((pim_op)op, PIM_DTYPE_f64, &r);
-			check_definition((pim_op)op, PIM_DTYPE_f16, &r);
+			check_floats((pim_op)op, definitions[op], 1, &r);
 			if (is_exact((pim_op)op))
-				check_definition((pim_op)op, PIM_DTYPE_i32, &r);
+				check_twin((pim_op)op, PIM_DTYPE_i32, definitions[op], 0, &r);
 		}
 	check_large_conv(5000, 4, &r);
 	check_large_conv(9000, 6, &r);

@@ -34,24 +34,8 @@ static double define_dequantize(const pim_node *n, const pim_tensor *in, const i
 
 static double define_matmul(const pim_node *n, const pim_tensor *in, const int64_t *o)
 {
-	int rank = n->type->rank;
-	bool swap[] = {pim_node_int(n, "transpose_a") != 0, pim_node_int(n, "transpose_b") != 0};
-	int64_t terms = in[0].type->dims[in[0].type->rank - (swap[0] ? 2 : 1)];
-	double sum = 0;
-	for (int64_t k = 0; k < terms; k++) {
-		double v[2];
-		for (int i = 0; i < 2; i++) {
-			int64_t x[PIM_MAX_RANK], row = i ? k : o[rank - 2], column = i ? o[rank - 1] : k;
-			int r = in[i].type->rank;
-			for (int d = 0; d < r - 2; d++)
-				x[d] = in[i].type->dims[d] == 1 ? 0 : o[d + rank - r];
-			x[r - 2] = swap[i] ? column : row;
-			x[r - 1] = swap[i] ? row : column;
-			v[i] = at(&in[i], x) - (double)pim_node_int(n, i ? "b_zero" : "a_zero");
-		}
-		sum += v[0] * v[1];
-	}
-	return sum;
+	return product_at(
+		n, in, o, (double)pim_node_int(n, "a_zero"), (double)pim_node_int(n, "b_zero"));
 }
 
 static double define_conv(const pim_node *n, const pim_tensor *in, const int64_t *o)

@@ -40,6 +40,30 @@ static inline void decode(int64_t k, int rank, const int64_t *dims, int64_t *i)
 	}
 }
 
+/* The element of a product of matrices whose zero points are subtracted first. */
+static inline double product_at(
+	const pim_node *n, const pim_tensor *in, const int64_t *o, double a_zero, double b_zero)
+{
+	double sum = 0;
+	int rank = n->type->rank;
+	bool swap[] = {pim_node_int(n, "transpose_a") != 0, pim_node_int(n, "transpose_b") != 0};
+	int64_t k_size = in[0].type->dims[in[0].type->rank - (swap[0] ? 2 : 1)];
+	for (int64_t k = 0; k < k_size; k++) {
+		double v[2];
+		for (int i = 0; i < 2; i++) {
+			int64_t x[PIM_MAX_RANK], row = i ? k : o[rank - 2], column = i ? o[rank - 1] : k;
+			int r = in[i].type->rank;
+			for (int d = 0; d < r - 2; d++)
+				x[d] = in[i].type->dims[d] == 1 ? 0 : o[d + rank - r];
+			x[r - 2] = swap[i] ? column : row;
+			x[r - 1] = swap[i] ? row : column;
+			v[i] = at(&in[i], x) - (i ? b_zero : a_zero);
+		}
+		sum += v[0] * v[1];
+	}
+	return sum;
+}
+
 /* The op of n with inputs of type t where n's are f32. */
 static inline pim_node *make_as(const pim_node *n, pim_dtype t)
 {
