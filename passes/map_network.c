@@ -131,6 +131,7 @@ static void offer(work *w, const int *units)
 		}
 		g->choice = s->choice;
 		g->n_choices = s->n_choices;
+		g->n_plain = s->n_plain;
 		g->least_area = s->least_area;
 		g->least_cycles = s->least_cycles;
 		g->least_step = s->least_step;
@@ -179,6 +180,37 @@ static double value_of(const work *w, const pim_mapper_plan *p)
 	return pim_mapper_value((pim_mapper_objective)w->ask.objective, p->latency, p->pj);
 }
 
+static void search_choices(work *w, pim_mapper_search *s, pim_mapper_plan *best)
+{
+	bool beam = w->ask.strategy == PIM_STRATEGY_beam;
+	for (int k = 0; k < PIM_STRATEGY_beam; k++)
+		if (beam || k == w->ask.strategy)
+			pim_mapper_greedy(w->m, s, (pim_mapper_strategy)k, best);
+	if (beam)
+		pim_mapper_beam(w->m, s, best);
+}
+
+/* What overlap-transform finds: the best plan of plain choices in loop order, turned. */
+static void search_plain(work *w, pim_mapper_search *s)
+{
+	pim_mapper *m = w->m;
+	pim_mapper_search plain = *s;
+	pim_mapper_plan *p = pim_mapper_plan_new(m, m->arena);
+	plain.mode = PIM_MAPPER_overlap;
+	int *all = PIM_NEW(m->arena, int, m->n + 1);
+	for (int i = 0; i < m->n; i++) {
+		all[i] = m->group[i].n_choices;
+		m->group[i].n_choices = m->group[i].n_plain;
+	}
+	search_choices(w, &plain, p);
+	for (int i = 0; i < m->n; i++)
+		m->group[i].n_choices = all[i];
+	pim_mapper_turn_plan(m, &plain, p);
+	s->evaluated += plain.evaluated;
+	if (value_of(w, p) < value_of(w, w->best))
+		w->best = p;
+}
+
 static void search(work *w, int width)
 {
 	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
@@ -187,17 +219,16 @@ static void search(work *w, int width)
 		.threads = w->job->threads,
 		.deadline = w->ask.begin + w->ask.limit,
 		.job = w->job};
-	bool beam = w->ask.strategy == PIM_STRATEGY_beam;
-	for (int k = 0; k < PIM_STRATEGY_beam; k++)
-		if (beam || k == w->ask.strategy)
-			pim_mapper_greedy(w->m, &s, (pim_mapper_strategy)k, w->best);
-	if (beam)
-		pim_mapper_beam(w->m, &s, w->best);
+	if (s.mode == PIM_MAPPER_transform) {
+		search_plain(w, &s);
+		s.width *= 2; /* each mapping is there twice */
+	}
+	search_choices(w, &s, w->best);
 	w->evaluated += s.evaluated;
 	note_plan(w, w->best, objective_name[w->ask.objective]);
 	double bound = pim_mapper_bound(w->m, &s);
 	double value = value_of(w, w->best);
-	w->complete = beam && s.complete;
+	w->complete = w->ask.strategy == PIM_STRATEGY_beam && s.complete;
 	w->bound = w->complete ? value : bound;
 }
 

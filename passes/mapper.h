@@ -50,8 +50,8 @@ typedef struct pim_mapper_group {
 	double work;	 /* cycles of everything on one unit, estimated */
 	int least_units; /* the fewest of which each can hold what it needs */
 	int n_kept;
-	const pim_node **kept; /* values beside its own that lie on its units */
-	int n_choices;
+	const pim_node **kept;	/* values beside its own that lie on its units */
+	int n_choices, n_plain; /* plain ones stand first */
 	const pim_mapper_choice *choice;
 	double least_cycles, least_step,
 		least_area; /* over the choices: of all, of a step, cycles times units */

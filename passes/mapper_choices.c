@@ -758,6 +758,7 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 		if (n == before)
 			keep_best(&w, o, APART, all, &n);
 	}
+	g->n_plain = n;
 	if (o->mode == PIM_MAPPER_transform)
 		n = offer_turned(&w, all, n);
 	free(w.looked);

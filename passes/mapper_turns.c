@@ -12,7 +12,8 @@
  * unit i mod units, they end soonest, as the exchange of two that stand against it makes no end
  * earlier. So the order is exact for what the choice cuts; with several steps in a slice, when
  * messages take longer than steps, it is a rule only. A slice keeps all steps of its sums, and the
- * order of the loops stays among slices that are ready at once. Cost: tiles of both, times what
+ * order of the loops stays among slices that are ready at once. An op that does not read what its
+ * producer makes last still ends with it, as schedules demand. Cost: tiles of both, times what
  * ranges overlap. Source: the idea of Fast-OverlaPIM (arXiv 2407.00604), which re-allocates tiles;
  * the form is ours. */
 #include "passes/mapper.h"
@@ -381,6 +382,8 @@ void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_ne
 	if (c->turn)
 		r->order = find_order(c, ready, lag, from, scratch);
 	run_slices(c, ready, lag, from, scratch, r);
+	for (int k = 0; k < n; k++)
+		r->end = later(r->end, need[k].of->end);
 }
 
 /* ---- plans ---- */
