@@ -7,10 +7,14 @@
  * part: the dimensions of one part are replaced by its positions, each with the largest over its
  * ranges, first those that leave least. Then every space finds its answer under its digits.
  *
+ * All units go on together, turn after turn and step after step, as in overlap mode and as the
+ * lowering writes streams: a step begins when the latest of its units can.
+ *
  * A slice that starts at t ends at max(t, r) + its length, where r is the earliest start from which
  * none of its steps waits. Slices of a turned choice are of equal length: taken by r, the i-th on
  * unit i mod units, they end soonest, as the exchange of two that stand against it makes no end
- * earlier. So the order is exact for what the choice cuts; with several steps in a slice, when
+ * earlier; in step they end at the same time, which is a maximum over the same slices. So the order
+ * is exact for what the choice cuts; with several steps in a slice, when
  * messages take longer than steps, it is a rule only. A slice keeps all steps of its sums, and the
  * order of the loops stays among slices that are ready at once. An op that does not read what its
  * producer makes last still ends with it, as schedules demand. Cost: tiles of both, times what
@@ -317,36 +321,25 @@ static void clear_empty(const pim_mapper_grid *g, double *done)
 	}
 }
 
-/* Where a unit stands. */
-typedef struct stand {
-	double arrived, now;
-} stand;
-
+/* Step after step of turn after turn, at all units at once. */
 static void run_slices(const pim_mapper_choice *c, const double *ready, double lag, double from,
 	pim_arena *a, pim_mapper_run *r)
 {
 	int32_t *of_slice = pim_arena_raw(a, sizeof *of_slice * (size_t)c->slices);
 	int32_t *of_step = pim_arena_raw(a, sizeof *of_step * (size_t)c->steps);
-	stand *unit = pim_arena_raw(a, sizeof *unit * (size_t)c->units);
 	find_tiles(c, of_slice, of_step);
-	for (int u = 0; u < c->units; u++)
-		unit[u] = (stand){from, from};
-	r->begin = INFINITY;
-	r->end = from;
-	for (int64_t i = 0, u = 0; i < c->slices; i++, u = u + 1 < c->units ? u + 1 : 0) {
-		int64_t slice = r->order ? r->order[i] : i;
-		const double *own = ready + slice * c->steps;
-		double *done = r->done + of_slice[slice];
-		stand k = unit[u];
+	double arrived = from, now = from;
+	for (int64_t first = 0; first < c->slices; first += c->units)
 		for (int64_t s = 0; s < c->steps; s++) {
-			k.arrived = later(k.arrived, own[s]);
-			r->begin = s || r->begin < k.arrived ? r->begin : k.arrived;
-			k.arrived += lag;
-			done[of_step[s]] = k.now = later(k.now, k.arrived) + c->step;
+			for (int64_t i = first; i < first + c->units; i++)
+				arrived = later(arrived, ready[(r->order ? r->order[i] : i) * c->steps + s]);
+			r->begin = first || s ? r->begin : arrived;
+			arrived += lag;
+			now = later(now, arrived) + c->step;
+			for (int64_t i = first; i < first + c->units; i++)
+				r->done[of_slice[r->order ? r->order[i] : i] + of_step[s]] = now;
 		}
-		r->end = later(r->end, k.now);
-		unit[u] = k;
-	}
+	r->end = now;
 	clear_empty(&c->grid, r->done);
 }
 

@@ -57,32 +57,33 @@ static double wait_of(
 	return visit(v->m->group[e->from].leader->type, v->at[e->from], &box, -1);
 }
 
-/* Runs the slices of a group in this order, and says of each element when it is complete; the end.
- */
+/* Runs the slices of a group in this order, all units in step, and says of each element when it is
+ * complete; the end. */
 static double run_elements(const values *v, int i, const int32_t *order, double lag, double from)
 {
 	const pim_mapper_group *g = &v->m->group[i];
 	const pim_mapper_choice *c = v->choice[i];
-	double now[64], arrived[64], end = from;
-	for (int u = 0; u < c->units; u++)
-		now[u] = arrived[u] = from;
-	for (int64_t k = 0; k < c->slices; k++) {
-		int64_t slice = order ? order[k] : k, u = k % c->units;
+	double now = from, arrived = from;
+	for (int64_t turn = 0; turn < c->slices / c->units; turn++)
 		for (int64_t s = 0; s < c->steps; s++) {
-			pim_box axes, box;
-			bool any = pim_spaces_box(c->spaces, slice, s, &axes);
-			for (int e = 0; e < g->n_edges && any; e++)
-				arrived[u] = fmax(arrived[u], wait_of(v, g, &g->edge[e], &axes));
-			arrived[u] += lag;
-			now[u] = fmax(now[u], arrived[u]) + c->step;
-			if (!any)
-				continue;
-			pim_axes_result(g->axes, g->leader->type->rank, &axes, &box);
-			visit(g->leader->type, v->at[i], &box, now[u]);
+			pim_box axes[64], box;
+			bool any[64];
+			for (int u = 0; u < c->units; u++) {
+				int64_t slice = turn * c->units + u;
+				any[u] = pim_spaces_box(c->spaces, order ? order[slice] : slice, s, &axes[u]);
+				for (int e = 0; e < g->n_edges && any[u]; e++)
+					arrived = fmax(arrived, wait_of(v, g, &g->edge[e], &axes[u]));
+			}
+			arrived += lag;
+			now = fmax(now, arrived) + c->step;
+			for (int u = 0; u < c->units; u++) {
+				if (!any[u])
+					continue;
+				pim_axes_result(g->axes, g->leader->type->rank, &axes[u], &box);
+				visit(g->leader->type, v->at[i], &box, now);
+			}
 		}
-		end = fmax(end, now[u]);
-	}
-	return end;
+	return now;
 }
 
 /* ---- all assignments ---- */
@@ -99,7 +100,8 @@ typedef struct stand {
 	double arrived, now;
 } stand;
 
-/* The soonest end when the slices in `left` still have to run, each next on any unit. */
+/* Units that run by themselves: the soonest end when the slices in `left` still have to run, each
+ * next on any unit. */
 static double best_end(const twin *w, unsigned left, const stand *unit)
 {
 	double best = INFINITY;
