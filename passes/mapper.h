@@ -91,7 +91,8 @@ typedef struct pim_mapper_grid {
 	const int32_t *at[PIM_MAX_RANK]; /* by index of the dimension: which tile it is in */
 	int n_empty[PIM_MAX_RANK];		 /* tiles beyond the end of their piece */
 	int32_t *empty[PIM_MAX_RANK];
-	int dim[PIM_MAX_AXES]; /* by axis of the leader; -1: none that is cut */
+	const int32_t *of_slice, *of_step; /* tile of a slice\'s first step, and how much a step adds */
+	int dim[PIM_MAX_AXES];			   /* by axis of the leader; -1: none that is cut */
 } pim_mapper_grid;
 
 struct pim_mapper_choice {
@@ -232,7 +233,11 @@ pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *
 /* Runs c once its units are free at `from`: sets r, whose `done` has room. */
 void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
 	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
-/* The same in transform mode (mapper_turns.c). */
+/* ---- mapper_turns.c: groups tile by tile ---- */
+
+/* Where slices and steps of a regular choice stand in its grid. */
+void pim_mapper_find_tiles(pim_mapper_choice *c, pim_arena *a);
+/* pim_mapper_run_choice in transform mode. */
 void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_need *need,
 	double from, pim_arena *scratch, pim_mapper_run *r);
 

@@ -496,6 +496,8 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	r.cut = number;
 	r.regular = is_regular(w, &r);
 	r.grid = find_grid(w, &r);
+	if (r.regular)
+		pim_mapper_find_tiles(&r, a);
 	return r;
 }
 

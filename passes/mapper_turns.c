@@ -285,8 +285,7 @@ static int32_t *find_order(
 	return order;
 }
 
-/* Where each slice and each step of one stand in the grid. */
-static void find_tiles(const pim_mapper_choice *c, int32_t *of_slice, int32_t *of_step)
+void pim_mapper_find_tiles(pim_mapper_choice *c, pim_arena *a)
 {
 	const pim_spaces *s = c->spaces;
 	int64_t coef[PIM_MAX_DIGITS] = {0}, stride = 1;
@@ -298,6 +297,7 @@ static void find_tiles(const pim_mapper_choice *c, int32_t *of_slice, int32_t *o
 												: s->digit[i].inner / s->tile[s->digit[i].axis]);
 		stride *= c->grid.tiles[d];
 	}
+	int32_t *of_slice = PIM_NEW(a, int32_t, c->slices), *of_step = PIM_NEW(a, int32_t, c->steps);
 	walk w = walk_of(s, coef);
 	for (int64_t i = 0; i < c->slices * c->steps; i++, next_space(&w)) {
 		if (i < c->steps)
@@ -305,6 +305,8 @@ static void find_tiles(const pim_mapper_choice *c, int32_t *of_slice, int32_t *o
 		if (i % c->steps == 0)
 			of_slice[i / c->steps] = (int32_t)w.at;
 	}
+	c->grid.of_slice = of_slice;
+	c->grid.of_step = of_step;
 }
 
 /* What has no elements keeps nobody waiting. */
@@ -322,12 +324,10 @@ static void clear_empty(const pim_mapper_grid *g, double *done)
 }
 
 /* Step after step of turn after turn, at all units at once. */
-static void run_slices(const pim_mapper_choice *c, const double *ready, double lag, double from,
-	pim_arena *a, pim_mapper_run *r)
+static void run_slices(
+	const pim_mapper_choice *c, const double *ready, double lag, double from, pim_mapper_run *r)
 {
-	int32_t *of_slice = pim_arena_raw(a, sizeof *of_slice * (size_t)c->slices);
-	int32_t *of_step = pim_arena_raw(a, sizeof *of_step * (size_t)c->steps);
-	find_tiles(c, of_slice, of_step);
+	const int32_t *of_slice = c->grid.of_slice, *of_step = c->grid.of_step;
 	double arrived = from, now = from;
 	for (int64_t first = 0; first < c->slices; first += c->units)
 		for (int64_t s = 0; s < c->steps; s++) {
@@ -374,7 +374,7 @@ void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_ne
 		add_waits(c, &need[k], ready, spaces, scratch);
 	if (c->turn)
 		r->order = find_order(c, ready, lag, from, scratch);
-	run_slices(c, ready, lag, from, scratch, r);
+	run_slices(c, ready, lag, from, r);
 	for (int k = 0; k < n; k++)
 		r->end = later(r->end, need[k].of->end);
 }
