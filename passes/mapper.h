@@ -145,6 +145,40 @@ bool pim_mapper_fits(const pim_mapper *m, const pim_mapper_group *g, const pim_m
 /* Puts the nodes of a group with followers next to each other. */
 void pim_mapper_gather(const pim_mapper *m, const pim_mapper_group *g);
 
+/* ---- mapper_grid.c: tiles of the result ---- */
+
+/* The dimension of the result that an axis alone goes by, without an offset; -1 for none. */
+int pim_mapper_dim_of(const pim_mapper_group *g, int axis);
+/* Sets `regular` and `grid` of a choice whose nest, spaces and slices are known. */
+void pim_mapper_set_grid(const pim_mapper_group *g, pim_mapper_choice *c, pim_arena *a);
+
+/* Counts through the digits of a nest, places outside, steps inside, and where that stands when
+ * digit i moves by coef[i]. */
+typedef struct pim_mapper_walk {
+	int n;
+	int64_t count[PIM_MAX_DIGITS], value[PIM_MAX_DIGITS], coef[PIM_MAX_DIGITS], at;
+} pim_mapper_walk;
+pim_mapper_walk pim_mapper_walk_of(const pim_spaces *s, const int64_t *coef);
+void pim_mapper_walk_next(pim_mapper_walk *w);
+
+/* A temporal loop over one dimension of the result. */
+typedef struct pim_mapper_loop {
+	int at, dim; /* at: in the nest */
+	int64_t count;
+} pim_mapper_loop;
+/* Those of a choice, outer to inner; how many. */
+int pim_mapper_loops(const pim_mapper_group *g, const pim_mapper_choice *c, pim_mapper_loop *loop);
+/* The first `depth` loops as cuts; false when a dimension does not allow as many. */
+bool pim_mapper_cut_loops(const pim_mapper_group *g, const pim_mapper_choice *c,
+	const pim_mapper_loop *loop, int depth, pim_layout *l);
+/* Slices of that layout in the order in which the loops went by them at all units at once. */
+int32_t *pim_mapper_loop_order(const pim_mapper_choice *c, const pim_mapper_loop *loop, int depth,
+	const pim_layout *fine, pim_arena *a);
+/* Bytes of constants that a unit holds more when it is given any of the slices: before, with ranges
+ * `before` of its axes, one of them; now so many, of ranges `now`. */
+int64_t pim_mapper_more_constants(
+	const pim_mapper_group *g, const int64_t *before, const int64_t *now, int64_t waves);
+
 /* ---- mapper_reads.c: steps of a producer that steps of a reader wait for ---- */
 
 /* ready[j]: steps of `p` that must be complete, at all places, before step j of `c` may start at
@@ -235,8 +269,6 @@ void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int
 	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
 /* ---- mapper_turns.c: groups tile by tile ---- */
 
-/* Where slices and steps of a regular choice stand in its grid. */
-void pim_mapper_find_tiles(pim_mapper_choice *c, pim_arena *a);
 /* pim_mapper_run_choice in transform mode. */
 void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_need *need,
 	double from, pim_arena *scratch, pim_mapper_run *r);

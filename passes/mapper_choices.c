@@ -411,75 +411,6 @@ static int find_any(const work *w, uint64_t *random)
 	return -1;
 }
 
-/* The dimension of the result that an axis alone goes by, without an offset; -1 for none. */
-static int dim_of_axis(const work *w, int axis)
-{
-	const pim_axes *x = w->g->axes;
-	for (int d = 0; d < w->g->leader->type->rank; d++) {
-		const pim_index *index = &x->map[x->n_inputs][d];
-		if (index->n == 1 && index->term[0].axis == axis && index->term[0].coef == 1)
-			return index->offset ? -1 : d;
-	}
-	return -1;
-}
-
-/* Is every slice and step a tile of the result, cut along its dimensions? */
-static bool is_regular(const work *w, const pim_mapper_choice *c)
-{
-	const pim_spaces *s = c->spaces;
-	if (w->g->leader->type->n_parts || s->places != c->slices)
-		return false;
-	for (int i = 0; i < s->n; i++) {
-		const pim_digit *d = &s->digit[i];
-		bool cuts = dim_of_axis(w, d->axis) >= 0;
-		if (d->count > 1 && (d->spatial ? !d->piece || !cuts : !cuts && s->result[d->axis]))
-			return false;
-	}
-	return true;
-}
-
-static void list_empty(const work *w, pim_mapper_grid *g, int d, int64_t size)
-{
-	bool *used = PIM_NEW(w->scratch, bool, g->tiles[d] + 1);
-	for (int64_t x = 0; x < size; x++)
-		used[g->at[d][x]] = true;
-	g->empty[d] = PIM_NEW(w->m->arena, int32_t, g->tiles[d]);
-	for (int64_t t = 0; t < g->tiles[d]; t++)
-		if (!used[t])
-			g->empty[d][g->n_empty[d]++] = (int32_t)t;
-}
-
-/* Tiles of each dimension, those of pieces one behind the other; one of all when c is not regular.
- */
-static pim_mapper_grid find_grid(const work *w, const pim_mapper_choice *c)
-{
-	const pim_spaces *s = c->spaces;
-	pim_mapper_grid g = {.rank = w->g->leader->type->n_parts ? 0 : w->g->leader->type->rank};
-	g.all = 1;
-	for (int a = 0; a < PIM_MAX_AXES; a++)
-		g.dim[a] = c->regular && a < s->n_axes ? dim_of_axis(w, a) : -1;
-	for (int d = 0; d < g.rank; d++) {
-		int64_t size = w->g->leader->type->dims[d], each = 1;
-		int32_t *at = PIM_NEW(w->m->arena, int32_t, size);
-		g.tiles[d] = 1;
-		g.at[d] = at;
-		for (int a = 0; a < s->n_axes; a++) {
-			if (g.dim[a] != d)
-				continue;
-			for (int i = 0; i < s->n; i++)
-				each *= s->digit[i].axis == a && !s->digit[i].spatial ? s->digit[i].count : 1;
-			g.tiles[d] = each * s->pieces[a];
-			for (int64_t x = 0; x < size; x++) {
-				int64_t piece = ((x + 1) * s->pieces[a] - 1) / size;
-				at[x] = (int32_t)(piece * each + (x - piece * size / s->pieces[a]) / s->tile[a]);
-			}
-		}
-		g.all *= g.tiles[d];
-		list_empty(w, &g, d, size);
-	}
-	return g;
-}
-
 static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, int number)
 {
 	pim_arena *a = w->m->arena;
@@ -494,10 +425,7 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	shadow->plan->nest = r.nest;
 	r.spaces = pim_spaces_of(shadow, w->g->axes, a);
 	r.cut = number;
-	r.regular = is_regular(w, &r);
-	r.grid = find_grid(w, &r);
-	if (r.regular)
-		pim_mapper_find_tiles(&r, a);
+	pim_mapper_set_grid(w->g, &r, a);
 	return r;
 }
 
@@ -581,81 +509,9 @@ static void find_least(pim_mapper_group *g)
 
 /* ---- turned ---- */
 
-/* A loop over one dimension of the result. */
-typedef struct result_loop {
-	int at, dim; /* at: in the nest */
-	int64_t count;
-} result_loop;
-
-static int list_result_loops(const work *w, const pim_mapper_choice *c, result_loop *loop)
-{
-	int n = 0;
-	for (int k = 0; k < c->nest->n; k++) {
-		const pim_loop *l = &c->nest->loop[k];
-		if (!l->spatial && !is_summed(w, l->axis) && dim_of_axis(w, l->axis) >= 0)
-			loop[n++] = (result_loop){k, dim_of_axis(w, l->axis), l->count};
-	}
-	return n;
-}
-
-/* The first `depth` loops as cuts; false when a dimension does not allow as many. */
-static bool cut_loops(
-	const work *w, const pim_mapper_choice *c, const result_loop *loop, int depth, pim_layout *l)
-{
-	*l = c->layout;
-	for (int k = 0; k < depth; k++) {
-		int d = loop[k].dim;
-		int64_t parts = l->parts[d] * loop[k].count;
-		if (parts > w->g->leader->type->dims[d] ||
-			pim_states_cut(w->g->leader, w->g->axes, d, parts) != parts)
-			return false;
-		l->parts[d] = (int32_t)parts;
-	}
-	return true;
-}
-
-/* Slices in the order in which the loops, outer to inner, went by them at all units at once. */
-static int32_t *order_of_loops(
-	work *w, const pim_mapper_choice *c, const result_loop *loop, int depth, const pim_layout *fine)
-{
-	int64_t n = pim_layout_slices(fine), waves = n / c->slices;
-	int32_t *turn = PIM_NEW(w->m->arena, int32_t, n);
-	for (int64_t i = 0; i < n; i++) {
-		int64_t at[PIM_MAX_RANK] = {0}, place = i % c->slices, wave = i / c->slices, each = waves;
-		for (int d = fine->rank - 1; d >= 0; d--) {
-			at[d] = place % c->layout.parts[d];
-			place /= c->layout.parts[d];
-		}
-		for (int k = 0; k < depth; k++) {
-			each /= loop[k].count;
-			at[loop[k].dim] = at[loop[k].dim] * loop[k].count + wave / each % loop[k].count;
-		}
-		for (int d = 0; d < fine->rank; d++)
-			turn[i] = (int32_t)(turn[i] * fine->parts[d] + at[d]);
-	}
-	return turn;
-}
-
-/* What the unit holds more when it is given any of the slices: each may need other constants. */
-static int64_t more_constants(
-	const work *w, const int64_t *before, const int64_t *now, int64_t waves)
-{
-	const pim_node *n = w->g->leader;
-	int64_t more = 0;
-	for (int i = 0; i < (int)n->n_in; i++) {
-		if (!n->in[i] || n->in[i]->op != PIM_OP_constant)
-			continue;
-		int64_t piece = pim_nest_operand_bytes(n, w->g->axes, i, now),
-				all = pim_type_bytes(n->in[i]->type);
-		more += (waves * piece < all ? waves * piece : all) -
-				pim_nest_operand_bytes(n, w->g->axes, i, before);
-	}
-	return more > 0 ? more : 0;
-}
-
 /* The loops that stay, as a nest of one of the slices. */
 static bool run_inside(
-	work *w, const pim_mapper_choice *c, const result_loop *loop, int depth, pim_nest_result *r)
+	work *w, const pim_mapper_choice *c, const pim_mapper_loop *loop, int depth, pim_nest_result *r)
 {
 	int axis[2 * PIM_MAX_AXES], n = 0;
 	int64_t count[2 * PIM_MAX_AXES];
@@ -672,28 +528,28 @@ static bool run_inside(
 }
 
 static pim_mapper_choice *turn_loops(
-	work *w, const pim_mapper_choice *c, const result_loop *loop, int depth)
+	work *w, const pim_mapper_choice *c, const pim_mapper_loop *loop, int depth)
 {
 	looked now;
 	pim_nest_result r;
 	int64_t before[PIM_MAX_AXES];
 	memcpy(before, w->extent, sizeof before);
-	if (!cut_loops(w, c, loop, depth, &w->cut[1].layout))
+	if (!pim_mapper_cut_loops(w->g, c, loop, depth, &w->cut[1].layout))
 		return NULL;
 	begin_cut(w, 1);
 	if (!run_inside(w, c, loop, depth, &r))
 		return NULL;
 	fill_choice(w, &r, &now);
-	now.choice.bytes =
-		c->bytes + more_constants(w, before, w->extent, now.choice.slices / c->slices);
-	if (now.choice.bytes > w->m->target->memory.bytes && now.choice.bytes > c->bytes)
+	now.choice.bytes = c->bytes + pim_mapper_more_constants(
+									  w->g, before, w->extent, now.choice.slices / c->slices);
+	if (now.choice.bytes > usable_bytes(w->m) && now.choice.bytes > c->bytes)
 		return NULL;
 	now.choice.fused = pim_mapper_fits(w->m, w->g, &now.choice);
 	if (now.choice.fused != c->fused)
 		return NULL;
 	now.choice.units = c->units;
 	now.choice.order = -1 - c->order;
-	now.choice.turn = order_of_loops(w, c, loop, depth, &w->cut[1].layout);
+	now.choice.turn = pim_mapper_loop_order(c, loop, depth, &w->cut[1].layout, w->m->arena);
 	pim_mapper_choice *turned = PIM_NEW(w->m->arena, pim_mapper_choice, 1);
 	*turned = copy_choice(w, &now.choice, 0);
 	turned->plain = c;
@@ -702,12 +558,12 @@ static pim_mapper_choice *turn_loops(
 
 static const pim_mapper_choice *turn(work *w, const pim_mapper_choice *c)
 {
-	result_loop loop[MOST_LOOPS + 1];
+	pim_mapper_loop loop[MOST_LOOPS + 1];
 	const pim_mapper_choice *turned = NULL;
 	if (!c->regular || c->turn)
 		return NULL;
 	w->cut[0].layout = c->layout;
-	for (int depth = list_result_loops(w, c, loop); depth > 0 && !turned; depth--) {
+	for (int depth = pim_mapper_loops(w->g, c, loop); depth > 0 && !turned; depth--) {
 		int64_t slices = c->slices;
 		for (int k = 0; k < depth; k++)
 			slices *= loop[k].count;

@@ -203,36 +203,6 @@ static int next_part(const pim_mapper_demand *d, const pim_mapper_grid *g, uint3
 	return best;
 }
 
-/* Counts through the digits of a reader's nest, the place outside, and where it stands in a field.
- */
-typedef struct walk {
-	int n;
-	int64_t count[PIM_MAX_DIGITS], value[PIM_MAX_DIGITS], coef[PIM_MAX_DIGITS], at;
-} walk;
-
-static walk walk_of(const pim_spaces *s, const int64_t *coef)
-{
-	walk w = {.n = 0};
-	for (int pass = 0; pass < 2; pass++)
-		for (int i = 0; i < s->n; i++)
-			if (s->digit[i].spatial == !pass && s->digit[i].count > 1) {
-				w.count[w.n] = s->digit[i].count;
-				w.coef[w.n++] = coef[i];
-			}
-	return w;
-}
-
-static void next_space(walk *w)
-{
-	for (int k = w->n - 1; k >= 0; k--) {
-		w->at += w->coef[k];
-		if (++w->value[k] < w->count[k])
-			return;
-		w->at -= w->coef[k] * w->count[k];
-		w->value[k] = 0;
-	}
-}
-
 /* Adds what an edge makes the spaces wait for; by slice, then step. */
 static void add_waits(const pim_mapper_choice *c, const pim_mapper_need *need, double *ready,
 	int64_t spaces, pim_arena *a)
@@ -254,8 +224,8 @@ static void add_waits(const pim_mapper_choice *c, const pim_mapper_need *need, d
 		for (int k = 0; k < p->n; k++)
 			coef[p->digit[k]] += p->coef[k] * f.stride[i];
 	}
-	walk w = walk_of(c->spaces, coef);
-	for (int64_t i = 0; i < spaces; i++, next_space(&w))
+	pim_mapper_walk w = pim_mapper_walk_of(c->spaces, coef);
+	for (int64_t i = 0; i < spaces; i++, pim_mapper_walk_next(&w))
 		ready[i] = later(ready[i], f.at[w.at]);
 }
 
@@ -283,30 +253,6 @@ static int32_t *find_order(
 	for (int64_t i = 0; i < c->slices; i++)
 		order[i] = c->turn[order[i]];
 	return order;
-}
-
-void pim_mapper_find_tiles(pim_mapper_choice *c, pim_arena *a)
-{
-	const pim_spaces *s = c->spaces;
-	int64_t coef[PIM_MAX_DIGITS] = {0}, stride = 1;
-	for (int d = c->grid.rank - 1; d >= 0; d--) {
-		for (int i = 0; i < s->n; i++)
-			if (c->grid.dim[s->digit[i].axis] == d)
-				coef[i] =
-					stride * (s->digit[i].piece ? c->grid.tiles[d] / s->pieces[s->digit[i].axis]
-												: s->digit[i].inner / s->tile[s->digit[i].axis]);
-		stride *= c->grid.tiles[d];
-	}
-	int32_t *of_slice = PIM_NEW(a, int32_t, c->slices), *of_step = PIM_NEW(a, int32_t, c->steps);
-	walk w = walk_of(s, coef);
-	for (int64_t i = 0; i < c->slices * c->steps; i++, next_space(&w)) {
-		if (i < c->steps)
-			of_step[i] = (int32_t)w.at;
-		if (i % c->steps == 0)
-			of_slice[i / c->steps] = (int32_t)w.at;
-	}
-	c->grid.of_slice = of_slice;
-	c->grid.of_step = of_step;
 }
 
 /* What has no elements keeps nobody waiting. */
