@@ -188,26 +188,42 @@ bool pim_pattern_span(const pim_pattern *p, const int64_t *strides, int64_t *lo,
 	return true;
 }
 
+/* What tells patterns apart: only the dims that are there. */
+static size_t make_pattern_key(const pim_pattern *p, int64_t key[3 + 3 * PIM_MAX_RANK])
+{
+	size_t n = 3;
+	key[0] = (int64_t)p->dtype;
+	key[1] = p->rank;
+	memcpy(&key[2], &p->fill, sizeof p->fill);
+	for (int d = 0; d < p->rank; d++) {
+		key[n++] = p->extent[d];
+		key[n++] = p->to[d];
+		key[n++] = p->from[d];
+	}
+	return n * sizeof *key;
+}
+
 uint32_t pim_program_pattern(pim_program *p, const pim_pattern *pattern)
 {
-	pim_pattern key;
-	memset(&key, 0, sizeof key); /* the bytes between fields too: they are part of the key */
-	key.dtype = pattern->dtype;
-	key.rank = pattern->rank;
-	for (int d = 0; d < pattern->rank; d++) {
-		key.extent[d] = pattern->extent[d];
-		key.to[d] = pattern->to[d];
-		key.from[d] = pattern->from[d];
-	}
-	key.fill = pattern->fill;
+	int64_t key[3 + 3 * PIM_MAX_RANK];
+	size_t bytes = make_pattern_key(pattern, key);
 	bool found;
-	uint32_t number = find_number(p->pattern_numbers, &key, sizeof key, &found);
+	uint32_t number = find_number(p->pattern_numbers, key, bytes, &found);
 	if (found)
 		return number;
 	p->pattern =
 		pim_arena_grow(p->arena, p->pattern, p->n_patterns, &p->room_patterns, sizeof *p->pattern);
-	p->pattern[p->n_patterns] = key;
-	keep_number(p->pattern_numbers, &key, sizeof key, (uint32_t)p->n_patterns);
+	pim_pattern *q = &p->pattern[p->n_patterns];
+	memset(q, 0, sizeof *q);
+	q->dtype = pattern->dtype;
+	q->rank = pattern->rank;
+	q->fill = pattern->fill;
+	for (int d = 0; d < pattern->rank; d++) {
+		q->extent[d] = pattern->extent[d];
+		q->to[d] = pattern->to[d];
+		q->from[d] = pattern->from[d];
+	}
+	keep_number(p->pattern_numbers, key, bytes, (uint32_t)p->n_patterns);
 	return (uint32_t)p->n_patterns++;
 }
 
