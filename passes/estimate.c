@@ -373,6 +373,20 @@ static supply find_best_supply(
 	return bound.waits + bound.copied < plain.waits + plain.copied ? bound : plain;
 }
 
+/* Partial sums that are added up along a tree arrive when they are added. */
+static pim_estimate estimate_sums(const pim_target *t, const pim_node *n, crew c, pim_estimate e)
+{
+	if (n->op != PIM_OP_relayout || !has_layout(n->in[0]) || n->in[0]->plan->layout->sums == 1)
+		return e;
+	pim_crew_sizes crews = {c.from, c.units};
+	pim_sums shape = pim_sums_best(t, n, crews);
+	if (shape == PIM_SUMS_straight)
+		return e;
+	e.cycles = at_least(1, (int64_t)pim_sums_cycles(t, n, shape, crews));
+	e.incoming = at_least(0, e.cycles - e.compute);
+	return e;
+}
+
 pim_estimate pim_node_estimate(
 	const pim_target *t, const pim_node *n, int units, int from_units, pim_arena *scratch)
 {
@@ -397,7 +411,7 @@ pim_estimate pim_node_estimate(
 	e.compute = compute * e.waves;
 	e.incoming = s.waits * e.waves;
 	e.cycles = at_least(1, s.waits + e.compute + (e.waves - 1) * at_least(0, s.waits - compute));
-	return e;
+	return estimate_sums(t, n, c, e);
 }
 
 /* Those that its plan says, else all. */

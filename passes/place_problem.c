@@ -232,14 +232,15 @@ static int count_edges(pim_graph *g)
 }
 
 /* All that a node reads of other tenants. */
-static void add_flows(pim_node *n, const int *number, pim_flow *flow, int *n_flows, pim_arena *a)
+static void add_flows(
+	const pim_target *t, pim_node *n, const int *number, pim_flow *flow, int *n_flows, pim_arena *a)
 {
 	for (int k = 0; k < (int)n->n_in; k++) {
 		const pim_node *from = n->in[k];
 		if (!has_units(from) || number[from->id] == number[n->id])
 			continue;
 		grove g = {.arena = a};
-		pim_traffic_trees(n, k, add_tree, &g);
+		pim_traffic_trees(t, n, k, add_tree, &g);
 		flow[*n_flows] = pim_flow_new(
 			number[from->id], number[n->id], from->plan->n_units, n->plan->n_units, g.n, g.tree, a);
 		*n_flows += flow[*n_flows].n > 0;
@@ -280,10 +281,10 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 	pim_tenant *tenant = collect_tenants(g, &n, number, a);
 	pim_flow *flow = PIM_NEW(a, pim_flow, count_edges(g));
 	for (int i = 0; i < n; i++)
-		add_flows(tenant[i].node, number, flow, &n_flows, a);
+		add_flows(t, tenant[i].node, number, flow, &n_flows, a);
 	PIM_EACH_NODE(node, g)
 	if (has_units(node) && pim_node_ridden(node))
-		add_flows(node, number, flow, &n_flows, a);
+		add_flows(t, node, number, flow, &n_flows, a);
 	pim_placement *p = pim_placement_new(t, n, tenant, n_flows, flow, a);
 	if (must_part(g, p, a))
 		pim_placement_part(p, a);

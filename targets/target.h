@@ -132,8 +132,9 @@ typedef struct pim_traffic_tree {
 	double bytes;
 } pim_traffic_tree;
 typedef void pim_traffic_tree_visit(void *user, const pim_traffic_tree *tree);
-/* All that n reads of its input i, which both have layouts; the copy with the slice's own number serves. */
-void pim_traffic_trees(const pim_node *n, int input, pim_traffic_tree_visit *f, void *user);
+/* All that n reads of its input i; the copy with the slice's own number serves. Both know their number of
+ * units. Partial sums are added up along trees where the lowering would. */
+void pim_traffic_trees(const pim_target *t, const pim_node *n, int input, pim_traffic_tree_visit *f, void *user);
 
 /* Where a unit takes a box of a placed value from: of equal copies the nearest, of a constant the copy of its
  * own group. Each slice with the part it gives. */
@@ -150,6 +151,34 @@ bool pim_sources_next(pim_sources *s, int64_t *slice, pim_box *part);
 /* Bytes times links of all that n, placed, is sent of input i: what several units read goes to them along a
  * tree. Of ops that mix elements (reshapes) the boxes count, not the elements. load, by link: what it carries is added. */
 double pim_traffic_links(const pim_target *t, const pim_node *n, int input, double *load);
+
+/* ---- how partial sums are added up (reduction.c) ---- */
+
+typedef enum pim_sums { PIM_SUMS_straight, PIM_SUMS_routes, PIM_SUMS_halves, PIM_SUMS_COUNT } pim_sums;
+
+/* A partial sum: the slice that holds it, and the one (in the same list) that adds it to its own and sends both
+ * on; -1: the reader. In round 0 go those to which none comes. */
+typedef struct pim_addend {
+	int64_t slice;
+	int unit, parent, round;
+} pim_addend;
+/* One part of what a slice of the result is made of. */
+typedef struct pim_reduction {
+	pim_box part;
+	int unit; /* of the reader */
+	int n, rounds;
+	pim_addend *addend;
+} pim_reduction;
+/* Of nodes that are not placed: how many units the slices take in turn, of the sums and of the result. */
+typedef struct pim_crew_sizes {
+	int from, to;
+} pim_crew_sizes;
+/* For a relayout from partial sums: the parts of a slice's box. Gives back how many. */
+int pim_reductions_of(const pim_target *t, const pim_node *n, int64_t slice, pim_sums shape, pim_crew_sizes crews,
+		      pim_reduction **out, pim_arena *a);
+/* Estimated cycles of the whole node with this shape; the shape that takes least. */
+double pim_sums_cycles(const pim_target *t, const pim_node *n, pim_sums shape, pim_crew_sizes crews);
+pim_sums pim_sums_best(const pim_target *t, const pim_node *n, pim_crew_sizes crews);
 
 /* ---- lowering ---- */
 

@@ -123,21 +123,19 @@ static int compare_errands(const void *a, const void *b)
 	return parts ? parts : (x->unit > y->unit) - (x->unit < y->unit);
 }
 
-/* All that the slices of n read of its input; of partial sums each slice reads all. */
+/* All that the slices of n read of its input. */
 static void list_errands(const pim_target *t, const pim_node *n, int input, errands *e)
 {
 	pim_arena *scratch = pim_arena_new();
 	const pim_node *from = n->in[input];
 	const pim_axes *x = pim_axes_new(n, scratch);
-	int64_t slices = pim_layout_slices(n->plan->layout), copies = from->plan->layout->copies;
+	int64_t slices = pim_layout_slices(n->plan->layout);
 	for (int64_t to = 0; to < slices; to++) {
 		pim_box axes, need, part;
 		int unit = pim_slice_unit(n, to);
 		pim_slice_axes(n, x, to, &axes);
 		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
 		pim_sources s = pim_sources_of(t, from, &need, unit);
-		if (from->plan->layout->sums > 1)
-			s = (pim_sources){t, pim_pieces_of(from, &need, to % copies), unit, true};
 		for (int64_t slice; pim_sources_next(&s, &slice, &part);)
 			add_errand(e, slice, &part, unit);
 	}
@@ -162,16 +160,25 @@ static void list_slots(const pim_node *n, int input, errands *e)
 	pim_arena *scratch = pim_arena_new();
 	const pim_node *from = n->in[input];
 	const pim_axes *x = pim_axes_new(n, scratch);
-	int64_t slices = pim_layout_slices(n->plan->layout), copies = from->plan->layout->copies;
+	int64_t slices = pim_layout_slices(n->plan->layout);
 	for (int64_t to = 0; to < slices; to++) {
 		pim_box axes, need, part;
 		pim_slice_axes(n, x, to, &axes);
 		pim_axes_demand(x, n, input, &axes, &need, NULL, NULL);
-		pim_pieces p = pim_pieces_of(from, &need, to % copies);
+		pim_pieces p = pim_pieces_of(from, &need, to % from->plan->layout->copies);
 		for (int64_t slice; pim_pieces_next(&p, &slice, &part);)
 			add_errand(e, slice, &part, (int)pim_slice_slot(n, to, n->plan->n_units));
 	}
 	pim_arena_free(scratch);
+}
+
+/* A relayout from partial sums that are not sent straight to where they are added up. */
+static bool adds_along_trees(const pim_target *t, const pim_node *n)
+{
+	if (n->op != PIM_OP_relayout || n->in[0]->plan->layout->sums == 1)
+		return false;
+	pim_crew_sizes crews = {n->in[0]->plan->n_units, n->plan->n_units};
+	return pim_sums_best(t, n, crews) != PIM_SUMS_straight;
 }
 
 static bool go_together(const errand *a, const errand *b, bool adds)
@@ -182,13 +189,14 @@ static bool go_together(const errand *a, const errand *b, bool adds)
 	return compare_parts(a, &c) == 0 && (!adds || a->unit == b->unit);
 }
 
-void pim_traffic_trees(const pim_node *n, int input, pim_traffic_tree_visit *f, void *user)
+void pim_traffic_trees(
+	const pim_target *t, const pim_node *n, int input, pim_traffic_tree_visit *f, void *user)
 {
 	errands e = {0};
 	const pim_node *from = n->in[input];
 	if (!from || !from->plan || !from->plan->layout || !n->plan || !n->plan->layout)
 		return;
-	pim_traffic_tree tree = {.adds = from->plan->layout->sums > 1};
+	pim_traffic_tree tree = {.adds = adds_along_trees(t, n)};
 	double width = (double)pim_dtype_bytes(from->type->dtype);
 	list_slots(n, input, &e);
 	if (e.n)
@@ -215,8 +223,36 @@ void pim_traffic_trees(const pim_node *n, int input, pim_traffic_tree_visit *f, 
 	free(e.list);
 }
 
+/* Partial sums that a relayout adds up, in the shape that the lowering gives them. */
+static double count_sums(const pim_target *t, const pim_node *n, double *load)
+{
+	pim_arena *scratch = pim_arena_new();
+	pim_crew_sizes none = {1, 1};
+	double sum = 0, width = (double)pim_dtype_bytes(n->type->dtype);
+	pim_sums shape = pim_sums_best(t, n, none);
+	int *route = PIM_NEW(scratch, int, pim_network_diameter(t) + 1);
+	for (int64_t s = 0; s < pim_layout_slices(n->plan->layout); s++) {
+		pim_reduction *r;
+		int parts = pim_reductions_of(t, n, s, shape, none, &r, scratch);
+		for (int k = 0; k < parts; k++)
+			for (int i = 0; i < r[k].n; i++) {
+				const pim_addend *one = &r[k].addend[i];
+				int to = one->parent < 0 ? r[k].unit : r[k].addend[one->parent].unit;
+				int hops = pim_network_route(t, one->unit, to, route);
+				double bytes = (double)pim_box_elements(&r[k].part) * width;
+				for (int h = 0; h < hops; h++)
+					load[route[h]] += bytes;
+				sum += bytes * hops;
+			}
+	}
+	pim_arena_free(scratch);
+	return sum;
+}
+
 double pim_traffic_links(const pim_target *t, const pim_node *n, int input, double *load)
 {
+	if (n->op == PIM_OP_relayout && n->in[0]->plan->layout->sums > 1)
+		return count_sums(t, n, load);
 	errands e = {0};
 	const pim_node *from = n->in[input];
 	double sum = 0, width = (double)pim_dtype_bytes(from->type->dtype);

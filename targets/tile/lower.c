@@ -212,6 +212,13 @@ bool pim_node_lower(pim_lowering *l, const pim_fusion *f)
 	int64_t slices = pim_layout_slices(n->plan->layout);
 	bool ok = true;
 	l->since = critical_start(l, f);
+	if (pim_adds_sums(n)) {
+		pim_sums shape = pim_sums_best(l->target, n, (pim_crew_sizes){1, 1});
+		if (shape != PIM_SUMS_straight) {
+			pim_lower_sum_trees(l, n, shape);
+			return true;
+		}
+	}
 	l->addend = PIM_NEW(l->arena, pim_held *, pim_adds_sums(n) ? slices : 0);
 	for (int64_t i = 0; ok && i < slices; i++)
 		ok = fetch_slice(l, f, i);

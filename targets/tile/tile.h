@@ -283,5 +283,7 @@ bool pim_lower_interleaved(pim_lowering *l, pim_node *const *node, int n, int *r
 /* Asks for the partial sums of a slice; then they may be added. */
 void pim_fetch_sums(pim_lowering *l, const pim_node *n, int64_t slice);
 void pim_lower_sums(pim_lowering *l, const pim_node *n, int64_t slice);
+/* Adds up the partial sums of all slices along trees. */
+void pim_lower_sum_trees(pim_lowering *l, const pim_node *n, pim_sums shape);
 
 #endif

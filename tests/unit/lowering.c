@@ -16,10 +16,21 @@ static void print_message(void *user, const pim_diag *d)
 	fprintf(stderr, "seed %d: %s\n", *(int *)user, d->message);
 }
 
+/* Nodes that add up partial sums along a tree. */
+static int count_trees(const pim_target *t, pim_graph *g)
+{
+	int trees = 0;
+	PIM_EACH_NODE(n, g)
+	if (n->op == PIM_OP_relayout && n->in[0]->plan->layout->sums > 1)
+		trees += pim_sums_best(t, n, (pim_crew_sizes){1, 1}) != PIM_SUMS_straight;
+	return trees;
+}
+
 /* ---- one round ---- */
 
 typedef struct tally {
 	int lowered, exact;			 /* programs; those that ran as expected to the cycle */
+	int trees;					 /* of partial sums */
 	double estimated, simulated; /* cycles of all */
 } tally;
 
@@ -71,6 +82,7 @@ static void check_round(int round, int64_t buffer_bytes, bool verbose, tally *su
 	pim_tensor_random(&in, 3);
 	pim_tensor *want = PIM_NEW(a, pim_tensor, g->n_results);
 	CHECK(pim_graph_eval(g, &in, want, a));
+	sum->trees += count_trees(&t, g);
 	bool lowered = pim_target_lower(&t, g, (pim_barriers)(round % 3), a);
 	if (lowered) {
 		CHECK(pim_program_verify(g->code));
@@ -102,9 +114,9 @@ int main(int argc, char **argv)
 	double more = t.simulated / t.estimated - 1;
 	printf(
 		"%d of %d random programs were lowered and simulated, %d as expected to the cycle, all of "
-		"them %+.2f %% longer\n",
-		t.lowered, ROUNDS, t.exact, 100 * more);
-	CHECK(t.lowered == ROUNDS && t.exact > ROUNDS / 2);
+		"them %+.2f %% longer; %d trees of partial sums\n",
+		t.lowered, ROUNDS, t.exact, 100 * more, t.trees);
+	CHECK(t.lowered == ROUNDS && t.exact > ROUNDS / 2 && t.trees > 50);
 	CHECK(more < 0.02 && more > -0.02);
 	return check_failures != 0;
 }

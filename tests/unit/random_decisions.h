@@ -25,12 +25,13 @@ static inline bool may_cut(const pim_node *n, const pim_axes *x, int d)
 	return index->n > 0;
 }
 
-static inline bool has_summed(const pim_axes *x)
+static inline int64_t largest_summed(const pim_axes *x)
 {
+	int64_t largest = 1;
 	for (int a = 0; a < x->n_axes; a++)
-		if (x->axis[a].kind == PIM_AXIS_summed && x->axis[a].size > 1)
-			return true;
-	return false;
+		if (x->axis[a].kind == PIM_AXIS_summed && x->axis[a].size > largest)
+			largest = x->axis[a].size;
+	return largest;
 }
 
 static inline int32_t draw_parts(int64_t size)
@@ -49,8 +50,9 @@ static inline void decide_layout(pim_node *n, const pim_axes *x, bool sums, pim_
 			x->map[x->n_inputs][1].n > 1)
 			l->parts[d] = 1;
 	}
-	if (sums && has_summed(x)) {
-		l->sums = 2;
+	if (sums && largest_summed(x) > 1) {
+		int64_t most = largest_summed(x) < 9 ? largest_summed(x) : 9;
+		l->sums = draw(2) ? 2 : 2 + draw((int)most - 1);
 		l->copies = 1;
 	}
 	pim_node_plan(n)->layout = l;
