@@ -4,36 +4,11 @@
  * The input's products with all gates are one matrix product per direction; the state's are one per
  * step. The last rows of the result are the state while it runs, and hold the last state in the
  * end. float32 (f16 and bf16 are rounded once, at the end) or float64. */
-#include "ir/op_rules.h"
+#include "ir/recurrent.h"
 
 #include <math.h>
 #include <string.h>
 #include <tgmath.h>
-
-/* Inputs: x w r bias lengths first_hidden, lstm: first_cell peepholes. */
-enum { IN_x, IN_w, IN_r, IN_bias, IN_lengths, IN_hidden, IN_cell, IN_peepholes, IN_COUNT };
-enum { MOST_GATES = 4, MOST_ACTIVATIONS = 3 };
-
-/* name, default alpha, default beta; x is what enters, a alpha, b beta */
-#define ACTIVATIONS(X)                                                                             \
-	X(relu, 0, 0, x > 0 ? x : 0)                                                                   \
-	X(tanh, 0, 0, tanh(x))                                                                         \
-	X(sigmoid, 0, 0, 1 / (1 + exp(-x)))                                                            \
-	X(affine, 1, 0, a *x + b)                                                                      \
-	X(leaky_relu, 0.01, 0, x >= 0 ? x : a * x)                                                     \
-	X(thresholded_relu, 1, 0, x > a ? x : 0)                                                       \
-	X(scaled_tanh, 1, 1, a *tanh(b *x))                                                            \
-	X(hard_sigmoid, 0.2, 0.5, a *x + b < 0 ? 0 : a * x + b > 1 ? 1 : a * x + b)                    \
-	X(elu, 1, 0, x >= 0 ? x : a * expm1(x))                                                        \
-	X(softsign, 0, 0, x / (1 + fabs(x)))                                                           \
-	X(softplus, 0, 0, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
-
-typedef enum activation_kind {
-#define KIND(name, alpha, beta, formula) ACTIVATION_##name,
-	ACTIVATIONS(KIND)
-#undef KIND
-		ACTIVATION_COUNT
-} activation_kind;
 
 static const struct {
 	const char *name;
@@ -44,25 +19,9 @@ static const struct {
 #undef KNOWN
 };
 
-typedef struct activation {
-	activation_kind kind;
-	double alpha, beta;
-} activation;
-
-/* What the op of a node is, and how large. */
-typedef struct layer {
-	int gates, n_activations, states; /* states: last rows of the result */
-	int64_t directions, steps, batch, inputs, units;
-	bool back[2];
-	activation act[2][MOST_ACTIVATIONS];
-	double clip;
-	bool input_forget, linear_before_reset;
-	const int64_t *lengths; /* NULL: all have `steps` */
-} layer;
-
 /* ---- attributes ---- */
 
-static bool read_direction(const pim_node *n, layer *l)
+static bool read_direction(const pim_node *n, pim_layer *l)
 {
 	const char *name = pim_node_string(n, "direction");
 	bool both = name && !strcmp(name, "bidirectional"), back = name && !strcmp(name, "reverse");
@@ -92,12 +51,12 @@ static double read_parameter(
 }
 
 /* The activation that the next word of *s names. */
-static bool read_activation(const pim_node *n, const char **s, activation *to)
+static bool read_activation(const pim_node *n, const char **s, pim_activation *to)
 {
 	size_t length = strcspn(*s, ",");
 	for (int k = 0; k < ACTIVATION_COUNT; k++)
 		if (strlen(known[k].name) == length && !memcmp(known[k].name, *s, length)) {
-			*to = (activation){(activation_kind)k, known[k].alpha, known[k].beta};
+			*to = (pim_activation){(activation_kind)k, known[k].alpha, known[k].beta};
 			*s += length + ((*s)[length] == ',');
 			return true;
 		}
@@ -105,14 +64,14 @@ static bool read_activation(const pim_node *n, const char **s, activation *to)
 		n, "activation \"%.*s\" of %s is not known", (int)length, *s, pim_node_op(n));
 }
 
-static bool read_activations(const pim_node *n, layer *l)
+static bool read_activations(const pim_node *n, pim_layer *l)
 {
 	static const char *const usual[] = {"", "tanh", "sigmoid,tanh", "sigmoid,tanh,tanh"};
 	const char *given = pim_node_string(n, "activations"), *s = given ? given : "";
 	int count = l->n_activations * (int)l->directions;
 	bool good = true;
 	for (int i = 0; i < count; i++) {
-		activation *a = &l->act[i / l->n_activations][i % l->n_activations];
+		pim_activation *a = &l->act[i / l->n_activations][i % l->n_activations];
 		if ((!given || !*given) && i % l->n_activations == 0)
 			s = usual[l->n_activations];
 		if (!read_activation(n, &s, a))
@@ -131,14 +90,13 @@ static bool has_attribute(const pim_node *n, const char *name)
 	return pim_op_attr_find(pim_op_at((pim_op)n->op), name) && pim_node_int(n, name) != 0;
 }
 
-/* Sizes from x and r, which must be there. */
-static bool read_layer(const pim_node *n, layer *l)
+bool pim_layer_read(const pim_node *n, pim_layer *l)
 {
 	const pim_type *x = n->in[IN_x]->type, *r = n->in[IN_r]->type;
 	bool is_lstm = n->op == PIM_OP_lstm, is_gru = n->op == PIM_OP_gru;
-	*l = (layer){.gates = is_lstm  ? 4
-						  : is_gru ? 3
-								   : 1,
+	*l = (pim_layer){.gates = is_lstm  ? 4
+							  : is_gru ? 3
+									   : 1,
 		.n_activations = is_lstm  ? 3
 						 : is_gru ? 2
 								  : 1,
@@ -173,7 +131,7 @@ static bool check_input(const pim_node *n, int i, int rank, const int64_t *dims)
 static const pim_type *infer_layer(const pim_node *n)
 {
 	const pim_type *x = pim_rule_float_operand(n, IN_x), *r = pim_rule_operand(n, IN_r);
-	layer l;
+	pim_layer l;
 	if (!x || !r)
 		return NULL;
 	if (x->rank != 3 || r->rank != 3 || r->dims[2] > INT32_MAX) {
@@ -181,7 +139,7 @@ static const pim_type *infer_layer(const pim_node *n)
 			pim_node_op(n), pim_rule_text(n, x), pim_rule_text(n, r));
 		return NULL;
 	}
-	if (!read_layer(n, &l))
+	if (!pim_layer_read(n, &l))
 		return NULL;
 	int64_t d = l.directions, g = l.gates, h = l.units;
 	if (!check_input(n, IN_w, 3, (int64_t[]){d, g * h, l.inputs}) ||
@@ -223,7 +181,7 @@ static void axes_of_layer(const pim_node *n, pim_axes *x)
 /* ---- evaluation ---- */
 
 /* The step that is `s`-th for sequence b; -1 when it has ended. */
-static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
+static int64_t find_step(const pim_layer *l, int d, int64_t s, int64_t b)
 {
 	int64_t length = l->lengths ? l->lengths[b] : l->steps;
 	return s >= length ? -1 : l->back[d] ? length - 1 - s : s;
@@ -239,7 +197,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 		const T *r, *bias, *peepholes;                                                             \
 		T *pre, *rec, *extra, *h, *c, *y;                                                          \
 	} parts_##name;                                                                                \
-	static T activate_##name(const layer *l, const activation *f, T x)                             \
+	static T activate_##name(const pim_layer *l, const pim_activation *f, T x)                     \
 	{                                                                                              \
 		T a = (T)f->alpha, b = (T)f->beta, most = (T)l->clip;                                      \
 		x = x > most ? most : x < -most ? -most : x;                                               \
@@ -249,8 +207,8 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 			return x;                                                                              \
 		}                                                                                          \
 	}                                                                                              \
-	static void step_lstm_##name(const layer *l, const activation *f, const parts_##name *p,       \
-		const T *pre, const T *rec, T *h, T *c)                                                    \
+	static void step_lstm_##name(const pim_layer *l, const pim_activation *f,                      \
+		const parts_##name *p, const T *pre, const T *rec, T *h, T *c)                             \
 	{                                                                                              \
 		int64_t n = l->units;                                                                      \
 		const T *peep = p->peepholes;                                                              \
@@ -268,7 +226,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 	}                                                                                              \
 	/* The gates z and r replace what the state adds to them; extra becomes r * h. */              \
 	static void open_gates_##name(                                                                 \
-		const layer *l, const activation *f, const T *pre, T *rec, const T *h, T *extra)           \
+		const pim_layer *l, const pim_activation *f, const T *pre, T *rec, const T *h, T *extra)   \
 	{                                                                                              \
 		int64_t n = l->units;                                                                      \
 		for (int64_t u = 0; u < 2 * n; u++)                                                        \
@@ -277,7 +235,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 			extra[u] = rec[n + u] * h[u];                                                          \
 	}                                                                                              \
 	static void step_gru_##name(                                                                   \
-		const layer *l, const activation *f, const T *pre, const T *rec, T *h)                     \
+		const pim_layer *l, const pim_activation *f, const T *pre, const T *rec, T *h)             \
 	{                                                                                              \
 		int64_t n = l->units;                                                                      \
 		for (int64_t u = 0; u < n; u++) {                                                          \
@@ -287,7 +245,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 	}                                                                                              \
 	/* What the state adds to gru's third gate, once the first two are known. */                   \
 	static void finish_rec_##name(                                                                 \
-		const layer *l, int d, int64_t s, const parts_##name *p, const pim_eval *e)                \
+		const pim_layer *l, int d, int64_t s, const parts_##name *p, const pim_eval *e)            \
 	{                                                                                              \
 		int64_t n = l->units, all = 3 * n;                                                         \
 		pim_gemm g = {.tb = true, .m = l->batch, .n = n, .k = n, .lda = n, .ldb = n, .ldc = all};  \
@@ -306,7 +264,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 			pim_gemm_##name(e, &g, p->extra, p->r + 2 * n * n, 0, p->rec + 2 * n);                 \
 	}                                                                                              \
 	static void run_step_##name(                                                                   \
-		const layer *l, int d, int64_t s, const parts_##name *p, const pim_eval *e)                \
+		const pim_layer *l, int d, int64_t s, const parts_##name *p, const pim_eval *e)            \
 	{                                                                                              \
 		int64_t n = l->units, all = l->gates * n;                                                  \
 		pim_gemm g = {                                                                             \
@@ -331,7 +289,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 	}                                                                                              \
 	/* The input's part of the gates; gru's third recurrent bias may have to wait. */              \
 	static void start_gates_##name(                                                                \
-		const layer *l, const T *x, const T *w, const parts_##name *p, const pim_eval *e)          \
+		const pim_layer *l, const T *x, const T *w, const parts_##name *p, const pim_eval *e)      \
 	{                                                                                              \
 		int64_t all = l->gates * l->units, rows = l->steps * l->batch;                             \
 		int64_t waiting = l->linear_before_reset ? l->units : 0;                                   \
@@ -349,7 +307,7 @@ static int64_t find_step(const layer *l, int d, int64_t s, int64_t b)
 		}                                                                                          \
 	}                                                                                              \
 	static void run_layer_##name(                                                                  \
-		const layer *l, const void *const in[IN_COUNT], void *to, pim_eval *e)                     \
+		const pim_layer *l, const void *const in[IN_COUNT], void *to, pim_eval *e)                 \
 	{                                                                                              \
 		int64_t n = l->units, all = l->gates * n, state = l->batch * n;                            \
 		T *pre = pim_arena_raw(e->scratch, sizeof(T) * (size_t)(l->steps * l->batch * all) + 1);   \
@@ -384,7 +342,7 @@ RUN_TYPES(RUN)
 #undef ACTIVATE
 #undef RUN
 
-static bool read_lengths(const pim_node *n, const pim_tensor *t, layer *l, pim_arena *scratch)
+static bool read_lengths(const pim_node *n, const pim_tensor *t, pim_layer *l, pim_arena *scratch)
 {
 	int64_t *lengths = PIM_NEW(scratch, int64_t, l->batch + 1);
 	pim_stage_load(t->type->dtype, t->data, 0, l->batch, lengths);
@@ -399,8 +357,8 @@ static bool read_lengths(const pim_node *n, const pim_tensor *t, layer *l, pim_a
 static bool run_layer(const pim_node *n, const pim_tensor *in, pim_tensor *out, pim_eval *e)
 {
 	const void *staged[IN_COUNT] = {0};
-	layer l;
-	if (!read_layer(n, &l))
+	pim_layer l;
+	if (!pim_layer_read(n, &l))
 		return false;
 	for (int i = 0; i < (int)n->n_in; i++)
 		if (!pim_rule_is_absent(n, i) && i != IN_lengths)

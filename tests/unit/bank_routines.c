@@ -64,9 +64,9 @@ static int64_t twin(pim_routine routine, int64_t a, int64_t b)
 {
 	switch (routine) {
 	case PIM_ROUTINE_add:
-		return a + b;
+		return (int64_t)((uint64_t)a + (uint64_t)b);
 	case PIM_ROUTINE_sub:
-		return a - b;
+		return (int64_t)((uint64_t)a - (uint64_t)b);
 	case PIM_ROUTINE_mul:
 		return (int64_t)((uint64_t)a * (uint64_t)b);
 	case PIM_ROUTINE_div:
@@ -82,9 +82,9 @@ static int64_t twin(pim_routine routine, int64_t a, int64_t b)
 	case PIM_ROUTINE_min:
 		return a < b ? a : b;
 	case PIM_ROUTINE_neg:
-		return -a;
+		return (int64_t)(0 - (uint64_t)a);
 	case PIM_ROUTINE_abs:
-		return a < 0 ? -a : a;
+		return a < 0 ? (int64_t)(0 - (uint64_t)a) : a;
 	case PIM_ROUTINE_less:
 		return a < b;
 	case PIM_ROUTINE_equal:

@@ -150,13 +150,19 @@ static void check_fold(const fold_case *k)
 	pim_context_free(c);
 }
 
+/* Ops of which some nodes have no rule. */
+static bool may_stay(pim_op op)
+{
+	return op == PIM_OP_resize || op == PIM_OP_lstm || op == PIM_OP_gru || op == PIM_OP_rnn;
+}
+
 /* Decomposes n and what that wrote until nothing is left to break up. */
 static pim_node *break_up(pim_graph *g, pim_node *n)
 {
 	const pim_op_info *info = pim_op_at((pim_op)n->op);
 	pim_node *by = info->decompose(n);
 	CHECK(by && by->type == n->type);
-	CHECK(by != n || n->op == PIM_OP_resize); /* of which some stay whole */
+	CHECK(by != n || may_stay((pim_op)n->op));
 	for (bool again = true; again;) {
 		again = false;
 		for (pim_node *k = g->first; k && !again; k = k->next) {
