@@ -240,11 +240,12 @@ static void give_inputs(pim_lowering *l, pim_node *first, int *readers)
 		}
 }
 
+/* What works on the units of an op, tile by tile behind it, goes with that. */
 static bool wants_barrier(pim_barriers barriers, const pim_node *n, const pim_node *next)
 {
 	if (barriers == PIM_BARRIERS_set)
 		return next && n->plan->set != next->plan->set;
-	return barriers == PIM_BARRIERS_op && next;
+	return barriers == PIM_BARRIERS_op && next && !pim_node_ridden(next);
 }
 
 static bool check_node(const pim_node *n)
