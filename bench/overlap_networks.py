@@ -26,7 +26,24 @@ VARIANTS = ["best-original", "best-original-all", "best-original-overlap", "best
 PUBLISHED = "2.10x to 4.11x (OverlaPIM), 4.6x to 18.1x (Fast-OverlaPIM); which network has which is not known"
 
 
-SIMULATED = [v for v in VARIANTS if v != "best-original"]
+# Op after op: all banks wait for each other behind every op.
+IN_TURN = ["best-original", "best-original-all"]
+
+# One layer of each network in full size: inputs and weights are random, results compared with the evaluator's.
+LAYERS = {
+    "resnet18": ("layer 4, 3 x 3, 512 to 512", """%x: f32[1,512,7,7], %w: f32[512,512,3,3]) {
+    %a = conv %x, %w {pads = [1, 1, 1, 1]} : f32[1,512,7,7]
+    %r = relu %a : f32[1,512,7,7]"""),
+    "vgg16": ("first, 3 x 3, 3 to 64, 224 x 224", """%x: f32[1,3,224,224], %w: f32[64,3,3,3]) {
+    %a = conv %x, %w {pads = [1, 1, 1, 1]} : f32[1,64,224,224]
+    %r = relu %a : f32[1,64,224,224]"""),
+    "resnet50": ("layer 4, 1 x 1, 512 to 2048", """%x: f32[1,512,7,7], %w: f32[2048,512,1,1]) {
+    %a = conv %x, %w : f32[1,2048,7,7]
+    %r = relu %a : f32[1,2048,7,7]"""),
+    "bert_base": ("scores of attention, 12 heads, 128 tokens", """%x: f32[12,128,64], %w: f32[12,64,128]) {
+    %a = matmul %x, %w : f32[12,128,128]
+    %r = softmax %a {axis = -1} : f32[12,128,128]"""),
+}
 
 
 def make(args, name, folder):
@@ -57,7 +74,7 @@ def passes_of(args, pipeline):
 
 def lower(args, model, pipeline, folder):
     code = Path(folder) / "lowered.pimc"
-    passes = passes_of(args, pipeline) + ",place{method=greedy},lower"
+    passes = passes_of(args, pipeline) + ",place{method=greedy},lower" + ("{barrier=op}" if pipeline in IN_TURN else "")
     subprocess.run([args.bin / "pimopt", model, f"--target={args.target}", f"--pass-pipeline={passes}",
                     f"--threads={args.threads}", "-o", code], check=True)
     return code
@@ -68,26 +85,46 @@ def simulate(args, code, *options):
     return json.loads(done.stdout)["cycles"]
 
 
-def compare_small(args, name, model, folder):
-    """Every variant of a reduced-size copy: pimsim fails where a result is not the evaluator's."""
+def fill_data(args, model, code, folder):
+    """Random inputs, and the evaluator's results of them."""
     data = Path(folder) / "data"
     data.mkdir(exist_ok=True)
     for old in data.iterdir():
         old.unlink()
-    first = lower(args, model, VARIANTS[0], folder)
-    subprocess.run([args.bin / "pimsim", first, "--seed=1", f"--outputs-dir={data}"], check=True,
+    subprocess.run([args.bin / "pimsim", code, "--seed=1", f"--outputs-dir={data}"], check=True,
                    stdout=subprocess.DEVNULL)
     for old in data.glob("output_*"):
         old.unlink()
     subprocess.run([args.bin / "pimopt", model, "--eval", f"--data={data}", f"--save-outputs={data}"], check=True,
                    stdout=subprocess.DEVNULL)
     assert list(data.glob("output_*")), "the evaluator wrote no results"
+    return data
+
+
+def compare_small(args, name, model, folder):
+    """Every variant of a reduced-size copy: pimsim fails where a result is not the evaluator's."""
+    data = fill_data(args, model, lower(args, model, VARIANTS[0], folder), folder)
     rows = []
     for v in VARIANTS:
         estimated = run(args, model, v)["latency"]
         cycles = simulate(args, lower(args, model, v, folder), f"--data={data}")
         rows.append([name, v, f"{estimated:,.0f}", f"{cycles:,}", f"{(cycles / estimated - 1) * 100:+.1f} %", "equal"])
     return rows
+
+
+def compare_layer(args, name, folder):
+    """A layer in full size: pimsim fails where a result is not the evaluator's."""
+    what, body = LAYERS[name]
+    model = Path(folder) / "layer.pim"
+    model.write_text(f"module {{\n  graph @main({body}\n    return %r\n  }}\n}}\n")
+    code = lower(args, model, "best-overlap", folder)
+    begin = time.monotonic()
+    data = fill_data(args, model, code, folder)
+    seconds = time.monotonic() - begin
+    estimated = run(args, model, "best-overlap")["latency"]
+    cycles = simulate(args, code, f"--data={data}")
+    return [name, what, f"{estimated:,.0f}", f"{cycles:,}", f"{(cycles / estimated - 1) * 100:+.2f} %", "equal",
+            f"{seconds:.0f}"]
 
 
 def clock(args):
@@ -112,7 +149,7 @@ def compare(args, name, model, folder):
                      f"{all_units / r['latency']:.2f} x", f"{r['energy'] * 1e-9:,.1f}", f"{int(r['nests']):,}",
                      f"{int(r['evaluated']):,}", f"{r['seconds']:.1f}"])
         if args.simulate:
-            rows[-1].append(compare_simulated(args, model, v, folder, r["latency"]) if v in SIMULATED else "")
+            rows[-1].append(compare_simulated(args, model, v, folder, r["latency"]))
     print_table(f"{name} on {args.target}, {int(results['best-original']['groups'])} groups",
                 ["variant", "ms", "best-original / this", "best-original-all / this", "mJ", "nests", "runs", "s"] +
                 (["simulated, ms"] if args.simulate else []), rows)
@@ -130,13 +167,21 @@ def main():
     parser.add_argument("--only", default=",".join(NETWORKS), help="networks, by comma")
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--layers", action="store_true")
     args = parser.parse_args()
     print_header("overlap_networks.py")
     rows = []
     with tempfile.TemporaryDirectory(prefix="pim-bench-") as folder:
         for name in args.only.split(","):
+            if args.layers:
+                rows.append(compare_layer(args, name, folder))
+                continue
             model = make(args, name, folder)
             rows += compare_small(args, name, model, folder) if args.small else [compare(args, name, model, folder)]
+    if args.layers:
+        print_table(f"layers in full size on {args.target}", ["network", "layer", "estimated cycles", "simulated",
+                                                              "difference", "values", "pimsim, s"], rows)
+        return
     if args.small:
         print_table(f"reduced-size copies on {args.target}", ["network", "variant", "estimated cycles", "simulated",
                                                               "difference", "values"], rows)

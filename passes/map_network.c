@@ -514,6 +514,19 @@ static void write_plan(work *w)
 		write_fusion(w, i);
 }
 
+/* Runs a plan as it goes when tiles start as soon as they are ready. The search has places wait
+ * until a step is complete at all places; as it is lowered, each waits for its own tiles, which is
+ * known unless something is not cut along dimensions: that is complete at its end only, there. */
+static void follow_tiles(work *w, pim_mapper_plan *p)
+{
+	pim_mapper_plan *other = pim_mapper_plan_new(w->m, w->m->arena);
+	memcpy(other->choice, p->choice, sizeof *p->choice * (size_t)w->m->n);
+	pim_mapper_evaluate(w->m, PIM_MAPPER_overlap, p);
+	pim_mapper_evaluate(w->m, PIM_MAPPER_transform, other);
+	if (other->latency < p->latency)
+		*p = *other;
+}
+
 /* The same plan in the other modes, for the statistics. */
 static double latency_in(work *w, pim_mapper_mode mode)
 {
@@ -522,7 +535,10 @@ static double latency_in(work *w, pim_mapper_mode mode)
 		const pim_mapper_choice *c = w->best->choice[i];
 		p->choice[i] = c->turn ? c->plain : c;
 	}
-	pim_mapper_evaluate(w->m, mode, p);
+	if (mode == PIM_MAPPER_overlap)
+		follow_tiles(w, p);
+	else
+		pim_mapper_evaluate(w->m, mode, p);
 	return p->latency;
 }
 
@@ -533,6 +549,8 @@ static void finish_plan(work *w)
 		.deadline = w->ask.begin + w->ask.limit};
 	if (w->ask.run == PIM_MAPPER_transform && w->ask.metric != PIM_MAPPER_transform)
 		pim_mapper_turn_plan(w->m, &s, w->best);
+	else if (w->ask.run == PIM_MAPPER_overlap)
+		follow_tiles(w, w->best);
 	else if (w->ask.run != w->ask.metric)
 		pim_mapper_evaluate(w->m, (pim_mapper_mode)w->ask.run, w->best);
 	w->evaluated += s.evaluated;

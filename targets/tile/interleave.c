@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* interleave.c - nodes that run at the same time, tile by tile in the order in which they can.
  *
- * A node is a job. All slices of one turn go together, kernel by kernel: what the next kernels read
- * and is not there yet is sent, then they run; a result is stored as soon as a reader asks for it.
- * Of all jobs the one goes on whose next kernels can start first, by a count of cycles that is kept
- * on the way: when it is done with the one before, when the jobs that had its units before have
- * ended, and when the tiles that it reads are complete. So each engine of a unit, which takes its
+ * A node is a job, and its slices on one unit are a course of it, which goes kernel by kernel: what
+ * the next one reads and is not there yet is sent, then it runs; a result is stored as soon as a
+ * reader asks for it. The course goes on, with those of its job that can start about then, whose
+ * next kernel can start first by a count of cycles that is kept on the way: when the one before is
+ * done, when the jobs that had its units before have ended, and when all tiles that it reads are
+ * complete. So each engine of a unit, which takes its
  * commands in order, has them in the order of the time at which they can run: the messages to
  * several readers take turns, and nothing waits behind what comes later. Ops that only move
  * elements have no turn: what a reader needs of one is copied when it is needed.
@@ -26,11 +27,17 @@ typedef enum job_kind {
 
 typedef struct job job;
 
-/* A tile of another job that must be complete. */
-typedef struct wait {
-	job *from;
-	int64_t tile;
-} wait;
+/* The slices of a job on one unit, one after the other. */
+typedef struct course {
+	int64_t turn, slice;
+	pim_tile_walk *walk; /* of the slice; NULL: not begun, or ended */
+	pim_arena *arena;	 /* of the walk */
+	double time;		 /* when its last kernel ends */
+	double start;		 /* when the next one can start; INFINITY: not known */
+	const job *from;	 /* whose tile it waits for; NULL: not asked yet, or start is known */
+	int64_t from_slice, from_tile;
+	bool goes; /* now */
+} course;
 
 struct job {
 	pim_node *node; /* the first of its group */
@@ -39,18 +46,13 @@ struct job {
 	job_kind kind;
 	bool begun, ended;
 	uint32_t task;
-	int64_t slices, turn;	  /* slices at positions turn * n_units .. are under way */
-	int64_t most;			  /* tiles of a slice */
-	int64_t complete, stored; /* tiles, over all turns, that all slices have made; that are home */
-	double *done;			  /* by tile: when */
-	double time;			  /* when its last kernel ends */
-	double *cycles;			  /* by member, of a kernel */
-	int n_walks;
-	pim_tile_walk **walk; /* by unit */
-	pim_arena *arena;	  /* of the walks */
-	bool asked;			  /* wait[] is that of the next kernels */
-	int n_waits, room_waits;
-	wait *wait;
+	int64_t slices, most;		/* tiles of a slice */
+	int64_t *complete, *stored; /* by slice: tiles that are made; that are home */
+	double *done;				/* by slice and tile: when */
+	double time;				/* when the last kernel so far ends */
+	double *cycles;				/* by member, of a kernel */
+	int n_courses, open;		/* open: with slices to come */
+	course *course;
 	int n_before; /* jobs that had its units before */
 	job **before;
 	pim_region *made; /* JOB_move: by slice, what was copied */
@@ -100,10 +102,15 @@ static void fill_job(const interleaving *s, job *j, pim_node *n)
 			  : pim_only_moves(n, j->f->member[0].axes) ? JOB_move
 														: JOB_walk;
 	j->most = j->kind == JOB_walk ? count_tiles(j->last->plan->nest) : 1;
-	int64_t turns = (j->slices + j->last->plan->n_units - 1) / j->last->plan->n_units;
-	j->done = PIM_NEW(l->arena, double, j->kind == JOB_walk ? turns * j->most : 1);
 	j->made = PIM_NEW(l->arena, pim_region, j->kind == JOB_move ? j->slices : 0);
-	j->walk = PIM_NEW(l->arena, pim_tile_walk *, j->last->plan->n_units);
+	j->complete = PIM_NEW(l->arena, int64_t, j->slices);
+	j->stored = PIM_NEW(l->arena, int64_t, j->slices);
+	j->done = PIM_NEW(l->arena, double, j->kind == JOB_walk ? j->slices * j->most : 1);
+	int64_t units = j->last->plan->n_units;
+	j->n_courses = j->kind == JOB_move ? 0 : (int)(j->slices < units ? j->slices : units);
+	j->n_courses = j->kind == JOB_whole ? 1 : j->n_courses;
+	j->open = j->n_courses;
+	j->course = PIM_NEW(l->arena, course, j->n_courses);
 	j->cycles = PIM_NEW(l->arena, double, j->f->n);
 	for (int m = 0; m < j->f->n && j->kind == JOB_walk; m++) {
 		const pim_member *p = &j->f->member[m];
@@ -124,17 +131,14 @@ static bool shares_units(const interleaving *s, const job *a, const job *b, bool
 	return shares;
 }
 
-/* The jobs before j whose units it has when they have ended. */
+/* The jobs before j with units of its own: their tiles are in the buffer until they have ended. */
 static void find_before(interleaving *s, job *j)
 {
 	bool *mark = PIM_NEW(s->l->arena, bool, s->l->target->units);
-	const pim_plan *p = j->last->plan;
 	j->before = PIM_NEW(s->l->arena, job *, j - s->job);
-	for (job *b = s->job; b < j && j->kind != JOB_move; b++) {
-		const pim_plan *q = b->last->plan;
-		if (b->kind != JOB_move && q->start + q->cycles <= p->start && shares_units(s, j, b, mark))
+	for (job *b = s->job; b < j && j->kind != JOB_move; b++)
+		if (b->kind != JOB_move && shares_units(s, j, b, mark))
 			j->before[j->n_before++] = b;
-	}
 }
 
 static interleaving start(pim_lowering *l, pim_node *const *node, int n, int *readers)
@@ -164,25 +168,41 @@ static void enter(interleaving *s, job *j)
 	l->task = j->task;
 	l->start = j->node->plan->start;
 	l->since = 0;
-	l->turn = j->turn;
 }
 
-/* ---- what a job waits for ---- */
+/* ---- what a kernel waits for ---- */
 
-static void add_wait(interleaving *s, job *j, job *from, int64_t tile)
+/* A walk through all tiles that a kernel reads: are they complete, and since when? Or, at home? */
+typedef struct visit {
+	interleaving *s;
+	bool stores; /* what is complete goes home */
+	double time;
+	const job *from; /* that one tile is not complete of; NULL: all are */
+	int64_t slice, tile;
+} visit;
+
+static void store_slice(interleaving *s, job *j, int64_t slice)
 {
-	for (int i = 0; i < j->n_waits; i++)
-		if (j->wait[i].from == from) {
-			j->wait[i].tile = tile > j->wait[i].tile ? tile : j->wait[i].tile;
-			return;
-		}
-	if (j->n_waits == j->room_waits) {
-		wait *more = PIM_NEW(s->l->arena, wait, j->room_waits = 2 * j->room_waits + 4);
-		if (j->n_waits)
-			memcpy(more, j->wait, sizeof *more * (size_t)j->n_waits);
-		j->wait = more;
+	course *c = &j->course[pim_slice_position(j->last, slice) % j->last->plan->n_units];
+	if (j->kind == JOB_walk && c->walk && c->slice == slice) {
+		enter(s, j);
+		pim_tile_walk_store(c->walk);
 	}
-	j->wait[j->n_waits++] = (wait){from, tile};
+	j->stored[slice] = j->complete[slice];
+}
+
+static void meet_tile(visit *v, job *from, int64_t slice, int64_t tile)
+{
+	if (v->stores) {
+		if (from->stored[slice] <= tile)
+			store_slice(v->s, from, slice);
+	} else if (from->complete[slice] > tile) {
+		v->time = fmax(v->time, from->done[slice * from->most + tile]);
+	} else if (!v->from || tile > v->tile) {
+		v->from = from;
+		v->slice = slice;
+		v->tile = tile;
+	}
 }
 
 static int member_of(const job *j, const pim_node *value)
@@ -227,72 +247,86 @@ static int64_t find_tile(const job *j, int m, int64_t slice, const pim_box *box)
 	return tile;
 }
 
-/* Job j is to wait for a box of a value. */
-static void need(interleaving *s, job *j, const pim_node *value, const pim_box *box)
+static void meet_box(visit *v, const pim_node *value, const pim_box *box);
+
+/* What is still to be copied of a box that an op makes which only moves elements. */
+static void meet_move(visit *v, job *j, int64_t slice, const pim_box *part)
 {
-	job *from = s->of[value->id];
+	const pim_axes *x = j->f->member[0].axes;
+	pim_region lacks = {.n = 0};
+	pim_box axes, read;
+	pim_region_lacks(&j->made[slice], part, &lacks);
+	for (int k = 0; k < lacks.n; k++) {
+		pim_axes_cover(x, &lacks.box[k], &axes);
+		for (uint32_t i = 0; i < j->node->n_in; i++) {
+			pim_axes_demand(x, j->node, (int)i, &axes, &read, NULL, NULL);
+			if (j->node->in[i] && !pim_box_empty(&read))
+				meet_box(v, j->node->in[i], &read);
+		}
+	}
+	pim_region_free(&lacks);
+}
+
+static void meet_box(visit *v, const pim_node *value, const pim_box *box)
+{
+	job *from = v->s->of[value->id];
 	if (!from || from->ended)
 		return;
 	if (from->kind == JOB_whole) {
-		add_wait(s, j, from, 0);
+		meet_tile(v, from, 0, 0);
 		return;
 	}
-	int64_t slice, copies = value->plan->layout->copies;
-	pim_box part, axes, read;
-	for (int64_t copy = 0; copy < copies; copy++) {
+	int64_t slice;
+	pim_box part;
+	for (int64_t copy = 0; copy < value->plan->layout->copies; copy++) {
 		pim_pieces p = pim_pieces_of(value, box, copy);
 		while (pim_pieces_next(&p, &slice, &part)) {
-			if (from->kind == JOB_walk) {
-				int64_t turn = pim_slice_position(value, slice) / from->last->plan->n_units;
-				int64_t tile = find_tile(from, member_of(from, value), slice, &part);
-				add_wait(s, j, from, turn * from->most + tile);
-				continue;
-			}
-			const pim_axes *x = from->f->member[0].axes;
-			pim_region lacks = {.n = 0};
-			pim_region_lacks(&from->made[slice], &part, &lacks);
-			for (int k = 0; k < lacks.n; k++) {
-				pim_axes_cover(x, &lacks.box[k], &axes);
-				for (uint32_t i = 0; i < value->n_in; i++) {
-					pim_axes_demand(x, value, (int)i, &axes, &read, NULL, NULL);
-					if (value->in[i] && !pim_box_empty(&read))
-						need(s, j, value->in[i], &read);
-				}
-			}
-			pim_region_free(&lacks);
+			if (from->kind == JOB_move)
+				meet_move(v, from, slice, &part);
+			else
+				meet_tile(v, from, slice, find_tile(from, member_of(from, value), slice, &part));
 		}
 	}
 }
 
-static void start_walks(interleaving *s, job *j)
-{
-	int64_t units = j->last->plan->n_units, first = j->turn * units;
-	j->arena = pim_arena_new();
-	j->n_walks = (int)(j->slices - first < units ? j->slices - first : units);
-	for (int i = 0; i < j->n_walks; i++)
-		j->walk[i] = pim_tile_walk_new(s->l, j->f, pim_slice_at(j->last, first + i), j->arena);
-}
-
-/* Lists what the next kernels wait for. */
-static void ask(interleaving *s, job *j)
+/* All that the next kernel of a course reads. */
+static void meet_reads(visit *v, const job *j, const course *c)
 {
 	pim_read read[PIM_MOST_READS];
-	j->asked = true;
-	j->n_waits = 0;
 	if (j->kind == JOB_whole) {
 		for (uint32_t i = 0; i < j->node->n_in; i++) {
 			pim_box all = pim_box_of(j->node->in[i]->type);
-			need(s, j, j->node->in[i], &all);
+			meet_box(v, j->node->in[i], &all);
 		}
 		return;
 	}
-	if (!j->arena)
-		start_walks(s, j);
-	for (int i = 0; i < j->n_walks; i++) {
-		int n = pim_tile_walk_ended(j->walk[i]) ? 0 : pim_tile_walk_reads(j->walk[i], read);
-		for (int k = 0; k < n; k++)
-			need(s, j, read[k].value, &read[k].box);
-	}
+	int n = pim_tile_walk_reads(c->walk, read);
+	for (int k = 0; k < n; k++)
+		meet_box(v, read[k].value, &read[k].box);
+}
+
+/* The slice whose turn it is. */
+static void start_slice(interleaving *s, job *j, course *c)
+{
+	int64_t position = c->turn * j->last->plan->n_units + (c - j->course);
+	c->slice = pim_slice_at(j->last, position);
+	c->arena = pim_arena_new();
+	c->walk = pim_tile_walk_new(s->l, j->f, c->slice, c->arena);
+}
+
+/* Finds when the next kernel of a course can start, unless what it waits for is as it was. */
+static void ask(interleaving *s, job *j, course *c)
+{
+	if (c->from && !c->from->ended && c->from->complete[c->from_slice] <= c->from_tile)
+		return;
+	if (j->kind == JOB_walk && !c->walk)
+		start_slice(s, j, c);
+	visit v = {.s = s, .time = c->time};
+	meet_reads(&v, j, c);
+	c->from = v.from;
+	c->from_slice = v.slice;
+	c->from_tile = v.tile;
+	c->start = v.from ? INFINITY : v.time;
 }
 
 /* Have those that had its units before ended? */
@@ -317,23 +351,28 @@ static bool has_source(const interleaving *s, const job *j)
 	return true;
 }
 
-/* When the next kernels can start; INFINITY: not yet known. */
+static bool is_open(const job *j, const course *c)
+{
+	return j->kind == JOB_whole || c->turn * j->last->plan->n_units + (c - j->course) < j->slices;
+}
+
+/* When the next kernel of any course can start; INFINITY: not yet known. */
 static double find_time(interleaving *s, job *j)
 {
-	double time = j->time;
-	if (!j->asked && (!may_begin(j) || !has_source(s, j)))
+	double first = INFINITY, free = 0;
+	if (!j->begun && (!may_begin(j) || !has_source(s, j)))
 		return INFINITY;
-	if (!j->asked)
-		ask(s, j);
 	for (int i = 0; i < j->n_before; i++)
-		time = fmax(time, j->before[i]->time);
-	for (int i = 0; i < j->n_waits; i++) {
-		const job *from = j->wait[i].from;
-		if (from->complete <= j->wait[i].tile)
-			return INFINITY;
-		time = fmax(time, from->done[j->wait[i].tile]);
+		free = fmax(free, j->before[i]->time);
+	for (course *c = j->course; c < j->course + j->n_courses; c++) {
+		if (!is_open(j, c))
+			continue;
+		c->time = fmax(c->time, free);
+		if (c->from || c->start < c->time || !c->arena)
+			ask(s, j, c);
+		first = fmin(first, c->start);
 	}
-	return time;
+	return first;
 }
 
 /* ---- what a job writes ---- */
@@ -370,20 +409,6 @@ static bool make(interleaving *s, const pim_node *value, const pim_box *box)
 	return good;
 }
 
-/* What j waits for is complete; now it goes home. */
-static void store_sources(interleaving *s, const job *j)
-{
-	for (int i = 0; i < j->n_waits; i++) {
-		job *from = j->wait[i].from;
-		if (from->stored > j->wait[i].tile)
-			continue;
-		enter(s, from);
-		for (int k = 0; k < from->n_walks; k++)
-			pim_tile_walk_store(from->walk[k]);
-		from->stored = from->complete;
-	}
-}
-
 static void give(interleaving *s, const pim_node *value)
 {
 	job *j = s->of[value->id];
@@ -411,17 +436,6 @@ static void end_job(interleaving *s, job *j)
 				give(s, j->f->member[m].node->in[i]);
 }
 
-/* Counts the tiles that all slices have made. */
-static void count_complete(job *j)
-{
-	int64_t least = j->most;
-	for (int i = 0; i < j->n_walks; i++)
-		if (!pim_tile_walk_ended(j->walk[i]) && pim_tile_walk_tiles(j->walk[i]) < least)
-			least = pim_tile_walk_tiles(j->walk[i]);
-	for (; j->complete < j->turn * j->most + least; j->complete++)
-		j->done[j->complete] = j->time;
-}
-
 /* Does a tile's first kernel store what the tile before has made? */
 static bool stores_soon(const pim_fusion *f)
 {
@@ -431,76 +445,91 @@ static bool stores_soon(const pim_fusion *f)
 	return true;
 }
 
-static bool run_kernels(interleaving *s, job *j)
+/* What the next kernel reads goes home, or is copied. */
+static bool prepare(interleaving *s, job *j, course *c)
 {
 	pim_read read[PIM_MOST_READS];
-	double longest = 0;
-	bool good = true, soon = stores_soon(j->f);
-	int64_t before = j->complete;
-	store_sources(s, j);
-	for (int i = 0; i < j->n_walks && good; i++) {
-		int n = pim_tile_walk_ended(j->walk[i]) ? 0 : pim_tile_walk_reads(j->walk[i], read);
-		for (int k = 0; k < n && good; k++)
-			good = make(s, read[k].value, &read[k].box);
+	visit v = {.s = s, .stores = true};
+	bool good = true;
+	meet_reads(&v, j, c);
+	int n = j->kind == JOB_whole ? (int)j->node->n_in : pim_tile_walk_reads(c->walk, read);
+	for (int k = 0; k < n && good; k++) {
+		if (j->kind == JOB_whole)
+			read[0] = (pim_read){j->node->in[k], pim_box_of(j->node->in[k]->type)};
+		const pim_read *r = &read[j->kind == JOB_whole ? 0 : k];
+		good = make(s, r->value, &r->box);
 	}
-	enter(s, j);
-	for (int i = 0; i < j->n_walks; i++)
-		if (!pim_tile_walk_ended(j->walk[i]))
-			pim_tile_walk_fetch(j->walk[i]);
-	pim_transfers_emit(s->l);
-	for (int i = 0; i < j->n_walks && good; i++) {
-		if (pim_tile_walk_ended(j->walk[i]))
-			continue;
-		longest = fmax(longest, j->cycles[pim_tile_walk_member(j->walk[i])]);
-		good = pim_tile_walk_step(j->walk[i]);
-		if (pim_tile_walk_ended(j->walk[i]))
-			pim_tile_walk_store(j->walk[i]);
-	}
-	j->stored = soon && before > j->stored ? before : j->stored;
-	j->time += longest;
-	count_complete(j);
 	return good;
 }
 
-/* The slices of a turn are done. */
-static void end_turn(interleaving *s, job *j)
+static bool run_kernel(job *j, course *c)
 {
-	j->stored = j->complete;
-	pim_arena_free(j->arena);
-	j->arena = NULL;
-	j->n_walks = 0;
-	if (++j->turn * j->last->plan->n_units >= j->slices)
-		end_job(s, j);
+	int64_t before = j->complete[c->slice];
+	c->time = c->start + j->cycles[pim_tile_walk_member(c->walk)];
+	if (!pim_tile_walk_step(c->walk))
+		return false;
+	while (j->complete[c->slice] < pim_tile_walk_tiles(c->walk))
+		j->done[c->slice * j->most + j->complete[c->slice]++] = c->time;
+	if (stores_soon(j->f) && j->stored[c->slice] < before)
+		j->stored[c->slice] = before;
+	j->time = fmax(j->time, c->time);
+	c->from = NULL;
+	c->start = -1;
+	return true;
 }
 
-static bool step(interleaving *s, job *j, double time)
+/* The slice is done. */
+static void end_slice(job *j, course *c)
 {
-	bool good;
-	j->time = time;
-	j->asked = false;
-	if (j->kind == JOB_whole) {
-		store_sources(s, j);
-		for (uint32_t i = 0; i < j->node->n_in; i++) {
-			pim_box all = pim_box_of(j->node->in[i]->type);
-			if (!make(s, j->node->in[i], &all))
-				return false;
-		}
-		enter(s, j);
-		good = pim_node_lower(s->l, j->f);
-		j->time += (double)j->node->plan->cycles;
-		j->done[0] = j->time;
-		j->complete = j->stored = 1;
-		end_job(s, j);
-		return good;
-	}
-	if (!j->begun && !pim_kernels_check(s->l, j->f))
+	pim_tile_walk_store(c->walk);
+	while (j->complete[c->slice] < j->most) /* of ragged slices that have fewer */
+		j->done[c->slice * j->most + j->complete[c->slice]++] = c->time;
+	j->stored[c->slice] = j->most;
+	pim_arena_free(c->arena);
+	c->arena = NULL;
+	c->walk = NULL;
+	c->turn++;
+	j->open -= !is_open(j, c);
+}
+
+static bool run_whole(interleaving *s, job *j)
+{
+	if (!prepare(s, j, j->course))
 		return false;
-	good = run_kernels(s, j);
-	bool ended = good;
-	for (int i = 0; i < j->n_walks; i++)
-		ended = ended && pim_tile_walk_ended(j->walk[i]);
-	if (ended)
-		end_turn(s, j);
+	enter(s, j);
+	if (!pim_node_lower(s->l, j->f))
+		return false;
+	j->time = j->done[0] = j->course->start + (double)j->node->plan->cycles;
+	j->complete[0] = j->stored[0] = 1;
+	end_job(s, j);
+	return true;
+}
+
+/* Runs the kernels of a job that can start about now: so what several units read leaves as one
+ * multicast. */
+static bool run_kernels(interleaving *s, job *j, double now)
+{
+	bool good = j->begun || pim_kernels_check(s->l, j->f);
+	for (course *c = j->course; c < j->course + j->n_courses; c++)
+		c->goes = is_open(j, c) && c->start <= now + j->cycles[pim_tile_walk_member(c->walk)] / 4;
+	for (course *c = j->course; c < j->course + j->n_courses && good; c++)
+		good = !c->goes || prepare(s, j, c);
+	enter(s, j);
+	for (course *c = j->course; c < j->course + j->n_courses && good; c++) {
+		s->l->turn = c->turn;
+		if (c->goes)
+			pim_tile_walk_fetch(c->walk);
+	}
+	pim_transfers_emit(s->l);
+	for (course *c = j->course; c < j->course + j->n_courses && good; c++) {
+		if (!c->goes)
+			continue;
+		good = run_kernel(j, c);
+		if (good && pim_tile_walk_ended(c->walk))
+			end_slice(j, c);
+	}
+	if (good && !j->open)
+		end_job(s, j);
 	return good;
 }
 
@@ -537,7 +566,7 @@ bool pim_lower_interleaved(pim_lowering *l, pim_node *const *node, int n, int *r
 			return make_results(&s);
 		if (!best)
 			PIM_BUG("ops of @%s wait for each other", l->graph->name);
-		if (!step(&s, best, least))
+		if (!(best->kind == JOB_whole ? run_whole(&s, best) : run_kernels(&s, best, least)))
 			return false;
 	}
 }

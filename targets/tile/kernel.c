@@ -43,6 +43,7 @@ typedef struct work {
 	pim_box range;	/* of these, what it is at; n < 0: nothing yet */
 	int n_operands; /* the result is the last */
 	operand operand[MOST_OPERANDS];
+	bool placed;  /* it is known where its operands lie */
 	bool partial; /* the result in the slot is a sum that goes on */
 	struct pim_tile_walk
 		*walk; /* whose finished results are stored before its next kernel; or NULL */
@@ -387,7 +388,6 @@ struct pim_tile_walk {
 	work *work; /* by member */
 	int64_t (*slot)[2];
 	int64_t slice; /* of the last member */
-	bool placed;
 	pim_box tile;  /* of the walk */
 	int member;	   /* that runs next */
 	pim_box part;  /* of it */
@@ -482,13 +482,15 @@ static void start_work(pim_tile_walk *k, int m, pim_lowering *l, int64_t slice)
 }
 
 /* Where the operands of a member lie. */
-static void place_work(pim_tile_walk *k, int m, int64_t slice, fetching how)
+static void place_work(pim_tile_walk *k, int m, fetching how)
 {
 	work *w = &k->work[m];
+	int64_t slice = pim_fusion_slice(k->f, m, k->slice);
 	operand *result = &w->operand[w->n_operands - 1];
 	if (result->stored)
 		result->held = w->l->home[w->n->id][slice];
 	fetch_operands(w, how);
+	w->placed = true;
 }
 
 /* ---- a walk, kernel by kernel ---- */
@@ -556,13 +558,6 @@ static bool has_one_engine(const pim_fusion *f)
 	return f->n > 1;
 }
 
-static void place_walk(pim_tile_walk *k, fetching how)
-{
-	for (int m = 0; m < k->f->n; m++)
-		place_work(k, m, pim_fusion_slice(k->f, m, k->slice), how);
-	k->placed = true;
-}
-
 /* The slices of all members that go with slice `slice` of the last one. */
 static pim_tile_walk *start_walk(
 	pim_lowering *l, const pim_fusion *f, int64_t slice, fetching how, pim_arena *a)
@@ -575,9 +570,9 @@ static pim_tile_walk *start_walk(
 		start_work(k, m, l, pim_fusion_slice(f, m, slice));
 	lay_out_buffer(k);
 	k->slice = slice;
-	if (how == FETCH_all)
-		place_walk(k, how);
 	for (int m = 0; m < f->n; m++) {
+		if (how == FETCH_all)
+			place_work(k, m, how);
 		k->work[m].walk = how == FETCH_parts && has_one_engine(f) ? k : NULL;
 		if (m < f->n - 1)
 			k->work[m].range.n = -1;
@@ -638,8 +633,8 @@ void pim_tile_walk_fetch(pim_tile_walk *k)
 {
 	work *w = &k->work[k->member];
 	pim_box box;
-	if (!k->placed)
-		place_walk(k, FETCH_parts);
+	if (!w->placed)
+		place_work(k, k->member, FETCH_parts);
 	for (int i = 0; i < w->n_operands - 1; i++)
 		if (w->operand[i].staged && read_box(k, i, &box))
 			pim_fetch_part(w->l, w->operand[i].staged, w->unit, &box);

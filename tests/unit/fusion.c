@@ -237,6 +237,8 @@ static void check_round(int round, int64_t buffer_bytes, bool verbose, tally *al
 		all->ops += fused;
 		all->kept += count_kept(g, a);
 		check_text(c, m, &g->limits);
+		if (round % 2)
+			let_overlap(g);
 		simulate(&t, g, round, a);
 	}
 	pim_text_free(&e.said);
