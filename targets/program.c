@@ -22,7 +22,10 @@ const pim_command_info *pim_command_at(int code)
 
 bool pim_command_writes(int code)
 {
-	return strchr(infos[code].operands, 'D') != NULL;
+	const char *operand = infos[code].operands;
+	while (*operand && *operand != 'D')
+		operand++;
+	return *operand;
 }
 
 const char *pim_engine_name(int engine)
