@@ -5,8 +5,8 @@
 "scheduled" is the latency that the pass schedule ends with, which knows ops and numbers of units;
 "expected" is that of lower, which knows units, links and barriers too; "simulated" is pimsim's.
 Where the last two differ by more than 5 %, the op that differs most is named, with what the run
-spends most time on there (pimsim --compare). Weights are zeros: no timing depends on them, but for
-terms that canonicalize drops.
+spends most time on there (pimsim --compare). Weights are zeros, which take no space and no time to
+draw, but equal constants become one: where memory is short it matters, and --weights=inside draws them.
 """
 import argparse
 import json
@@ -22,10 +22,9 @@ COLUMNS = ["network", "machine", "pipeline", "scheduled", "expected", "simulated
            "where"]
 
 
-def make_network(python, name, folder):
-    """The model, without drawn weights."""
+def make_network(python, name, weights, folder):
     script = ROOT / "examples" / "models" / f"{FAMILIES[name.split('_')[0].rstrip('0123456789')]}.py"
-    run(python, script, f"--variant={name}", "--weights=zeros", "--out", folder)
+    run(python, script, f"--variant={name}", f"--weights={weights}", "--out", folder)
     return folder / f"{name}.onnx"
 
 
@@ -55,13 +54,14 @@ def main():
     parser.add_argument("--bin", type=Path, default=ROOT / "build" / "release" / "bin")
     parser.add_argument("--machines", default="stack3d")
     parser.add_argument("--pipelines", default=",".join(("default",) + PIPELINES))
+    parser.add_argument("--weights", default="zeros", choices=("zeros", "inside"))
     parser.add_argument("--python", default="/usr/bin/python3")
     args = parser.parse_args()
     print_header("cycles as expected and as simulated")
     rows = []
     with tempfile.TemporaryDirectory(prefix="pim-estimates-") as folder:
         for name in args.networks:
-            model = make_network(args.python, name, Path(folder))
+            model = make_network(args.python, name, args.weights, Path(folder))
             for machine in args.machines.split(","):
                 for pipeline in args.pipelines.split(","):
                     try:
