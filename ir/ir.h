@@ -256,6 +256,8 @@ typedef struct pim_op_info {
 } pim_op_info;
 
 const pim_op_info *pim_op_at(pim_op op);
+/* fold_element.c: a form of an element-wise op that stands before reshapes which only add or drop dims of size 1;
+ * n itself when its operands are not such reshapes. */
 pim_node *pim_fold_elementwise(pim_node *n);
 /* The attribute's row; NULL when the op has none of that name. */
 const pim_op_attr *pim_op_attr_find(const pim_op_info *op, const char *name);

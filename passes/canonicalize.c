@@ -2,11 +2,12 @@
 /* canonicalize - simplify by algebra until nothing changes, then drop what is unused.
  *
  * Needs: shaped.
- * Idea:  walks in program order; each op's own rule (FOLD rows of ops.def) is asked until it has no
- * more to say, and later nodes see the simpler inputs at once, so most programs need two walks: one
- *        that changes and one that finds nothing left. A rule must make the program smaller or more
- *        regular; rules that undo each other are met by the limits, and the op is named in a
- * remark. Cost:  linear in nodes per walk. */
+ * Idea:  walks in program order; each op's own rule (FOLD rows of ops.def), and for element-wise
+ * ops the one that brings them before reshapes, is asked until it has no more to say, and later
+ * nodes see the simpler inputs at once, so most programs need two walks: one that changes and one
+ * that finds nothing left. A rule must make the program smaller or more regular; rules that undo
+ * each other are met by the limits, and the op is named in a remark. Cost:  linear in nodes per
+ * walk. */
 #include "passes/pass.h"
 
 enum { REPEATS = 32 };

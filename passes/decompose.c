@@ -41,7 +41,7 @@ static bool choose_ops(pim_job *j, bool chosen[PIM_OP_COUNT])
 	return good;
 }
 
-/* Does the machine of the job run it as it is? */
+/* Can the machine of the job not run it as it is? Without a machine nothing is refused. */
 static bool is_refused(const pim_node *n, const pim_job *j)
 {
 	int64_t extent[PIM_MAX_AXES];

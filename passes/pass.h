@@ -276,11 +276,11 @@ bool pim_fusion_choose(const pim_target *t, const pim_fusion *f, pim_nest_method
 void pim_fusion_grow(pim_graph *g, const pim_target *t, pim_nest_method method, pim_arena *a, int64_t *evaluated, int *groups, int *kept);
 pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_method method, pim_arena *a, int64_t *evaluated);
 
-/* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each; those over summed
- * axes innermost, and as few more as make a tile fit. */
 /* The nest of a slice in one tile: the spatial loops of n's layout alone. */
 pim_nest *pim_nest_whole(const pim_target *t, const pim_node *n, pim_arena *a);
 
+/* Nests of one slice by request: loops over these axes, outer to inner, so many tiles of each; those over summed
+ * axes innermost, and as few more as make a tile fit. */
 typedef struct pim_nest_trial pim_nest_trial;
 typedef struct pim_nest_result {
 	pim_nest *nest;  /* with the spatial loops of the layout and the cycles of one slice */

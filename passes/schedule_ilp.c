@@ -333,5 +333,7 @@ int64_t pim_region_ilp(
 	pim_ilp_free(m->ilp);
 	bound = solved > bound ? solved : bound;
 	value = pim_region_cycles(r);
-	return bound < value ? bound : value;
+	bound = bound < value ? bound : value;
+	*settled = *settled || (double)(value - bound) <= e.gap * (double)value;
+	return bound;
 }

@@ -282,7 +282,7 @@ typedef enum pim_dram_kind {
 } pim_dram_kind;
 const char *pim_dram_name(int kind);
 
-/* A command to a bank; a row with PIM_ROW_NOT is raised at its complement side. */
+/* A command to a bank; a row with PIM_DRAM_NOT is raised at its complement side. */
 typedef struct pim_dram_command {
 	int64_t cycle;
 	int32_t unit; /* REF: the first bank of the channel */

@@ -119,7 +119,7 @@ static void compare_with_all_orders(void)
 		search s = {.r = &r, .best = HORIZON};
 		look_at_all(&s, 0, 0);
 		int64_t bound, list = pim_region_list(&r, &bound), nodes = 0;
-		pim_region copy = copy_region(&r, a);
+		pim_region copy = copy_region(&r, a), listed = copy_region(&r, a);
 		CHECK(is_valid(&r) && list == pim_region_cycles(&r));
 		CHECK(bound <= s.best && s.best <= list);
 		list_optimal += list == s.best;
@@ -130,6 +130,11 @@ static void compare_with_all_orders(void)
 		improved += pim_region_cycles(&r) < list;
 		CHECK(pim_region_search(&copy, (pim_region_effort){60, 0}, &nodes, &proved) == s.best);
 		CHECK(proved && is_valid(&copy) && pim_region_cycles(&copy) == s.best);
+		pim_region rough = copy_region(&listed, a);
+		bound = pim_region_search(&rough, (pim_region_effort){60, 0.2}, &nodes, &proved);
+		CHECK(proved && is_valid(&rough) && bound <= s.best);
+		CHECK(
+			(double)(pim_region_cycles(&rough) - bound) <= 0.2 * (double)pim_region_cycles(&rough));
 		pim_arena_free(a);
 	}
 	CHECK(!solver || improved == regions - list_optimal);
