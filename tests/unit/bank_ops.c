@@ -88,7 +88,7 @@ int main(void)
 	random_source r = {31};
 	for (int op = 0; op < PIM_OP_COUNT; op++) {
 		int runs = 0;
-		for (int round = 0; has_recipe[op] && op != PIM_OP_relayout && round < 5; round++) {
+		for (int round = 0; has_recipe[op] && op != PIM_OP_relayout && round < 3; round++) {
 			pim_context *c = pim_context_new();
 			pim_arena *a = pim_arena_new();
 			pim_target t = *pim_target_find(c, "hbm2-pim");
