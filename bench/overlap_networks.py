@@ -42,7 +42,7 @@ LAYERS = {
     %r = relu %a : f32[1,2048,7,7]"""),
     "bert_base": ("scores of attention, 12 heads, 128 tokens", """%x: f32[12,128,64], %w: f32[12,64,128]) {
     %a = matmul %x, %w : f32[12,128,128]
-    %r = softmax %a {axis = -1} : f32[12,128,128]"""),
+    %r = softmax %a {axis = 2} : f32[12,128,128]"""),
 }
 
 
