@@ -120,13 +120,15 @@ void pim_sim_path_add(pim_sim_path *p, const pim_sim_unit *u, int64_t start, int
 
 /* ---- afterwards ---- */
 
-static const step *find_last(const pim_sim_path *p)
+static const step *find_last(const pim_sim_path *p, int *unit)
 {
 	const step *last = NULL;
 	for (int u = 0; u < p->program->n_streams; u++)
 		for (int64_t i = 0; i < p->n[u]; i++)
-			if (!last || p->step[u][i].end > last->end)
+			if (!last || p->step[u][i].end > last->end) {
 				last = &p->step[u][i];
+				*unit = u;
+			}
 	return last;
 }
 
@@ -159,11 +161,8 @@ static void add_command(pim_sim_share *s, const step *x)
 
 static void walk_back(const pim_sim_path *p, pim_sim_share *share)
 {
-	const step *x = find_last(p);
 	int unit = 0;
-	for (int u = 0; x && u < p->program->n_streams; u++)
-		if (x >= p->step[u] && x < p->step[u] + p->n[u])
-			unit = u;
+	const step *x = find_last(p, &unit);
 	for (bool whole = true; x;) {
 		if (whole)
 			add_command(&share[x->task], x);

@@ -168,11 +168,13 @@ static void list_note(writing *w, int at)
 			(long long)end, (long long)w->at->end);
 }
 
-/* By slot; of kernels and accesses that begin together, accesses first. */
+/* By slot; what begins together in the order of the stream. */
 static int compare_notes(const void *a, const void *b)
 {
 	const note *x = a, *y = b;
-	return (x->slot > y->slot) - (x->slot < y->slot);
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return (x->command > y->command) - (x->command < y->command);
 }
 
 static void list_refreshes(writing *w)
@@ -191,7 +193,9 @@ static int compare_commands(const void *a, const void *b)
 	const pim_dram_command *x = a, *y = b;
 	if (x->cycle != y->cycle)
 		return x->cycle < y->cycle ? -1 : 1;
-	return (x->unit > y->unit) - (x->unit < y->unit);
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
 static void print_command(const pim_sim *s, const pim_dram_command *c, pim_text *out)

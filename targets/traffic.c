@@ -189,6 +189,23 @@ static bool go_together(const errand *a, const errand *b, bool adds)
 	return compare_parts(a, &c) == 0 && (!adds || a->unit == b->unit);
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+/* Sorts; how many are left when each stands once. */
+static int drop_repeated(int *list, int n)
+{
+	int kept = 0;
+	qsort(list, (size_t)n, sizeof *list, compare_ints);
+	for (int i = 0; i < n; i++)
+		if (!kept || list[kept - 1] != list[i])
+			list[kept++] = list[i];
+	return kept;
+}
+
 void pim_traffic_trees(
 	const pim_target *t, const pim_node *n, int input, pim_traffic_tree_visit *f, void *user)
 {
@@ -213,6 +230,8 @@ void pim_traffic_trees(
 			leaf[tree.n++] = next;
 		if (i + 1 < e.n && go_together(&e.list[first], x + 1, tree.adds))
 			continue;
+		if (tree.adds) /* slices further on may have the slots of earlier ones */
+			tree.n = drop_repeated(leaf, tree.n);
 		tree.root = tree.adds ? x->unit : other;
 		tree.bytes = (double)pim_box_elements(&x->part) * width;
 		f(user, &tree);

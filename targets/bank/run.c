@@ -34,7 +34,7 @@ ALWAYS void write_row(
 }
 
 PIM_WIDE
-void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], int64_t words)
+static void run_rows(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], int64_t words)
 {
 	for (int64_t k = 0; k < r->n; k++) {
 		const pim_row_op *op = &r->op[k];
@@ -48,6 +48,11 @@ void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], in
 				write_row(to, from, op->to[i] & PIM_ROW_NOT ? ~(uint64_t)0 : 0, words);
 		}
 	}
+}
+
+void pim_routine_run(const pim_bank_rows *r, uint64_t *const base[PIM_AREAS], int64_t words)
+{
+	run_rows(r, base, words);
 }
 
 void pim_rows_start(uint64_t *scratch, int64_t words)

@@ -65,8 +65,8 @@ void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g)
 	g->before = divide_up(4 * (t->bank.trp + 1), apart);
 	g->closed = divide_up(g->before * apart, 4) - 1;
 	g->second = most(1, divide_up(t->bank.second_activation, g->turn));
-	g->turns = most(
-		g->second + turns_for(g, t->bank.tras), turns_for(g, open_cycles(t, PIM_ACCESS_write, 1)));
+	int64_t access = most(open_cycles(t, PIM_ACCESS_read, 1), open_cycles(t, PIM_ACCESS_write, 1));
+	g->turns = most(g->second + turns_for(g, t->bank.tras), turns_for(g, access));
 	g->slot = g->turns * g->turn;
 	int64_t last = pim_bank_offset(g, g->banks - 1);
 	g->slots = (t->bank.trefi - t->bank.trfc - last) / g->slot;

@@ -41,7 +41,7 @@ static void draw_machine(pim_target *t, pim_bank_grid *g)
 	t->bank.tccd = draw(1, 4);
 	t->bank.twr = draw(4, 16);
 	t->bank.twtr = draw(1, 8);
-	t->bank.trtp = draw(1, 8);
+	t->bank.trtp = draw(1, 60);
 	t->bank.write_latency = draw(0, 8);
 	t->bank.second_activation = draw(0, 20);
 	t->bank.trfc = draw(50, 300);
