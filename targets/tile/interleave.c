@@ -509,7 +509,7 @@ static bool run_whole(interleaving *s, job *j)
  * multicast. */
 static bool run_kernels(interleaving *s, job *j, double now)
 {
-	bool good = j->begun || pim_kernels_check(s->l, j->f);
+	bool good = true;
 	for (course *c = j->course; c < j->course + j->n_courses; c++)
 		c->goes = is_open(j, c) && c->start <= now + j->cycles[pim_tile_walk_member(c->walk)] / 4;
 	for (course *c = j->course; c < j->course + j->n_courses && good; c++)
@@ -545,28 +545,61 @@ static bool make_results(interleaving *s)
 	return true;
 }
 
+/* The job whose next kernel can start first, and when; NULL: all have ended. */
+static job *find_next(interleaving *s, double *time)
+{
+	job *best = NULL;
+	bool open = false;
+	*time = INFINITY;
+	for (job *j = s->job; j < s->job + s->n; j++) {
+		if (j->ended || j->kind == JOB_move)
+			continue;
+		open = true;
+		double now = find_time(s, j);
+		if (now < *time) {
+			*time = now;
+			best = j;
+		}
+	}
+	if (open && !best)
+		PIM_BUG("ops of @%s wait for each other", s->l->graph->name);
+	return best;
+}
+
+static bool check_kernels(const interleaving *s)
+{
+	for (const job *j = s->job; j < s->job + s->n; j++)
+		if (j->kind == JOB_walk && !pim_kernels_check(s->l, j->f))
+			return false;
+	return true;
+}
+
+static bool run_jobs(interleaving *s)
+{
+	double time;
+	for (job *j; (j = find_next(s, &time));)
+		if (!(j->kind == JOB_whole ? run_whole(s, j) : run_kernels(s, j, time)))
+			return false;
+	return make_results(s);
+}
+
+/* What is left of walks and regions: of results, and of everything after an error. */
+static void finish(interleaving *s)
+{
+	pim_fetch_end(s->l);
+	for (job *j = s->job; j < s->job + s->n; j++) {
+		for (course *c = j->course; c < j->course + j->n_courses; c++)
+			if (c->arena)
+				pim_arena_free(c->arena);
+		for (int64_t k = 0; k < (j->kind == JOB_move ? j->slices : 0); k++)
+			pim_region_free(&j->made[k]);
+	}
+}
+
 bool pim_lower_interleaved(pim_lowering *l, pim_node *const *node, int n, int *readers)
 {
 	interleaving s = start(l, node, n, readers);
-	for (;;) {
-		job *best = NULL;
-		double least = INFINITY;
-		bool open = false;
-		for (job *j = s.job; j < s.job + n; j++) {
-			if (j->ended || j->kind == JOB_move)
-				continue;
-			open = true;
-			double time = find_time(&s, j);
-			if (time < least) {
-				least = time;
-				best = j;
-			}
-		}
-		if (!open)
-			return make_results(&s);
-		if (!best)
-			PIM_BUG("ops of @%s wait for each other", l->graph->name);
-		if (!(best->kind == JOB_whole ? run_whole(&s, best) : run_kernels(&s, best, least)))
-			return false;
-	}
+	bool good = check_kernels(&s) && run_jobs(&s);
+	finish(&s);
+	return good;
 }
