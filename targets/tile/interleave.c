@@ -445,6 +445,19 @@ static bool stores_soon(const pim_fusion *f)
 	return true;
 }
 
+/* Inputs that only move elements have homes from here on, though the kernel may read nothing of
+ * them yet: a tile of padding alone. */
+static void begin_moves(interleaving *s, const job *j, const course *c)
+{
+	const pim_node *n =
+		j->kind == JOB_whole ? j->node : j->f->member[pim_tile_walk_member(c->walk)].node;
+	for (uint32_t i = 0; i < n->n_in; i++) {
+		job *from = n->in[i] ? s->of[n->in[i]->id] : NULL;
+		if (from && from->kind == JOB_move && !from->begun)
+			enter(s, from);
+	}
+}
+
 /* What the next kernel reads goes home, or is copied. */
 static bool prepare(interleaving *s, job *j, course *c)
 {
@@ -452,6 +465,7 @@ static bool prepare(interleaving *s, job *j, course *c)
 	visit v = {.s = s, .stores = true};
 	bool good = true;
 	meet_reads(&v, j, c);
+	begin_moves(s, j, c);
 	int n = j->kind == JOB_whole ? (int)j->node->n_in : pim_tile_walk_reads(c->walk, read);
 	for (int k = 0; k < n && good; k++) {
 		if (j->kind == JOB_whole)
