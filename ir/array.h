@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* array.h - lists on the heap that grow, for code that has no arena. */
+/* array.h - lists on the heap that grow, for code that has no arena; in an arena: pim_arena_grow.
+ */
 #ifndef PIM_IR_ARRAY_H
 #define PIM_IR_ARRAY_H
 

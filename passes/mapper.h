@@ -91,7 +91,7 @@ typedef struct pim_mapper_grid {
 	const int32_t *at[PIM_MAX_RANK]; /* by index of the dimension: which tile it is in */
 	int n_empty[PIM_MAX_RANK];		 /* tiles beyond the end of their piece */
 	int32_t *empty[PIM_MAX_RANK];
-	const int32_t *of_slice, *of_step; /* tile of a slice\'s first step, and how much a step adds */
+	const int32_t *of_slice, *of_step; /* tile of a slice's first step, and how much a step adds */
 	int dim[PIM_MAX_AXES];			   /* by axis of the leader; -1: none that is cut */
 } pim_mapper_grid;
 

@@ -34,6 +34,7 @@ pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_tree
 	f.message = PIM_NEW(a, pim_message, f.n);
 	f.n = 0;
 	for (int i = 0; i < n_trees; i++) {
+		/* ours, by trial of exponents 0, 1/4, 1/2 and 3/4 on three networks */
 		double pull = ceil(tree[i].bytes / sqrt(sqrt(tree[i].n)));
 		for (int k = 0; k < tree[i].n; k++) {
 			int root = tree[i].root, leaf = tree[i].leaf[k];

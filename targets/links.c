@@ -9,7 +9,8 @@
  * others use them until then. Flits of messages that meet on a link take turns, so those behind
  * cost a message time too, half as much as those before it: on average half of it has passed when
  * they come. A message that fits into a buffer (a signal, a few elements) waits for no whole
- * message: at worst each of its flits waits for one of every other lane. What does not fit into the
+ * message: at worst each of its flits waits for one of every other lane, and then it takes no time
+ * from the others on the link. What does not fit into the
  * buffers between the unit and the link it waits for is still in the unit, and the unit's next
  * message waits behind it. A message that overtakes another of its pair of units is received behind
  * it all the same.

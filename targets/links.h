@@ -11,7 +11,8 @@ pim_links *pim_links_new(const pim_target *t);
 void pim_links_free(pim_links *l);
 
 /* A message to n units along the tree of their routes. start: of its send; cycles: that its unit's
- * port or link works for it; link: that it takes each link. */
+ * port or link works for it; link: that it takes each link; since: before that, no later send
+ * starts. */
 typedef struct pim_trip {
 	const pim_tree *tree;
 	int n;

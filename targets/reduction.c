@@ -9,7 +9,7 @@
  * sends, takes in or adds and what the busiest link carries, whichever is most, and then the
  * longest way from a sum to a reader, step by step. Straight moves least through each unit, trees
  * load the links less and spread the adding where readers are few.
- * Cost: shapes * slices * sums * hops. Source: ours. */
+ * Cost: shapes * slices * sums^2 * hops. Source: ours. */
 #include <stdlib.h>
 #include <string.h>
 

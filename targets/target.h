@@ -133,7 +133,8 @@ typedef struct pim_traffic_tree {
 } pim_traffic_tree;
 typedef void pim_traffic_tree_visit(void *user, const pim_traffic_tree *tree);
 /* All that n reads of its input i; the copy with the slice's own number serves. Both know their number of
- * units. Partial sums are added up along trees where the lowering would. */
+ * units. Partial sums are added up along trees where the estimate before placement says so; the lowering asks
+ * again with the units. */
 void pim_traffic_trees(const pim_target *t, const pim_node *n, int input, pim_traffic_tree_visit *f, void *user);
 
 /* Where a unit takes a box of a placed value from: of equal copies the nearest, of a constant the copy of its

@@ -19,8 +19,10 @@ import networks
 SMALL = {"autoencoder_1d", "cnn_mnist_pytorch", "gpt2_megatron_block", "int8_minimobilenet", "mnist_8", "qlstm", "tiny_bert",
          "tiny_encoder", "transformer_deepquant"}
 
-# 10^9 row operations and more. Sums of bf16 are rounded one by one on banks: kul_attention_head differs by more than two units.
-LARGE = networks.LARGE | {"kul_attention_head"}
+# Sums of bf16 are rounded one by one on banks, so its results are too far off: not compared, and said so in docs/bank.md.
+INEXACT = {"kul_attention_head"}
+# 10^9 row operations and more, and what is not compared.
+LARGE = networks.LARGE | INEXACT
 
 
 class Test(networks.Test):

@@ -38,6 +38,7 @@ PROGRAMS = {
 }
 SIZES = {"product": "12,12"}
 
+# Rules whose slack shows: the others (tRRD, tRAS, tWR, tWTR, tRTP) never decide on this machine.
 STRICTER = (("tFAW", 1), ("tRP", 4), ("tRFC", 1), ("tRCD", 1), ("tCCD", 1), ("tREFI", -200))
 
 Command = collections.namedtuple("Command", "cycle channel bank what row")

@@ -89,7 +89,8 @@ typedef struct listing {
 	void *user;
 } listing;
 
-/* n rows from `first` on, row `at` of which comes next; bytes of each. */
+/* n rows of so many bytes each: row from, from + 1 ... of those that begin at `first`, modulo
+ * `wrap`. */
 static void access_rows(const listing *l, pim_access access, int64_t first, int64_t wrap,
 	int64_t from, int64_t n, int64_t bytes)
 {

@@ -18,7 +18,8 @@
  * last bank's turn is behind the first one's. It is at most tREFI. So slot k of a bank begins at (k
  * / n) period + tRFC + offset of the bank + (k mod n) slot,      n slots in a period, and n slots
  * that begin at any time are known in closed form. tests/unit/bank_timing.c checks all pairs of
- * commands that follow, and that no other order of issue is faster. */
+ * commands that follow, and that a scheduler which issues each command as early as it may needs as
+ * long for a slot on hbm2-pim. */
 #include "targets/bank/bank.h"
 
 static int64_t most(int64_t a, int64_t b)

@@ -13,7 +13,8 @@
  *
  * No deadlock: a kernel is written when all tiles it reads are, which is one global order again
  * (transfer.c). There always is a job that can go on, since jobs wait for earlier ones only.
- * Cost: kernels times jobs. Source: list scheduling (Graham 1966) of tiles; the rest is ours. */
+ * Cost: kernels times jobs times the jobs before each on its units. Source: list scheduling (Graham
+ * 1966) of tiles; the rest is ours. */
 #include <math.h>
 #include <string.h>
 

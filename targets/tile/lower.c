@@ -3,7 +3,7 @@
  *
  * All streams are written in one global order: nodes by start time; of a node first what it needs
  * from elsewhere (transfer.c, which also says why no program can deadlock), then its slices in
- * their order.
+ * their order. Nodes that run at the same time are written kernel by kernel (interleave.c).
  * Homes are given back when the last reader is lowered; the trackers keep reused addresses safe. */
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* targets/tile/tile.h - lowering to the tile command set, private to this folder.
  *
- * Slices in one global order; for each: fetch what it reads, run tiles, keep the result at home. */
+ * Slices, or their kernels, in one global order; for each: fetch what it reads, run tiles, keep the
+ * result at home. */
 #ifndef PIM_TARGETS_TILE_TILE_H
 #define PIM_TARGETS_TILE_TILE_H
 

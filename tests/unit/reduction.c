@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reduction - trees of partial sums: every sum comes to its reader once, in an order in which it
- * can be added; what is chosen runs and gives the evaluator's values (integers exactly); and where
- * few read, what is chosen is what the simulator finds fastest. */
+ * can be added; and what is chosen runs and gives the evaluator's values (integers exactly). Which
+ * shape would have been fastest is not asked. */
 #include <stdlib.h>
 #include <string.h>
 
