@@ -2,7 +2,7 @@
 """Text tests: a file holds its command (RUN), its input and what must come out (FileCheck).
 
 Features a test may ask for (REQUIRES: name): solver, pictures, data (a folder of networks with expected
-outputs, given by -DPIM_DATA=DIR or the environment), python-onnx; UNSUPPORTED: sanitize for tests that
+outputs, given by -DPIM_DATA=DIR or the environment), python-onnx, terminal; UNSUPPORTED: sanitize for tests that
 measure or crash on purpose.
 """
 import os
@@ -36,6 +36,16 @@ def has_onnx(python):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def has_terminals():
+    """Whether there are pseudo-terminals to run a program in: not in every container."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return False
+    return shutil.which("script") is not None
+
+
 # Debian's python3-onnx belongs to Debian's python.
 pythons = [p for p in ("/usr/bin/python3", config.pim_python) if os.path.exists(p)]
 python = next((p for p in pythons if has_onnx(p)), None)
@@ -46,11 +56,13 @@ features = {
     "sanitize": config.pim_sanitize,
     "data": bool(data) and os.path.isdir(data),
     "python-onnx": python is not None,
-    "script": shutil.which("script") is not None,
+    "terminal": has_terminals(),
 }
 config.available_features.update(name for name, there in features.items() if there)
 if not features["data"]:
     lit_config.note("tests on real networks are left out: set PIM_DATA to their folder")
+if not features["terminal"]:
+    lit_config.note("tests in a terminal are left out: there are no pseudo-terminals, or no program `script`")
 
 config.substitutions += [
     ("%pimopt", os.path.join(config.pim_bin, "pimopt")),
