@@ -74,9 +74,14 @@ static bool parse_set(pim_cursor *c, pim_node *n)
 		nearest ? "; did you mean @" : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
-static pim_layout *layout_of(pim_node *n)
+/* The layout to read into; NULL after an error: an order counts the slices of the whole layout. */
+static pim_layout *layout_of(pim_cursor *c, pim_node *n)
 {
 	pim_plan *p = pim_node_plan(n);
+	if (p->order) {
+		pim_cursor_error(c, "expected parts=, sums= and copies= before order=");
+		return NULL;
+	}
 	if (!p->layout) {
 		p->layout = PIM_NEW(n->graph->module->arena, pim_layout, 1);
 		p->layout->sums = p->layout->copies = 1;
@@ -93,9 +98,9 @@ static bool take_times(pim_cursor *c)
 
 static bool parse_parts(pim_cursor *c, pim_node *n)
 {
-	pim_layout *l = layout_of(n);
-	if (pim_cursor_take(c, "-"))
-		return true;
+	pim_layout *l = layout_of(c, n);
+	if (!l || pim_cursor_take(c, "-"))
+		return l != NULL;
 	do {
 		if (l->rank == PIM_MAX_RANK)
 			return pim_cursor_error(c, "parts has more than %d dimensions", PIM_MAX_RANK);
@@ -107,11 +112,14 @@ static bool parse_parts(pim_cursor *c, pim_node *n)
 
 static bool parse_sums(pim_cursor *c, pim_node *n)
 {
-	return parse_count32(c, 1, &layout_of(n)->sums);
+	pim_layout *l = layout_of(c, n);
+	return l && parse_count32(c, 1, &l->sums);
 }
+
 static bool parse_copies(pim_cursor *c, pim_node *n)
 {
-	return parse_count32(c, 1, &layout_of(n)->copies);
+	pim_layout *l = layout_of(c, n);
+	return l && parse_count32(c, 1, &l->copies);
 }
 
 typedef struct nest_text {
