@@ -5,18 +5,10 @@
  * is. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "driver/driver.h"
 #include "driver/process.h"
-
-static double read_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- a session ---- */
 
@@ -95,19 +87,19 @@ bool session_run(session *s, pim_module *m)
 		.dot_dir = o->value[OPT_dump_dot_dir],
 		.out = stderr,
 		.progress = reproducer_note};
-	double began = read_clock();
+	double began = pim_seconds_now();
 	if (o->value[OPT_dump_pipeline])
 		print_pipeline(s);
 	bool good = pim_pipeline_run(m, s->pipeline, s->target, &run, &s->report, s->arena);
-	s->time.run += read_clock() - began;
+	s->time.run += pim_seconds_now() - began;
 	return good;
 }
 
 bool session_write(session *s, const pim_module *m, FILE *out)
 {
-	double began = read_clock();
+	double began = pim_seconds_now();
 	bool good = emit_module(s, m, out);
-	s->time.write += read_clock() - began;
+	s->time.write += pim_seconds_now() - began;
 	return good;
 }
 
@@ -117,9 +109,9 @@ static pim_module *read_input(session *s)
 {
 	pim_read_options read = {
 		.n_dims = s->o->n_dims, .dims = s->o->dim, .data_dir = s->o->value[OPT_data]};
-	double began = read_clock();
+	double began = pim_seconds_now();
 	pim_module *m = pim_frontend_read(s->context, s->o->input, &read);
-	s->time.read = read_clock() - began;
+	s->time.read = pim_seconds_now() - began;
 	return m;
 }
 

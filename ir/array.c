@@ -20,13 +20,20 @@ void *pim_arena_grow(pim_arena *a, void *list, int n, int *room, size_t size)
 	return more;
 }
 
-void *pim_array_grow(void *list, int n, int *room, size_t size)
+void *pim_array_grow(void *list, int64_t n, int64_t *room, size_t size)
 {
 	if (n < *room)
 		return list;
 	*room = *room ? 2 * *room : FIRST_ROOM;
 	void *more = realloc(list, (size_t)*room * size);
 	if (!more)
-		PIM_BUG("no memory for %d elements of %zu bytes", *room, size);
+		PIM_BUG("no memory for %lld elements of %zu bytes", (long long)*room, size);
 	return more;
+}
+
+void *pim_array_need(void *p, const char *what)
+{
+	if (!p)
+		PIM_BUG("no memory for %s", what);
+	return p;
 }

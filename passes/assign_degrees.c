@@ -33,7 +33,6 @@
 #include "passes/pass.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { MOST_COLUMNS = 600 }; /* of a model that is solved as a whole */
 
@@ -46,13 +45,6 @@ static solver find_solver(const char *name)
 		if (!strcmp(name, solver_name[s]))
 			return (solver)s;
 	return SOLVER_COUNT;
-}
-
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Cycles of all sets: with the degree chosen for each, with mixed ones, with every branch on one
@@ -110,7 +102,7 @@ static bool solve_whole(pim_graph *g, pim_job *j, const pim_degrees *d, pim_outc
 
 bool pim_pass_assign_degrees(pim_graph *g, pim_job *j)
 {
-	double begin = seconds_now();
+	double begin = pim_seconds_now();
 	pim_arena *a = pim_job_arena(j);
 	solver how = find_solver(pim_job_string(j, "solver"));
 	if (how == SOLVER_COUNT)
@@ -131,7 +123,7 @@ bool pim_pass_assign_degrees(pim_graph *g, pim_job *j)
 	pim_job_count(j, "single", t.chosen);
 	pim_job_count(j, "mixed", t.mixed);
 	pim_job_count(j, "one", t.one);
-	o.seconds = seconds_now() - begin;
+	o.seconds = pim_seconds_now() - begin;
 	pim_job_report(j, &o);
 	return true;
 }

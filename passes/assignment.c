@@ -7,23 +7,14 @@
  * last part of the time goes to the busiest link, where it counts. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "passes/assignment_core.h"
 
 enum { DENSE_MOST = 320, ASCENT_MOST = 42 };
 
-double assignment_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 bool assignment_time_is_up(assignment_run *r)
 {
-	return r->stop || (r->most_steps && r->steps >= r->most_steps) ||
-		   assignment_clock() >= r->until;
+	return r->stop || (r->most_steps && r->steps >= r->most_steps) || pim_seconds_now() >= r->until;
 }
 
 bool assignment_done(assignment_run *r)
@@ -37,7 +28,7 @@ static pim_assignment_answer answer_of(const assignment_run *r)
 	int64_t weight =
 		r->options->links == PIM_ASSIGNMENT_links_weighed ? r->options->link_weight : 0;
 	a.steps = r->steps;
-	a.seconds = assignment_clock() - r->begin;
+	a.seconds = pim_seconds_now() - r->begin;
 	if (!r->has_best)
 		return a;
 	a.cost = r->cost;
@@ -148,7 +139,7 @@ static void search(assignment_run *r)
 
 pim_assignment_answer pim_assignment_solve(pim_assignment *p, const pim_assignment_options *o)
 {
-	assignment_run r = {.p = p, .options = o, .begin = assignment_clock(), .bound = INT64_MIN};
+	assignment_run r = {.p = p, .options = o, .begin = pim_seconds_now(), .bound = INT64_MIN};
 	bool links = o->links != PIM_ASSIGNMENT_links_free && !p->distance;
 	if (!assignment_fits(p))
 		return (pim_assignment_answer){.status = PIM_ASSIGNMENT_too_large};

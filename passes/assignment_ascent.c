@@ -150,7 +150,7 @@ void assignment_ascend(assignment_run *r, const assignment_dense *d, double unti
 		run_round(&s);
 		idle = s.bound - before > s.bound / 1000000 ? 0 : idle + 1;
 		assignment_raise_bound(r, d->constant + s.bound / s.scale + (s.bound % s.scale > 0));
-		if (assignment_clock() > until || assignment_done(r))
+		if (pim_seconds_now() > until || assignment_done(r))
 			break;
 	}
 	pim_arena_free(a);

@@ -72,7 +72,6 @@ typedef struct assignment_run {
 	int64_t grain; /* divides every cost */
 } assignment_run;
 
-double assignment_clock(void);
 /* True when time, steps or the caller says stop, or cost meets bound. */
 bool assignment_done(assignment_run *r);
 /* The same, but for cost and bound. */

@@ -112,7 +112,7 @@ static void queue_worker(pim_clause_solver *s, int32_t w)
 /* Workers are all made before the first runs, so that the rings begin at 0. */
 int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *self, bool slow)
 {
-	int room = s->room_workers;
+	int64_t room = s->room_workers;
 	s->worker = pim_array_grow(s->worker, s->n_workers, &s->room_workers, sizeof *s->worker);
 	for (int k = 0; k < 2 && room != s->room_workers; k++) {
 		size_t bytes = (size_t)s->room_workers * sizeof *s->queue[k].of;
@@ -329,7 +329,7 @@ static void watch_literal(
 int pim_clause_store(
 	pim_clause_solver *s, int n, const pim_clause_literal *l, bool learned, int lbd)
 {
-	int room = s->room_clauses;
+	int64_t room = s->room_clauses;
 	s->clause = pim_array_grow(s->clause, s->n_clauses, &room, sizeof *s->clause);
 	s->clause_from =
 		pim_array_grow(s->clause_from, s->n_clauses, &s->room_clauses, sizeof *s->clause_from);

@@ -12,7 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "ir/ir.h"
 
 /* ---- the heap of atoms ---- */
 
@@ -99,7 +100,7 @@ static int32_t find_atom(pim_clause_solver *s, int32_t var, int32_t at, bool mak
 			return a;
 	if (!make)
 		return -1;
-	int room = s->room_atoms;
+	int64_t room = s->room_atoms;
 	s->atom = pim_array_grow(s->atom, s->n_atoms, &room, sizeof *s->atom);
 	s->heap = pim_array_grow(s->heap, s->n_atoms, &s->room_atoms, sizeof *s->heap);
 	s->atom[s->n_atoms] = (pim_clause_atom){var, at, -1, s->bucket[b], 0};
@@ -266,13 +267,6 @@ static int64_t luby(int64_t i)
 	return power;
 }
 
-static double clock_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static bool learn_clause(pim_clause_solver *s)
 {
 	s->conflicts++;
@@ -324,7 +318,7 @@ static pim_clause_result search_branch(pim_clause_solver *s, const pim_clause_pl
 				return PIM_CLAUSE_refuted;
 			continue;
 		}
-		if (s->conflicts >= stop || (steps % 64 == 63 && clock_seconds() > p->until))
+		if (s->conflicts >= stop || (steps % 64 == 63 && pim_seconds_now() > p->until))
 			return PIM_CLAUSE_limit;
 		pim_clause_result r = decide_next(s, p);
 		if (r != PIM_CLAUSE_limit)
@@ -344,7 +338,7 @@ pim_clause_result pim_clause_search(pim_clause_solver *s, const pim_clause_plan 
 		s->refuted = r == PIM_CLAUSE_refuted;
 		if (r != PIM_CLAUSE_limit)
 			return r;
-		if (s->conflicts >= stop || clock_seconds() > p->until)
+		if (s->conflicts >= stop || pim_seconds_now() > p->until)
 			return PIM_CLAUSE_limit;
 	}
 	s->refuted = true;

@@ -34,11 +34,13 @@ typedef struct pim_clause_edge_row {
 } pim_clause_edge_row;
 
 typedef struct pim_clause_list { /* of int32_t */
-	int32_t n, room, *at;
+	int32_t n, *at;
+	int64_t room;
 } pim_clause_list;
 
 typedef struct pim_clause_bucket {
-	int32_t n, room;
+	int32_t n;
+	int64_t room;
 	pim_clause_watch *watch;
 } pim_clause_bucket;
 
@@ -76,39 +78,50 @@ typedef struct pim_clause_atom {
 } pim_clause_atom;
 
 struct pim_clause_solver {
-	int n_bounds, room_bounds;
+	int n_bounds;
+	int64_t room_bounds;
 	pim_clause_bound *bound;
 	pim_clause_edge_row *edge;
-	int n_edges, room_edges;
+	int n_edges;
+	int64_t room_edges;
 	pim_clause_worker *worker;
-	int n_workers, room_workers;
+	int n_workers;
+	int64_t room_workers;
 	pim_clause_ring queue[2]; /* of workers: the quick and the slow ones */
 
 	pim_clause_step *step;
-	int n_steps, room_steps, done; /* steps before `done` have been told */
+	int n_steps, done; /* steps before `done` have been told */
+	int64_t room_steps;
 	int32_t *level_start, *level_written, *level_popped;
-	int level, room_levels;
+	int level;
+	int64_t room_levels;
 
 	pim_clause_literal *written; /* reasons; the open one begins at open_from */
-	int n_written, room_written, open_from;
+	int n_written, open_from;
+	int64_t room_written;
 
 	pim_clause_literal *contradiction;
-	int n_contradiction, room_contradiction;
+	int n_contradiction;
+	int64_t room_contradiction;
 
 	pim_clause_head *clause;
 	int32_t *clause_from; /* its first literal in store */
-	int n_clauses, room_clauses, n_learned;
+	int n_clauses, n_learned;
+	int64_t room_clauses;
 	pim_clause_literal *store;
-	int n_store, room_store;
+	int n_store;
+	int64_t room_store;
 
 	int32_t *need; /* per step: value needed by the analysis, or PIM_CLAUSE_NO_NEED */
-	int room_need;
+	int64_t room_need;
 	pim_clause_literal *learned;
-	int n_learned_literals, room_learned, learned_level, learned_lbd;
+	int n_learned_literals, learned_level, learned_lbd;
+	int64_t room_learned;
 	pim_clause_list touched; /* steps with a need */
 
 	pim_clause_atom *atom;
-	int n_atoms, room_atoms;
+	int n_atoms;
+	int64_t room_atoms;
 	int32_t *heap, n_heap, *bucket, n_buckets;
 	pim_clause_list popped;
 	double bump;

@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MOST_LAYERS = 24, MOST_TERMS = 4096 };
 
@@ -320,13 +319,6 @@ double pim_block_ilp(
 	return bound;
 }
 
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Shares by themselves: rows (6) and (7). */
 static pim_knapsack_answer choose_shares(const pim_degrees *d, pim_arena *a)
 {
@@ -357,7 +349,7 @@ static int count_columns(const pim_degrees *d)
 pim_degrees_answer pim_degrees_solve(const pim_degrees *d, double seconds, int most, pim_arena *a)
 {
 	pim_degrees_answer r = {.status = "optimal"};
-	double end = seconds_now() + seconds;
+	double end = pim_seconds_now() + seconds;
 	pim_knapsack_answer shares = choose_shares(d, a);
 	r.layers = PIM_NEW(a, pim_layers, d->n + 1);
 	r.share = shares.chosen;
@@ -374,12 +366,12 @@ pim_degrees_answer pim_degrees_solve(const pim_degrees *d, double seconds, int m
 	} else {
 		r.bound = bound;
 		for (int k = 0; k < d->n; k++)
-			pim_block_ilp(&d->block[k], d->units, fmax(0, end - seconds_now()) / (d->n - k),
+			pim_block_ilp(&d->block[k], d->units, fmax(0, end - pim_seconds_now()) / (d->n - k),
 				&r.layers[k], &r.nodes, a);
 	}
 	r.value = check_answer(d, 0, d->n, r.layers, r.share);
 	r.bound = fmin(r.bound, r.value);
 	if (r.bound < r.value * (1 - 1e-6))
-		r.status = seconds_now() >= end ? "limit" : "feasible";
+		r.status = pim_seconds_now() >= end ? "limit" : "feasible";
 	return r;
 }

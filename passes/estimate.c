@@ -42,11 +42,6 @@ static int64_t at_least(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 static bool has_layout(const pim_node *n)
 {
 	return n && n->plan && n->plan->layout;
@@ -196,7 +191,7 @@ static pim_exchange bus_exchange(const pim_target *t, int64_t partners)
 	for (int d = 0; d < 3; d++) {
 		int64_t side = at_most(t->network.size[d], left);
 		reach[d + 1] = r.units *= side;
-		left = divide_up(left, side);
+		left = pim_divide_up(left, side);
 	}
 	for (int d = 0; d < 3 && r.units > 1; d++) {
 		double below = (double)reach[d], on = (double)reach[d + 1], all = (double)r.units;
@@ -222,7 +217,7 @@ pim_exchange pim_exchange_of(const pim_target *t, int64_t partners)
 		r.hops += mean_hops(side, ring);
 		r.load = load > r.load ? load : r.load;
 		r.units *= side;
-		left = divide_up(left, side);
+		left = pim_divide_up(left, side);
 	}
 	double others = r.units > 1 ? (double)r.units / (double)(r.units - 1) : 0;
 	r.hops *= others;
@@ -398,7 +393,7 @@ pim_estimate pim_node_estimate(
 		.units = (int)at_most(at_least(units, 1), e.slices), .from = (int)at_least(from_units, 1)};
 	if (n->graph->facts & PIM_FACT_placed)
 		c.crews = PIM_CREWS_placed;
-	e.waves = divide_up(e.slices, c.units);
+	e.waves = pim_divide_up(e.slices, c.units);
 	if (pim_fusion_first(n) != n) {
 		e.cycles = 0;
 		return e;
@@ -428,7 +423,7 @@ pim_estimate pim_input_estimate(
 		return e;
 	e.slices = pim_layout_slices(n->plan->layout);
 	crew c = {.units = (int)at_most(units_of(t, n), e.slices), .from = t->units, .crews = crews};
-	e.waves = divide_up(e.slices, c.units);
+	e.waves = pim_divide_up(e.slices, c.units);
 	const pim_axes *x = pim_axes_new(n, scratch);
 	const pim_node *from = n->in[input];
 	int64_t sample[3] = {0, middle_slice(n->plan->layout), e.slices - 1},

@@ -47,11 +47,6 @@ typedef struct problem {
 	int64_t evaluated;
 } problem;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 static const pim_member *last_member(const problem *p)
 {
 	return &p->f->member[p->f->n - 1];
@@ -67,7 +62,7 @@ static engine engine_of(const pim_member *m)
 /* Rounds of a loop of the walk. */
 static int64_t walk_count(const problem *p, int axis)
 {
-	return divide_up(last_member(p)->extent[axis], p->nest[p->f->n - 1].tile[axis]);
+	return pim_divide_up(last_member(p)->extent[axis], p->nest[p->f->n - 1].tile[axis]);
 }
 
 static bool follows(const pim_member *m, int walk_axis)
@@ -96,7 +91,7 @@ static double count_own(const problem *p, int member)
 	double own = 1;
 	for (int k = 0; k < m->axes->n_axes; k++)
 		if (m->own[k])
-			own *= (double)divide_up(m->extent[k], p->nest[member].tile[k]);
+			own *= (double)pim_divide_up(m->extent[k], p->nest[member].tile[k]);
 	return own;
 }
 
@@ -200,9 +195,9 @@ static void set_tiles(problem *p, tiling *t)
 	const pim_nest *walk = &p->nest[p->f->n - 1];
 	for (int c = 0; c < p->n_cuts; c++) {
 		const cut *u = &p->cut[c];
-		int64_t tile = divide_up(u->extent, t->count[c]);
+		int64_t tile = pim_divide_up(u->extent, t->count[c]);
 		p->nest[u->member].tile[u->axis] = tile;
-		t->count[c] = divide_up(u->extent, tile);
+		t->count[c] = pim_divide_up(u->extent, tile);
 	}
 	for (int m = 0; m < p->f->n - 1; m++) {
 		const pim_member *q = &p->f->member[m];
@@ -249,7 +244,7 @@ static void write_loops(const problem *p, const tiling *t, int member)
 	for (int k = 0; k < m->axes->n_axes; k++)
 		if (m->own[k] && nest->tile[k] < m->extent[k])
 			nest->loop[nest->n++] =
-				(pim_loop){.axis = k, .count = (int32_t)divide_up(m->extent[k], nest->tile[k])};
+				(pim_loop){.axis = k, .count = (int32_t)pim_divide_up(m->extent[k], nest->tile[k])};
 }
 
 /* Fills order, cycles and need from the counts. */
@@ -277,7 +272,7 @@ static bool fits(const problem *p, const tiling *t)
 static int64_t clamp(const cut *u, int64_t count)
 {
 	count = count < 1 ? 1 : count > u->most ? u->most : count;
-	return divide_up(u->extent, divide_up(u->extent, count));
+	return pim_divide_up(u->extent, pim_divide_up(u->extent, count));
 }
 
 static bool shrink(problem *p, tiling *t)
@@ -286,8 +281,8 @@ static bool shrink(problem *p, tiling *t)
 	double least = INFINITY;
 	for (int c = 0; c < p->n_cuts; c++) {
 		tiling u = *t;
-		int64_t tile = divide_up(p->cut[c].extent, t->count[c]);
-		u.count[c] = clamp(&p->cut[c], divide_up(p->cut[c].extent, divide_up(tile, 2)));
+		int64_t tile = pim_divide_up(p->cut[c].extent, t->count[c]);
+		u.count[c] = clamp(&p->cut[c], pim_divide_up(p->cut[c].extent, pim_divide_up(tile, 2)));
 		if (u.count[c] == t->count[c])
 			continue;
 		evaluate(p, &u);
@@ -303,14 +298,14 @@ static bool shrink(problem *p, tiling *t)
 /* The next count of a cut in direction `way`: halve, one less, one more, double. */
 static int64_t step_count(const cut *u, int64_t count, int way)
 {
-	int64_t tile = divide_up(u->extent, count);
+	int64_t tile = pim_divide_up(u->extent, count);
 	switch (way) {
 	case 0:
 		return clamp(u, count / 2);
 	case 1:
-		return clamp(u, divide_up(u->extent, tile + 1));
+		return clamp(u, pim_divide_up(u->extent, tile + 1));
 	case 2:
-		return clamp(u, tile > 1 ? divide_up(u->extent, tile - 1) : count);
+		return clamp(u, tile > 1 ? pim_divide_up(u->extent, tile - 1) : count);
 	default:
 		return clamp(u, count * 2);
 	}

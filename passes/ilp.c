@@ -10,8 +10,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "ir/ir.h"
 #include "passes/ilp_model.h"
 
 typedef struct deadline {
@@ -19,18 +19,11 @@ typedef struct deadline {
 	bool passed;
 } deadline;
 
-static double clock_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int __WINAPI is_late(lprec *lp, void *user)
 {
 	(void)lp;
 	deadline *d = user;
-	d->passed = d->passed || clock_seconds() > d->end;
+	d->passed = d->passed || pim_seconds_now() > d->end;
 	return d->passed;
 }
 
@@ -182,7 +175,7 @@ static pim_ilp_status branch(pim_ilp *p, deadline *d)
 
 pim_ilp_status pim_ilp_solve(pim_ilp *p, double seconds)
 {
-	deadline d = {.end = clock_seconds() + seconds};
+	deadline d = {.end = pim_seconds_now() + seconds};
 	p->bound = fmax(p->bound, pim_ilp_box_bound(p));
 	pim_ilp_status status = relax(p, &d);
 	if (status != PIM_ILP_optimal)

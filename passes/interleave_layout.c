@@ -11,16 +11,8 @@
  * to 60 times where it is short. Source: Allspark's interleaving as shortest path, generalised to
  * graphs and axes (ours). */
 #include <string.h>
-#include <time.h>
 
 #include "passes/pass.h"
-
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool is_value(const pim_node *n)
 {
@@ -58,7 +50,7 @@ static pim_layout_plan *find_best(pim_layout_search *s, pim_graph *g, pim_job *j
 	pim_outcome o = {.bound = p->bound, .nodes = p->steps};
 	o.value = p->optimal ? p->value : p->cycles;
 	o.status = p->optimal ? "optimal" : "feasible";
-	o.seconds = seconds_now() - started;
+	o.seconds = pim_seconds_now() - started;
 	pim_job_report(j, &o);
 	return p;
 }
@@ -160,7 +152,7 @@ static const int64_t *find_most_slices(pim_graph *g, const pim_target *t, pim_ar
 
 static pim_layout_plan *choose_plan(pim_graph *g, pim_job *j)
 {
-	double started = seconds_now();
+	double started = pim_seconds_now();
 	pim_arena *a = pim_job_arena(j);
 	choice how = find_choice(pim_job_string(j, "choose"));
 	if (how == CHOICE_COUNT) {

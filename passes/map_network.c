@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "passes/mapper.h"
 
@@ -48,13 +47,6 @@ typedef struct work {
 	double bound;
 	bool complete;
 } work;
-
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The number of the option's value among names; false after a diagnostic. */
 static bool find_name(
@@ -235,7 +227,7 @@ static void search(work *w, int width)
 /* Is more than this part of the time over? */
 static bool is_late(const work *w, double part)
 {
-	return seconds_now() > w->ask.begin + part * w->ask.limit;
+	return pim_seconds_now() > w->ask.begin + part * w->ask.limit;
 }
 
 /* From shares by work to ones for less waiting, again and again; each is searched from nothing, and
@@ -561,7 +553,7 @@ static void report(work *w, double value)
 	pim_outcome o = {.value = value,
 		.bound = w->bound < value ? w->bound : value,
 		.nodes = w->evaluated,
-		.seconds = seconds_now() - w->ask.begin};
+		.seconds = pim_seconds_now() - w->ask.begin};
 	o.status = w->complete ? "optimal" : o.seconds >= w->ask.limit ? "limit" : "feasible";
 	pim_job_report(w->job, &o);
 	qsort(w->front, (size_t)w->n_front, sizeof *w->front, by_cycles);
@@ -577,7 +569,7 @@ static void report(work *w, double value)
 
 bool pim_pass_map_network(pim_graph *g, pim_job *j)
 {
-	work w = {.graph = g, .job = j, .ask = {.begin = seconds_now()}};
+	work w = {.graph = g, .job = j, .ask = {.begin = pim_seconds_now()}};
 	if (!read_request(&w))
 		return false;
 	w.m = pim_mapper_new(g, j->target, (pim_mapper_followers)w.ask.followers, j->arena);

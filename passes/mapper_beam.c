@@ -23,7 +23,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct state {
 	const pim_mapper_run **run; /* by group */
@@ -59,13 +58,6 @@ typedef struct beam {
 	int64_t most_room; /* of a run of the group */
 	int workers;
 } beam;
-
-static double seconds_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- bounds ---- */
 
@@ -437,7 +429,7 @@ void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan 
 	b.n = 1;
 	b.state[0].units = pim_mapper_units_new(m->units, b.arena);
 	for (b.group = 0; b.group < m->n && b.n > 0; b.group++) {
-		bool late = seconds_now() > s->deadline;
+		bool late = pim_seconds_now() > s->deadline;
 		extend(&b, late ? 1 : s->width);
 		tell(&b);
 	}

@@ -44,7 +44,8 @@ typedef struct work {
 	pim_mapper *m;
 	pim_mapper_group *g;
 	pim_arena *scratch;
-	int units, n_cuts, n, room;
+	int units, n_cuts, n;
+	int64_t room;
 	int n_listed; /* cuts, of which n_cuts are looked at */
 	cut cut[MOST_LISTED];
 	looked *looked;

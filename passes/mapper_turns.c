@@ -24,7 +24,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 static double later(double a, double b)
 {
@@ -329,9 +328,7 @@ void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_ne
 
 static double seconds_left(const pim_mapper_search *s)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return s->deadline - ((double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+	return s->deadline - pim_seconds_now();
 }
 
 static double evaluate(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *p)

@@ -43,11 +43,6 @@ typedef struct tiling {
 	bool fits;
 } tiling;
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 /* ---- what a nest costs ---- */
 
 static bool is_summed(const problem *p, int axis)
@@ -200,8 +195,8 @@ static void evaluate(problem *p, tiling *t)
 {
 	int64_t tile[PIM_MAX_AXES] = {0};
 	for (int a = 0; a < p->axes->n_axes; a++) {
-		tile[a] = divide_up(p->extent[a], t->count[a]);
-		t->count[a] = divide_up(p->extent[a], tile[a]);
+		tile[a] = pim_divide_up(p->extent[a], t->count[a]);
+		t->count[a] = pim_divide_up(p->extent[a], tile[a]);
 	}
 	int outer = list_loops(p, t);
 	t->fits = fit_buffer(p, t, tile);
@@ -221,7 +216,7 @@ static bool set_count(const problem *p, tiling *t, int axis, int64_t count)
 	if (count < 1 || count > p->most[axis])
 		return false;
 	int64_t before = t->count[axis];
-	t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
+	t->count[axis] = pim_divide_up(p->extent[axis], pim_divide_up(p->extent[axis], count));
 	return t->count[axis] != before;
 }
 
@@ -232,8 +227,8 @@ static bool shrink(problem *p, tiling *t)
 	double least = INFINITY;
 	for (int a = 0; a < p->axes->n_axes; a++) {
 		tiling u = *t;
-		int64_t tile = divide_up(p->extent[a], t->count[a]);
-		if (tile < 2 || !set_count(p, &u, a, divide_up(p->extent[a], divide_up(tile, 2))))
+		int64_t tile = pim_divide_up(p->extent[a], t->count[a]);
+		if (tile < 2 || !set_count(p, &u, a, pim_divide_up(p->extent[a], pim_divide_up(tile, 2))))
 			continue;
 		evaluate(p, &u);
 		double score = u.cycles * (double)u.need;
@@ -256,14 +251,14 @@ static void keep_better(problem *p, tiling *u, tiling *best)
 /* The next count of an axis in direction `way`: halve, one less, one more, double. */
 static int64_t step_count(const problem *p, const tiling *t, int axis, int way)
 {
-	int64_t count = t->count[axis], tile = divide_up(p->extent[axis], count);
+	int64_t count = t->count[axis], tile = pim_divide_up(p->extent[axis], count);
 	switch (way) {
 	case 0:
 		return count / 2;
 	case 1:
-		return divide_up(p->extent[axis], tile + 1);
+		return pim_divide_up(p->extent[axis], tile + 1);
 	case 2:
-		return tile > 1 ? divide_up(p->extent[axis], tile - 1) : count;
+		return tile > 1 ? pim_divide_up(p->extent[axis], tile - 1) : count;
 	default:
 		return count * 2 < p->extent[axis] ? count * 2 : p->extent[axis];
 	}
@@ -326,7 +321,7 @@ static void try_counts(problem *p, tiling *t, int axis, tiling *best)
 		return;
 	}
 	for (int64_t count = 1, last = 0; count <= p->most[axis]; count++) {
-		t->count[axis] = divide_up(p->extent[axis], divide_up(p->extent[axis], count));
+		t->count[axis] = pim_divide_up(p->extent[axis], pim_divide_up(p->extent[axis], count));
 		if (t->count[axis] != last)
 			try_counts(p, t, axis + 1, best);
 		last = t->count[axis];
@@ -418,7 +413,7 @@ static void add_spatial_loops(pim_nest *nest, const pim_node *n, const pim_axes 
 		for (int k = 0; k < m->n && parts > 1; k++) {
 			int64_t size = x->axis[m->term[k].axis].size, count = size < parts ? size : parts;
 			add_loop(nest, m->term[k].axis, count, true);
-			parts = divide_up(parts, count);
+			parts = pim_divide_up(parts, count);
 		}
 	}
 }
@@ -475,7 +470,7 @@ pim_nest *pim_nest_choose(const pim_target *t, const pim_node *n, pim_nest_metho
 		for (int k = 0; k < best.n_order; k++)
 			add_loop(nest, best.order[k], best.count[best.order[k]], false);
 		for (int k = 0; k < x->n_axes; k++)
-			nest->tile[k] = divide_up(p.extent[k], best.count[k]);
+			nest->tile[k] = pim_divide_up(p.extent[k], best.count[k]);
 		nest->cycles = best.cycles < 9e17 ? (int64_t)ceil(best.cycles) : INT64_MAX / 4;
 	}
 	*evaluated += p.evaluated;
@@ -518,8 +513,8 @@ static bool cut_sums(problem *p, tiling *t, int64_t *tile)
 			return false;
 		int64_t want = t->count[longest] * 2;
 		want = want < p->most[longest] ? want : p->most[longest];
-		tile[longest] = divide_up(p->extent[longest], want);
-		t->count[longest] = divide_up(p->extent[longest], tile[longest]);
+		tile[longest] = pim_divide_up(p->extent[longest], want);
+		t->count[longest] = pim_divide_up(p->extent[longest], tile[longest]);
 		list_loops(p, t);
 	}
 	return true;
@@ -536,8 +531,8 @@ bool pim_nest_trial_run(
 		tile[a] = p->extent[a];
 	}
 	for (int k = 0; k < n; k++) {
-		tile[axis[k]] = divide_up(p->extent[axis[k]], count[k]);
-		t.count[axis[k]] = divide_up(p->extent[axis[k]], tile[axis[k]]);
+		tile[axis[k]] = pim_divide_up(p->extent[axis[k]], count[k]);
+		t.count[axis[k]] = pim_divide_up(p->extent[axis[k]], tile[axis[k]]);
 	}
 	p->any = false;
 	list_loops(p, &t);

@@ -25,11 +25,6 @@ int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes)
 	return 0;
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* Steps of the producer that a space of the consumer waits for. */
 static int64_t ready_of(const pim_pair *e, int64_t place, int64_t step)
 {
@@ -53,15 +48,15 @@ int64_t pim_pair_finish_exhaustive(const pim_pair *e, int64_t made, int64_t used
 	if (pace == PIM_PACE_lockstep) {
 		for (int64_t step = 0; step < e->consumer->steps; step++) {
 			for (int64_t place = 0; place < places; place++)
-				now = later(now, made * ready_of(e, place, step));
+				now = pim_max(now, made * ready_of(e, place, step));
 			now += used;
 		}
 		return now;
 	}
 	for (int64_t place = 0; place < places; place++, now = 0) {
 		for (int64_t step = 0; step < e->consumer->steps; step++)
-			now = later(now, made * ready_of(e, place, step)) + used;
-		finish = later(finish, now);
+			now = pim_max(now, made * ready_of(e, place, step)) + used;
+		finish = pim_max(finish, now);
 	}
 	return finish;
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "passes/pass.h"
 
@@ -25,13 +24,6 @@ typedef struct runner {
 	pim_numerics **numerics; /* per graph */
 	int step;
 } runner;
-
-static double read_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int count_nodes(const pim_graph *g)
 {
@@ -231,9 +223,9 @@ static bool run_function(runner *r, pim_graph *g, const pim_pipeline_step *s, co
 		.progress_user = r->o->progress_user,
 		.record = record};
 	record->statistic = statistic;
-	double began = read_clock();
+	double began = pim_seconds_now();
 	bool good = s->pass->run(g, &j);
-	record->seconds = read_clock() - began;
+	record->seconds = pim_seconds_now() - began;
 	pim_arena_free(j.arena);
 	if (good)
 		return true;
@@ -246,10 +238,10 @@ static bool run_function(runner *r, pim_graph *g, const pim_pipeline_step *s, co
 
 static bool verify_after(pim_graph *g, const char *pass, pim_pass_record *record)
 {
-	double began = read_clock();
+	double began = pim_seconds_now();
 	bool good = pim_graph_verify_facts(g);
 	if (record)
-		record->verify_seconds = read_clock() - began;
+		record->verify_seconds = pim_seconds_now() - began;
 	if (!good)
 		pim_error(
 			g->module->context, g->loc, "after pass '%s' graph @%s is not valid", pass, g->name);
@@ -261,11 +253,11 @@ static bool verify_after(pim_graph *g, const char *pass, pim_pass_record *record
 static bool check_numerics(runner *r, int graph, const pim_pass *p, pim_pass_record *record)
 {
 	pim_graph *g = r->module->graphs[graph];
-	double began = read_clock();
+	double began = pim_seconds_now();
 	bool evaluated = false, good = pim_numerics_check(r->numerics[graph], g, p->name, &evaluated);
 	if (good)
 		record->values = evaluated ? PIM_VALUES_compared : PIM_VALUES_proved;
-	record->numerics_seconds = read_clock() - began;
+	record->numerics_seconds = pim_seconds_now() - began;
 	return good;
 }
 
@@ -390,9 +382,9 @@ bool pim_pipeline_run(pim_module *m, const pim_pipeline *p, const pim_target *t,
 		return false;
 	if (o->dot_dir && !make_folder(m->context, o->dot_dir, a))
 		return false;
-	double began = read_clock();
+	double began = pim_seconds_now();
 	bool good = verify_whole(&r) && take_numerics(&r);
-	r.report->input_seconds += read_clock() - began;
+	r.report->input_seconds += pim_seconds_now() - began;
 	good = good && run_steps(&r, p);
 	if (good && o->no_verify && p->n)
 		good = verify_whole(&r);

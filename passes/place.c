@@ -13,17 +13,9 @@
 #include "passes/place.h"
 
 #include <string.h>
-#include <time.h>
 
 typedef enum method { METHOD_structured, METHOD_greedy, METHOD_search, METHOD_COUNT } method;
 static const char *const method_name[METHOD_COUNT] = {"structured", "greedy", "search"};
-
-static double clock_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static method find_method(const char *name)
 {
@@ -64,7 +56,7 @@ static double count_links(pim_graph *g, const pim_target *t, double *busiest, pi
 
 bool pim_pass_place(pim_graph *g, pim_job *j)
 {
-	double begin = clock_seconds();
+	double begin = pim_seconds_now();
 	method m = find_method(pim_job_string(j, "method"));
 	if (m == METHOD_COUNT)
 		return pim_error(g->module->context, g->loc,
@@ -83,7 +75,7 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 	pim_place_shared(g, j->target, j->arena);
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
-	o.seconds = clock_seconds() - begin;
+	o.seconds = pim_seconds_now() - begin;
 	double busiest;
 	pim_job_count(j, "byte_hops", count_links(g, j->target, &busiest, j->arena));
 	pim_job_count(j, "busiest", busiest);

@@ -13,14 +13,6 @@
 #include "passes/schedule.h"
 
 #include <string.h>
-#include <time.h>
-
-static double clock_seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* What is there before the program runs: at time 0, for nothing. */
 static void write_leaves(pim_graph *g, const pim_target *t)
@@ -126,7 +118,7 @@ static void improve(work *w)
 		}
 		if (same || p->settled)
 			continue;
-		double left = w->begin + w->limit - clock_seconds();
+		double left = w->begin + w->limit - pim_seconds_now();
 		int64_t bound = improve_region(w, i, left > 0 ? left / open : 0);
 		p->bound = bound > p->bound ? bound : p->bound;
 		open--;
@@ -137,7 +129,7 @@ static void improve(work *w)
 static void improve_all(work *w)
 {
 	for (int round = 0; round < 3 && count_open(w); round++)
-		if (clock_seconds() - w->begin < 0.9 * w->limit || !round)
+		if (pim_seconds_now() - w->begin < 0.9 * w->limit || !round)
 			improve(w);
 }
 
@@ -166,7 +158,7 @@ static void list_regions(work *w)
 
 bool pim_pass_schedule(pim_graph *g, pim_job *j)
 {
-	work w = {.begin = clock_seconds(),
+	work w = {.begin = pim_seconds_now(),
 		.solver = find_solver(pim_job_string(j, "solver")),
 		.limit = pim_job_float(j, "limit"),
 		.gap = pim_job_float(j, "gap"),
@@ -184,7 +176,7 @@ bool pim_pass_schedule(pim_graph *g, pim_job *j)
 	o.value = (double)write_regions(&w.all, j->target);
 	for (int i = 0; i < w.all.n; i++)
 		o.bound += (double)w.proof[i].bound;
-	o.seconds = clock_seconds() - w.begin;
+	o.seconds = pim_seconds_now() - w.begin;
 	bool stopped = w.solver != SOLVER_list && count_open(&w) && o.seconds >= 0.9 * w.limit;
 	o.status = o.bound >= o.value ? "optimal" : stopped ? "limit" : "feasible";
 	pim_job_count(j, "latency", o.value);

@@ -149,11 +149,6 @@ static bool *find_bottlenecks(int n, const pim_task *task, pim_arena *a)
 	return one_end;
 }
 
-static int divide_up(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
 static int64_t slices_of(const pim_node *n)
 {
 	return n->plan && n->plan->layout ? pim_layout_slices(n->plan->layout) : 1;
@@ -215,7 +210,7 @@ static bool is_memory_short(pim_graph *g, const pim_target *t)
 	PIM_EACH_NODE(n, g)
 	{
 		if (!is_leaf(n))
-			bytes += count_weights(n) * divide_up((int)slices_of(n), t->units);
+			bytes += count_weights(n) * (int)pim_divide_up((int)slices_of(n), t->units);
 	}
 	return bytes > t->memory.bytes / 2;
 }
@@ -239,8 +234,8 @@ static void find_modes(pim_task *t, const pim_target *target, bool alone, pim_ar
 	most = most < target->units ? most : target->units;
 	t->mode = PIM_NEW(a, pim_mode, MOST_MODES);
 	for (int i = 0; i < (alone ? 1 : MOST_MODES); i++) {
-		pim_mode m = {.units = divide_up((int)most, share[i]),
-			.from_units = divide_up(target->units, share[i])};
+		pim_mode m = {.units = (int)pim_divide_up((int)most, share[i]),
+			.from_units = (int)pim_divide_up(target->units, share[i])};
 		if (i && m.units >= t->mode[t->n_modes - 1].units)
 			continue;
 		m.cycles = pim_chain_cycles(t, target, &m, PIM_CHAIN_ask, 0);

@@ -9,14 +9,8 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
-double pim_scheduling_clock(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "ir/ir.h"
 
 uint32_t pim_scheduling_random(pim_scheduling_run *r, uint32_t below)
 {
@@ -28,7 +22,7 @@ uint32_t pim_scheduling_random(pim_scheduling_run *r, uint32_t below)
 
 bool pim_scheduling_time_is_up(pim_scheduling_run *r)
 {
-	return r->stopped = r->stopped || pim_scheduling_clock() > r->until;
+	return r->stopped = r->stopped || pim_seconds_now() > r->until;
 }
 
 static pim_scheduling_answer answer_now(const pim_scheduling_run *r)
@@ -38,7 +32,7 @@ static pim_scheduling_answer answer_now(const pim_scheduling_run *r)
 		.status = p->value == p->bound ? PIM_SCHEDULING_optimal : PIM_SCHEDULING_feasible,
 		.value = p->value,
 		.bound = p->bound,
-		.seconds = pim_scheduling_clock() - r->from,
+		.seconds = pim_seconds_now() - r->from,
 		.steps = r->steps,
 		.start = p->start,
 		.mode = p->given_mode,
@@ -132,7 +126,7 @@ static void begin_search(pim_scheduling_run *r, pim_scheduling_local *local)
 
 pim_scheduling_answer pim_scheduling_solve(pim_scheduling *p, const pim_scheduling_options *o)
 {
-	pim_scheduling_run r = {.p = p, .o = o, .from = pim_scheduling_clock()};
+	pim_scheduling_run r = {.p = p, .o = o, .from = pim_seconds_now()};
 	r.until = o->rules_only ? INFINITY : r.from + o->seconds;
 	r.random = (o->seed + 1) * 0x9E3779B97F4A7C15u | 1;
 	if (!pim_scheduling_prepare(p))

@@ -26,7 +26,8 @@ struct pim_scheduling_search {
 	int *start, *mode, makespan; /* variables; mode -1: one mode only */
 	pim_scheduling_resource **resource;
 	switch_pair *pair;
-	int n_pairs, room_pairs;
+	int n_pairs;
+	int64_t room_pairs;
 	bool disjunctive; /* every resource holds one task at a time */
 	int32_t *prefer;
 	int *choice, n_choices;

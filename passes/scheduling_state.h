@@ -21,18 +21,22 @@ typedef struct pim_scheduling_arc {
 /* head: least start; tail: least time from its start to the end of all. in, out: arcs. */
 typedef struct pim_scheduling_task {
 	int64_t release, head, tail;
-	int n_given, n_modes, room_modes;
+	int n_given, n_modes;
+	int64_t room_modes;
 	pim_scheduling_mode *mode;
 	int n_in, n_out;
 	int *in, *out;
 } pim_scheduling_task;
 
 struct pim_scheduling {
-	int n_resources, room_resources;
+	int n_resources;
+	int64_t room_resources;
 	int64_t *capacity;
-	int n_tasks, room_tasks;
+	int n_tasks;
+	int64_t room_tasks;
 	pim_scheduling_task *task;
-	int n_arcs, room_arcs;
+	int n_arcs;
+	int64_t room_arcs;
 	pim_scheduling_arc *arc;
 	int *order; /* of tasks, arcs forwards; set by pim_scheduling_prepare */
 	int *links; /* the arrays in and out of all tasks */
@@ -54,7 +58,6 @@ typedef struct pim_scheduling_run {
 	bool stopped;
 } pim_scheduling_run;
 
-double pim_scheduling_clock(void);
 uint32_t pim_scheduling_random(pim_scheduling_run *r, uint32_t below);
 bool pim_scheduling_time_is_up(pim_scheduling_run *r);
 /* A schedule (sorted modes) and a bound; kept if better; tells the caller. */

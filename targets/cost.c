@@ -30,11 +30,6 @@ static int64_t add(int64_t a, int64_t b)
 	return pim_add(a, b, &r) ? r : INT64_MAX;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 /* Cycles to move bytes at a rate; at least one for anything. */
 static int64_t cycles_at(int64_t bytes, double rate)
 {
@@ -87,7 +82,8 @@ static int64_t count_points(const pim_axes *x, const int64_t *extent)
 static int64_t matrix_cycles(const pim_target *t, const pim_axes *x, const int64_t *extent)
 {
 	product_shape s = find_product(x, extent);
-	int64_t waves = multiply(divide_up(s.m, t->matrix.rows), divide_up(s.n, t->matrix.columns));
+	int64_t waves =
+		multiply(pim_divide_up(s.m, t->matrix.rows), pim_divide_up(s.n, t->matrix.columns));
 	return add(multiply(multiply(s.batch, waves), s.k), t->matrix.fill_cycles);
 }
 
@@ -117,7 +113,7 @@ static int64_t tile_kernel_cycles(
 {
 	if (is_product(op))
 		return matrix_cycles(t, x, extent);
-	return add(divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
+	return add(pim_divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
 }
 
 static double tile_kernel_pj(
@@ -137,7 +133,7 @@ static int64_t tile_memory_cycles(const pim_target *t, int64_t bytes)
 static int64_t tile_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)
 {
 	(void)type;
-	return add(divide_up(elements, t->vector.lanes), t->vector.start_cycles);
+	return add(pim_divide_up(elements, t->vector.lanes), t->vector.start_cycles);
 }
 
 /* ---- by command set ---- */

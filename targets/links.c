@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/flit.h"
 
 typedef struct span {
@@ -48,24 +49,12 @@ struct pim_links {
 	int64_t depth; /* flits that a buffer of the network holds */
 };
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static void *need(void *p)
-{
-	if (!p)
-		PIM_BUG("no memory for the messages on links");
-	return p;
-}
-
 pim_links *pim_links_new(const pim_target *t)
 {
-	pim_links *l = need(calloc(1, sizeof *l));
+	pim_links *l = pim_array_need(calloc(1, sizeof *l), "the messages on links");
 	l->target = t;
 	l->n = pim_network_links(t) + t->units;
-	l->line = need(calloc((size_t)l->n, sizeof *l->line));
+	l->line = pim_array_need(calloc((size_t)l->n, sizeof *l->line), "the messages on links");
 	l->depth = pim_flit_depth(t, PIM_FLIT_DEPTH);
 	return l;
 }
@@ -92,7 +81,8 @@ static void make_room(line *l, int64_t now)
 	if (2 * l->n <= l->room && l->room)
 		return;
 	l->room = l->room ? 2 * l->room : 8;
-	l->taken = need(realloc(l->taken, (size_t)l->room * sizeof *l->taken));
+	l->taken = pim_array_need(
+		realloc(l->taken, (size_t)l->room * sizeof *l->taken), "the messages on links");
 }
 
 /* The first span that ends after `time`. */
@@ -139,7 +129,7 @@ static int64_t take_line(pim_links *l, int at, int64_t since, int64_t head, int6
 	int64_t latest = cycles <= l->depth ? head + (PIM_FLIT_LANES - 1) * cycles : INT64_MAX;
 	int i = find_span(x, head);
 	for (; i < x->n && x->taken[i].lo - head < cycles; i++)
-		head = later(head, x->taken[i].hi);
+		head = pim_max(head, x->taken[i].hi);
 	if (head > latest)
 		return latest;
 	add_span(x, i, head, head + cycles);
@@ -151,7 +141,7 @@ static front pass_line(pim_links *l, int at, front from, int64_t cycles, int64_t
 {
 	int64_t taken = take_line(l, at, now, from.head, cycles);
 	int64_t waits = from.waits + taken - from.head, room = from.room + l->depth;
-	int64_t left = later(from.left, taken + waits / 2 + cycles - room);
+	int64_t left = pim_max(from.left, taken + waits / 2 + cycles - room);
 	return (front){taken, waits, room, left};
 }
 
@@ -160,7 +150,8 @@ static void make_heads(pim_links *l, int n)
 	if (n <= l->room)
 		return;
 	l->room = 2 * n;
-	l->head = need(realloc(l->head, (size_t)l->room * sizeof *l->head));
+	l->head = pim_array_need(
+		realloc(l->head, (size_t)l->room * sizeof *l->head), "the messages on links");
 }
 
 int64_t pim_links_travel(pim_links *l, const pim_trip *m, int64_t *arrival)
@@ -178,7 +169,7 @@ int64_t pim_links_travel(pim_links *l, const pim_trip *m, int64_t *arrival)
 		front from = tree->last[i] < 0 ? source : l->head[tree->last[i]];
 		from = pass_line(l, pim_network_links(l->target) + m->to[i], from, m->link, m->since);
 		arrival[i] = from.head + from.waits / 2 + m->link;
-		left = later(left, from.left);
+		left = pim_max(left, from.left);
 	}
 	return left;
 }

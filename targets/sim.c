@@ -9,16 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 {
-	int64_t start = later(u->issue, u->free[op->engine]);
+	int64_t start = pim_max(u->issue, u->free[op->engine]);
 	for (int i = 0; i < op->n_after; i++)
-		start = later(start, u->ring[(u->n - op->after[i]) & u->mask]);
+		start = pim_max(start, u->ring[(u->n - op->after[i]) & u->mask]);
 	return start;
 }
 
@@ -150,7 +145,7 @@ static void count_arrival(pim_sim_arrivals *w, int64_t arrival, int64_t bytes, i
 		if (w->end[at] <= arrival && i + 1 != w->n)
 			break;
 		w->bytes[at] += bytes;
-		w->peak = later(w->peak, w->bytes[at]);
+		w->peak = pim_max(w->peak, w->bytes[at]);
 		if (i == stop)
 			break;
 	}
@@ -173,7 +168,7 @@ static bool receive(pim_sim *s, pim_sim_unit *u, const pim_sim_op *op)
 			(long long)op->bytes, c->from, m->command, (long long)m->bytes);
 	}
 	int64_t start = start_time(u, op);
-	pim_sim_span span = find_span(u, op, later(start, m->arrival));
+	pim_sim_span span = find_span(u, op, pim_max(start, m->arrival));
 	u->waited += span.begin - start;
 	count_arrival(u->arrivals, m->arrival, m->bytes, span.end);
 	complete(s, u, op, start, span.begin, span.end, m);
@@ -277,10 +272,10 @@ static void report_times(pim_sim *s)
 	for (int i = 0; i < s->n_units; i++) {
 		pim_sim_unit *u = s->unit + i;
 		for (int e = 0; e < PIM_ENGINE_COUNT; e++)
-			r->unit[i].end = later(r->unit[i].end, u->free[e]);
+			r->unit[i].end = pim_max(r->unit[i].end, u->free[e]);
 		r->unit[i].waited = u->waited;
 		r->unit[i].arrived_bytes = u->arrivals->peak;
-		r->cycles = later(r->cycles, r->unit[i].end);
+		r->cycles = pim_max(r->cycles, r->unit[i].end);
 	}
 	if (s->bank && s->o->host) {
 		r->bank.with_host = true;

@@ -10,6 +10,7 @@
  * Cost: 48 bytes for each command that ran. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 typedef struct step {
@@ -29,22 +30,15 @@ struct pim_sim_path {
 
 enum { NONE = -1 };
 
-static void *need(void *p)
-{
-	if (!p)
-		PIM_BUG("no memory for a critical path");
-	return p;
-}
-
 pim_sim_path *pim_sim_path_new(const pim_program *p)
 {
 	size_t units = (size_t)p->n_streams + 1;
-	pim_sim_path *r = need(calloc(1, sizeof *r));
+	pim_sim_path *r = pim_array_need(calloc(1, sizeof *r), "a critical path");
 	r->program = p;
-	r->n = need(calloc(units, sizeof *r->n));
-	r->room = need(calloc(units, sizeof *r->room));
-	r->step = need(calloc(units, sizeof *r->step));
-	r->last = need(malloc(units * sizeof *r->last));
+	r->n = pim_array_need(calloc(units, sizeof *r->n), "a critical path");
+	r->room = pim_array_need(calloc(units, sizeof *r->room), "a critical path");
+	r->step = pim_array_need(calloc(units, sizeof *r->step), "a critical path");
+	r->last = pim_array_need(malloc(units * sizeof *r->last), "a critical path");
 	for (int u = 0; u < p->n_streams; u++)
 		for (int e = 0; e < PIM_ENGINE_COUNT; e++)
 			r->last[u][e] = NONE;
@@ -68,7 +62,9 @@ static step *add_step(pim_sim_path *p, uint32_t unit)
 {
 	if (p->n[unit] == p->room[unit]) {
 		p->room[unit] = p->room[unit] ? 2 * p->room[unit] : 256;
-		p->step[unit] = need(realloc(p->step[unit], (size_t)p->room[unit] * sizeof *p->step[unit]));
+		p->step[unit] =
+			pim_array_need(realloc(p->step[unit], (size_t)p->room[unit] * sizeof *p->step[unit]),
+				"a critical path");
 	}
 	return &p->step[unit][p->n[unit]++];
 }
@@ -196,7 +192,7 @@ static int by_end(const void *a, const void *b)
 
 static void share_estimate(const pim_program *p, pim_sim_share *share)
 {
-	finish *f = need(malloc(((size_t)p->n_tasks + 1) * sizeof *f));
+	finish *f = pim_array_need(malloc(((size_t)p->n_tasks + 1) * sizeof *f), "a critical path");
 	for (int i = 0; i < p->n_tasks; i++)
 		f[i] = (finish){p->task[i].start + p->task[i].cycles, i};
 	qsort(f, (size_t)p->n_tasks, sizeof *f, by_end);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 enum { PAGE_BITS = 12, PAGE_BYTES = 1 << PAGE_BITS };
@@ -31,18 +32,11 @@ struct pim_sim_shadow {
 	page *page;
 };
 
-static void *need(void *p)
-{
-	if (!p)
-		PIM_BUG("no memory to check races");
-	return p;
-}
-
 pim_sim_shadow *pim_sim_shadow_new(int64_t bytes)
 {
-	pim_sim_shadow *s = need(calloc(1, sizeof *s));
+	pim_sim_shadow *s = pim_array_need(calloc(1, sizeof *s), "the check of races");
 	s->n = (bytes >> PAGE_BITS) + 1;
-	s->page = need(calloc((size_t)s->n, sizeof *s->page));
+	s->page = pim_array_need(calloc((size_t)s->n, sizeof *s->page), "the check of races");
 	return s;
 }
 
@@ -84,7 +78,7 @@ static uint32_t cut_at(page *p, uint32_t at)
 		return i;
 	if (p->n == p->room) {
 		p->room *= 2;
-		p->span = need(realloc(p->span, p->room * sizeof *p->span));
+		p->span = pim_array_need(realloc(p->span, p->room * sizeof *p->span), "the check of races");
 	}
 	memmove(p->span + i + 1, p->span + i, (p->n - i) * sizeof *p->span);
 	p->n++;
@@ -119,7 +113,7 @@ static void open_page(page *p)
 		return;
 	p->room = 4;
 	p->n = 1;
-	p->span = need(calloc(p->room, sizeof *p->span));
+	p->span = pim_array_need(calloc(p->room, sizeof *p->span), "the check of races");
 	p->span[0].writer = p->span[0].reader = PIM_SIM_NOBODY;
 }
 

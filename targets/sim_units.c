@@ -56,11 +56,6 @@ typedef struct trips_run {
 	flying *flying; /* by message of the network */
 } trips_run;
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* ---- ends of commands ---- */
 
 static int64_t find_low(const unit_run *u)
@@ -132,13 +127,13 @@ static bool find_command(const pim_sim_op *ops, cursor *c, int engine)
 static int64_t find_start(const trips_run *r, uint32_t unit, const pim_sim_op *op, const cursor *c)
 {
 	unit_run *u = r->unit + unit;
-	int64_t start = later(c->n * r->s->t->command_cycles, c->free);
+	int64_t start = pim_max(c->n * r->s->t->command_cycles, c->free);
 	reach(u, c->n);
 	for (int i = 0; i < op->n_after && op->after[i] <= c->n; i++) {
 		int64_t end = u->end[(c->n - op->after[i]) & u->mask];
 		if (end < 0)
 			return -1;
-		start = later(start, end);
+		start = pim_max(start, end);
 	}
 	return start;
 }
@@ -160,7 +155,7 @@ static int64_t receive(trips_run *r, const pim_sim_op *op, int64_t start)
 	if (c->received == c->arrived)
 		return -1;
 	int64_t at = r->s->channel[op->other].sent + c->received++;
-	return later(start, r->s->arrival[at]);
+	return pim_max(start, r->s->arrival[at]);
 }
 
 static void ask(trips_run *r, uint32_t unit, int engine, const pim_sim_op *op, int64_t time)

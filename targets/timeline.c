@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 enum { NONE = -1 };
@@ -27,21 +28,14 @@ struct pim_timeline {
 	int n_lanes;
 };
 
-static void *need(void *p)
-{
-	if (!p)
-		PIM_BUG("no memory for a timeline");
-	return p;
-}
-
 pim_timeline *pim_timeline_new(const pim_program *p, int64_t limit)
 {
-	pim_timeline *t = need(calloc(1, sizeof *t));
+	pim_timeline *t = pim_array_need(calloc(1, sizeof *t), "a timeline");
 	t->program = p;
 	t->limit = limit;
 	t->n_lanes = p->n_streams * PIM_ENGINE_COUNT;
-	t->span = need(malloc(((size_t)limit + 1) * sizeof *t->span));
-	t->last = need(malloc(((size_t)t->n_lanes + 1) * sizeof *t->last));
+	t->span = pim_array_need(malloc(((size_t)limit + 1) * sizeof *t->span), "a timeline");
+	t->last = pim_array_need(malloc(((size_t)t->n_lanes + 1) * sizeof *t->last), "a timeline");
 	for (int i = 0; i < t->n_lanes; i++)
 		t->last[i] = NONE;
 	return t;

@@ -16,11 +16,6 @@ const char *pim_dram_name(int kind)
 	return names[kind];
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 /* ---- commands of a slot ---- */
 
 typedef struct slot {
@@ -62,7 +57,7 @@ static void access_row(const slot *s, const pim_slot_work *w, int64_t turn, int3
 	const pim_bank_grid *g = t->bank.grid;
 	int64_t turns = pim_access_turns(t, w->access, w->bytes), at = turn * g->turn;
 	give(s, at, PIM_DRAM_ACT, 1, &row);
-	for (int64_t i = 0; i < divide_up(w->bytes, t->bank.burst_bytes); i++)
+	for (int64_t i = 0; i < pim_divide_up(w->bytes, t->bank.burst_bytes); i++)
 		give(s, at + t->bank.trcd + i * t->bank.tccd,
 			w->access == PIM_ACCESS_read ? PIM_DRAM_RD : PIM_DRAM_WR, 1, &row);
 	give(s, at + pim_bank_close(g, s->offset, turns), PIM_DRAM_PRE, 0, NULL);
@@ -94,7 +89,7 @@ typedef struct listing {
 static void access_rows(const listing *l, pim_access access, int64_t first, int64_t wrap,
 	int64_t from, int64_t n, int64_t bytes)
 {
-	int64_t most = pim_access_most(l->t, access), pieces = divide_up(bytes, most);
+	int64_t most = pim_access_most(l->t, access), pieces = pim_divide_up(bytes, most);
 	int64_t size = bytes < most ? bytes : most;
 	int64_t each = pieces > 1 ? 1 : pim_access_each(l->t, access, size);
 	pim_slot_work w = {.access = access, .bytes = size};
@@ -111,7 +106,7 @@ static void access_rows(const listing *l, pim_access access, int64_t first, int6
 
 static void access_elements(const listing *l, pim_access access, pim_row_place at, int64_t bytes)
 {
-	int64_t row = l->t->bank.columns / 8, rows = divide_up(at.bytes, row), rest = bytes % row;
+	int64_t row = l->t->bank.columns / 8, rows = pim_divide_up(at.bytes, row), rest = bytes % row;
 	rows += rows == 0;
 	access_rows(l, access, at.row, rows, 0, bytes / row, row);
 	if (rest)
@@ -127,7 +122,7 @@ void pim_element_visit(const pim_target *t, pim_access access, pim_row_place at,
 void pim_copy_slots(
 	const pim_target *t, pim_row_place from, pim_row_place to, pim_slot_visit *visit, void *user)
 {
-	int64_t rows = divide_up(from.bytes, t->bank.columns / 8);
+	int64_t rows = pim_divide_up(from.bytes, t->bank.columns / 8);
 	for (int64_t i = 0; i < rows; i++) {
 		pim_slot_work w = {.operation = true, .from = {(int32_t)(from.row + i), -1, -1}};
 		w.to[0] = (int32_t)(to.row + i);

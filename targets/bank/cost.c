@@ -15,11 +15,6 @@ static int64_t multiply(int64_t a, int64_t b)
 	return pim_mul(a, b, &r) ? r : INT64_MAX / 4;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 /* ---- routines ---- */
 
 /* The formats that recipes use: those of element types, one bit, and of integer products. */
@@ -119,8 +114,8 @@ static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_
 pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
 {
 	int64_t bits = s->code == PIM_STEP_scatter ? s->key.from.bits : s->key.to.bits;
-	int64_t elements = divide_up(multiply(m->lanes, bits), 8);
-	pim_column_step c = {.row_bytes = divide_up(m->lanes, 8)};
+	int64_t elements = pim_divide_up(multiply(m->lanes, bits), 8);
+	pim_column_step c = {.row_bytes = pim_divide_up(m->lanes, 8)};
 	if (s->code == PIM_STEP_scatter || s->code == PIM_STEP_turn)
 		c.rows_read = bits;
 	if (s->code != PIM_STEP_scatter)
@@ -203,7 +198,7 @@ int64_t pim_bank_memory_slots(const pim_target *t, int64_t bytes)
 {
 	int64_t in = pim_element_slots(t, PIM_ACCESS_read, bytes);
 	int64_t out = pim_element_slots(t, PIM_ACCESS_write, bytes);
-	int64_t rows = divide_up(bytes, t->bank.columns / 8);
+	int64_t rows = pim_divide_up(bytes, t->bank.columns / 8);
 	return in > out ? (in > rows ? in : rows) : out > rows ? out : rows;
 }
 

@@ -27,11 +27,6 @@ static int64_t most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return a / b + (a % b != 0);
-}
-
 /* Cycles from an activation on until the row may be precharged, reads or writes n bursts. */
 static int64_t open_cycles(const pim_target *t, pim_access access, int64_t bursts)
 {
@@ -44,7 +39,7 @@ static int64_t open_cycles(const pim_target *t, pim_access access, int64_t burst
 /* Turns from an activation to the next one when the row is open for so long. */
 static int64_t turns_for(const pim_bank_grid *g, int64_t open)
 {
-	return divide_up(open + g->closed, g->turn);
+	return pim_divide_up(open + g->closed, g->turn);
 }
 
 /* ACT and PRE: cycles of the channel's command bus between one turn and the next. */
@@ -63,9 +58,9 @@ void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g)
 {
 	int64_t banks = t->network.size[0], apart = find_quarters(t, banks);
 	*g = (pim_bank_grid){.banks = banks, .quarters = apart, .turn = banks * apart / 4};
-	g->before = divide_up(4 * (t->bank.trp + 1), apart);
-	g->closed = divide_up(g->before * apart, 4) - 1;
-	g->second = most(1, divide_up(t->bank.second_activation, g->turn));
+	g->before = pim_divide_up(4 * (t->bank.trp + 1), apart);
+	g->closed = pim_divide_up(g->before * apart, 4) - 1;
+	g->second = most(1, pim_divide_up(t->bank.second_activation, g->turn));
 	int64_t access = most(open_cycles(t, PIM_ACCESS_read, 1), open_cycles(t, PIM_ACCESS_write, 1));
 	g->turns = most(g->second + turns_for(g, t->bank.tras), turns_for(g, access));
 	g->slot = g->turns * g->turn;
@@ -82,14 +77,14 @@ int64_t pim_bank_offset(const pim_bank_grid *g, int64_t bank)
 
 int64_t pim_bank_close(const pim_bank_grid *g, int64_t bank, int64_t turns)
 {
-	int64_t at = bank - g->before, back = at < 0 ? divide_up(-at, g->banks) : 0;
+	int64_t at = bank - g->before, back = at < 0 ? pim_divide_up(-at, g->banks) : 0;
 	return (turns - back) * g->turn + pim_bank_offset(g, at + back * g->banks) + 1 -
 		   pim_bank_offset(g, bank);
 }
 
 int64_t pim_access_turns(const pim_target *t, pim_access access, int64_t bytes)
 {
-	int64_t bursts = divide_up(bytes, t->bank.burst_bytes);
+	int64_t bursts = pim_divide_up(bytes, t->bank.burst_bytes);
 	return turns_for(t->bank.grid, open_cycles(t, access, most(bursts, 1)));
 }
 
@@ -112,14 +107,14 @@ int64_t pim_access_slots(const pim_target *t, pim_access access, int64_t rows, i
 {
 	int64_t most = pim_access_most(t, access), n;
 	if (bytes <= most)
-		return divide_up(rows, pim_access_each(t, access, bytes));
-	return pim_mul(rows, divide_up(bytes, most), &n) ? n : INT64_MAX / 4;
+		return pim_divide_up(rows, pim_access_each(t, access, bytes));
+	return pim_mul(rows, pim_divide_up(bytes, most), &n) ? n : INT64_MAX / 4;
 }
 
 int64_t pim_access_activations(const pim_target *t, pim_access access, int64_t rows, int64_t bytes)
 {
 	int64_t most = pim_access_most(t, access), n;
-	return pim_mul(rows, divide_up(bytes, most), &n) ? n : INT64_MAX / 4;
+	return pim_mul(rows, pim_divide_up(bytes, most), &n) ? n : INT64_MAX / 4;
 }
 
 /* Elements that lie together: whole rows, and the rest of one. */
@@ -141,7 +136,7 @@ int64_t pim_slot_behind(const pim_bank_grid *g, int64_t bank, int64_t time)
 	if (time <= origin)
 		return 0;
 	int64_t whole = (time - origin) / g->period;
-	int64_t k = divide_up(time - origin - whole * g->period, g->slot);
+	int64_t k = pim_divide_up(time - origin - whole * g->period, g->slot);
 	return whole * g->slots + (k < g->slots ? k : g->slots);
 }
 
@@ -150,5 +145,5 @@ int64_t pim_slots_cycles(const pim_bank_grid *g, int64_t slots)
 	double cycles = (double)slots * (double)g->period / (double)g->slots;
 	if (cycles > 2e18)
 		return (int64_t)2e18;
-	return slots / g->slots * g->period + divide_up(slots % g->slots * g->period, g->slots);
+	return slots / g->slots * g->period + pim_divide_up(slots % g->slots * g->period, g->slots);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/links.h"
 #include "targets/tile/tile.h"
 
@@ -53,27 +54,22 @@ struct pim_clock {
 
 enum { PENDING = -1, NONE = -1 };
 
-static void *need(void *p)
-{
-	if (!p)
-		PIM_BUG("no memory for the times of commands");
-	return p;
-}
-
 pim_clock *pim_clock_new(const pim_target *t)
 {
-	pim_clock *c = need(calloc(1, sizeof *c));
+	pim_clock *c = pim_array_need(calloc(1, sizeof *c), "the times of commands");
 	size_t units = (size_t)t->units, links = (size_t)pim_network_tree_links(t) + 1;
 	c->links = pim_links_new(t);
-	c->incoming = need(calloc(units, sizeof *c->incoming));
-	c->arrived = need(calloc(units, sizeof *c->arrived));
-	c->entry = need(calloc((size_t)pim_network_links(t), sizeof *c->entry));
-	c->route = need(calloc((size_t)pim_network_diameter(t) + 1, sizeof *c->route));
-	c->tree.link = need(calloc(links, sizeof *c->tree.link));
-	c->tree.before = need(calloc(links, sizeof *c->tree.before));
-	c->tree.last = need(calloc(units, sizeof *c->tree.last));
-	c->unit = need(calloc(units, sizeof *c->unit));
-	c->heap = need(calloc(units, sizeof *c->heap));
+	c->incoming = pim_array_need(calloc(units, sizeof *c->incoming), "the times of commands");
+	c->arrived = pim_array_need(calloc(units, sizeof *c->arrived), "the times of commands");
+	c->entry = pim_array_need(
+		calloc((size_t)pim_network_links(t), sizeof *c->entry), "the times of commands");
+	c->route = pim_array_need(
+		calloc((size_t)pim_network_diameter(t) + 1, sizeof *c->route), "the times of commands");
+	c->tree.link = pim_array_need(calloc(links, sizeof *c->tree.link), "the times of commands");
+	c->tree.before = pim_array_need(calloc(links, sizeof *c->tree.before), "the times of commands");
+	c->tree.last = pim_array_need(calloc(units, sizeof *c->tree.last), "the times of commands");
+	c->unit = pim_array_need(calloc(units, sizeof *c->unit), "the times of commands");
+	c->heap = pim_array_need(calloc(units, sizeof *c->heap), "the times of commands");
 	for (size_t i = 0; i < units; i++)
 		c->unit[i].to_send = c->unit[i].sent = c->incoming[i] = NONE;
 	return c;
@@ -96,11 +92,6 @@ void pim_clock_free(pim_clock *c, const pim_target *t)
 	free(c->incoming);
 	free(c->arrived);
 	free(c);
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* ---- how long a command works ---- */
@@ -142,7 +133,7 @@ static int64_t copy_cycles(
 	int64_t port = memory ? pim_target_memory_cycles(l->target, bytes)
 						  : pim_target_buffer_cycles(l->target, bytes);
 	return is_post((pim_command_code)c->code)
-			   ? later(port, pim_target_send_cycles(l->target, bytes, 0))
+			   ? pim_max(port, pim_target_send_cycles(l->target, bytes, 0))
 			   : port;
 }
 
@@ -152,14 +143,15 @@ static void note_end(pim_lowering *l, uint32_t task, int64_t start, int64_t end)
 {
 	pim_task *t = &l->program->task[task];
 	t->start = start < t->start ? start : t->start;
-	t->cycles = later(t->cycles, end);
+	t->cycles = pim_max(t->cycles, end);
 }
 
 static void add_end(unit_clock *u, int64_t end)
 {
 	if (u->n == u->room) {
 		u->room = u->room ? 2 * u->room : 64;
-		u->end = need(realloc(u->end, (size_t)u->room * sizeof *u->end));
+		u->end = pim_array_need(
+			realloc(u->end, (size_t)u->room * sizeof *u->end), "the times of commands");
 	}
 	u->end[u->n++] = end;
 }
@@ -190,7 +182,7 @@ static void sink(pim_clock *c, int i)
 static void find_start(pim_clock *c, int unit)
 {
 	unit_clock *u = &c->unit[unit];
-	u->start = later(c->post[u->to_send].after, u->free[PIM_ENGINE_out]);
+	u->start = pim_max(c->post[u->to_send].after, u->free[PIM_ENGINE_out]);
 }
 
 /* Sends what the unit has to send next. */
@@ -201,9 +193,9 @@ static void send(pim_lowering *l, int unit)
 	post *p = &c->post[u->to_send];
 	pim_group one = {1, &(int){(int)p->to}};
 	const pim_group *to = p->group ? &l->program->group[p->to] : &one;
-	int64_t link = later(1, pim_target_send_cycles(l->target, p->bytes, 0));
+	int64_t link = pim_max(1, pim_target_send_cycles(l->target, p->bytes, 0));
 	pim_network_tree_fill(l->target, unit, to->n, to->unit, &c->tree, c->entry, c->route);
-	pim_trip m = {&c->tree, to->n, to->unit, u->start, later(p->cycles, link), link, c->since};
+	pim_trip m = {&c->tree, to->n, to->unit, u->start, pim_max(p->cycles, link), link, c->since};
 	int64_t left = pim_links_travel(c->links, &m, c->slot + p->slot);
 	u->end[p->number] = u->free[PIM_ENGINE_out] = left;
 	note_end(l, p->task, u->start, left);
@@ -215,7 +207,7 @@ static void receive(pim_lowering *l, const post *p)
 {
 	unit_clock *u = &l->clock->unit[p->unit];
 	int64_t there = p->slot == NONE ? l->clock->arrived[p->unit] : l->clock->slot[p->slot];
-	int64_t start = later(later(p->after, u->free[PIM_ENGINE_in]), there);
+	int64_t start = pim_max(pim_max(p->after, u->free[PIM_ENGINE_in]), there);
 	u->end[p->number] = u->free[PIM_ENGINE_in] = start + p->cycles;
 	note_end(l, p->task, start, start + p->cycles);
 }
@@ -263,7 +255,8 @@ static void add_slots(pim_lowering *l, const post *p)
 	const pim_group *to = p->group ? &l->program->group[p->to] : &one;
 	while (c->n_slots + to->n > c->room_slots) {
 		c->room_slots = c->room_slots ? 2 * c->room_slots : 1024;
-		c->slot = need(realloc(c->slot, (size_t)c->room_slots * sizeof *c->slot));
+		c->slot = pim_array_need(
+			realloc(c->slot, (size_t)c->room_slots * sizeof *c->slot), "the times of commands");
 	}
 	for (int i = 0; i < to->n; i++)
 		c->incoming[to->unit[i]] = c->n_slots++;
@@ -276,7 +269,8 @@ static void add_post(
 	unit_clock *u = &c->unit[unit];
 	if (c->n == c->room) {
 		c->room = c->room ? 2 * c->room : 1024;
-		c->post = need(realloc(c->post, (size_t)c->room * sizeof *c->post));
+		c->post = pim_array_need(
+			realloc(c->post, (size_t)c->room * sizeof *c->post), "the times of commands");
 	}
 	post *p = &c->post[c->n];
 	*p = (post){.task = k->task,
@@ -313,7 +307,7 @@ static int64_t find_after(const pim_lowering *l, const unit_clock *u, const pim_
 		int64_t end = u->end[u->n - c->after[i]];
 		if (end == PENDING)
 			return PENDING;
-		after = later(after, end);
+		after = pim_max(after, end);
 	}
 	return after;
 }
@@ -339,7 +333,7 @@ void pim_clock_command(
 		add_post(l, unit, c, after, cycles, bytes);
 		return;
 	}
-	int64_t start = later(after, u->free[engine]), end = start + cycles;
+	int64_t start = pim_max(after, u->free[engine]), end = start + cycles;
 	u->free[engine] = end;
 	add_end(u, end);
 	note_end(l, c->task, start, end);

@@ -21,7 +21,8 @@ typedef struct pim_access {
 } pim_access;
 
 typedef struct pim_tracker {
-	int n, room;
+	int n;
+	int64_t room;
 	pim_access *range; /* disjoint, ascending */
 } pim_tracker;
 
