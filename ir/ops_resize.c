@@ -422,7 +422,7 @@ pim_node *pim_decompose_resize(pim_node *n)
 	resizing r;
 	pim_arena *scratch = pim_arena_new();
 	pim_node *x = n->in[0];
-	bool whole = !read_resizing(n, x->type, &r) || n->type->elements == 0 || r.n == 0 ||
+	bool whole = !read_resizing(n, x->type, &r) || n->type->elements == 0 ||
 				 r.coordinates == COORDINATES_tf_crop_and_resize;
 	for (int i = 0; !whole && i < r.n; i++)
 		whole = make_taps(&r, &r.axis[i], scratch).width > MOST_TAPS;

@@ -150,10 +150,18 @@ static void check_fold(const fold_case *k)
 	pim_context_free(c);
 }
 
-/* Ops of which some nodes have no rule. */
-static bool may_stay(pim_op op)
+/* Nodes that have no rule: empty ones, resizing of a region or over windows that grow, layers whose
+ * sequences have lengths of their own. */
+static bool may_stay(const pim_node *n)
 {
-	return op == PIM_OP_resize || op == PIM_OP_lstm || op == PIM_OP_gru || op == PIM_OP_rnn;
+	enum { IN_lengths = 4 };
+	bool recurrent = n->op == PIM_OP_lstm || n->op == PIM_OP_gru || n->op == PIM_OP_rnn;
+	bool is_empty = n->type->elements == 0 || n->in[0]->type->elements == 0;
+	if (n->op == PIM_OP_resize)
+		return is_empty || pim_node_int(n, "antialias") ||
+			   !strcmp(pim_node_string(n, "coordinates"), "tf_crop_and_resize");
+	return recurrent && (is_empty || n->type->dtype != PIM_DTYPE_f32 ||
+							(n->n_in > IN_lengths && n->in[IN_lengths]->type->elements > 0));
 }
 
 /* Decomposes n and what that wrote until nothing is left to break up. */
@@ -162,7 +170,7 @@ static pim_node *break_up(pim_graph *g, pim_node *n)
 	const pim_op_info *info = pim_op_at((pim_op)n->op);
 	pim_node *by = info->decompose(n);
 	CHECK(by && by->type == n->type);
-	CHECK(by != n || may_stay((pim_op)n->op));
+	CHECK(by != n || may_stay(n));
 	for (bool again = true; again;) {
 		again = false;
 		for (pim_node *k = g->first; k && !again; k = k->next) {
