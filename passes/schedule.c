@@ -84,14 +84,14 @@ typedef struct work {
 	proof *proof; /* by region */
 	solver solver;
 	double begin, limit, gap;
-	int64_t nodes;
+	int64_t rounds, nodes;
 	pim_arena *arena;
 } work;
 
 static int64_t improve_region(work *w, int i, double seconds)
 {
 	pim_region *r = &w->all.region[i];
-	pim_region_effort e = {.seconds = seconds, .gap = w->gap};
+	pim_region_effort e = {.seconds = seconds, .gap = w->gap, .rounds = w->rounds};
 	if (w->solver == SOLVER_ilp)
 		return pim_region_ilp(r, e, &w->nodes, &w->proof[i].settled, w->arena);
 	return pim_region_search(r, e, &w->nodes, &w->proof[i].settled);
@@ -162,6 +162,7 @@ bool pim_pass_schedule(pim_graph *g, pim_job *j)
 		.solver = find_solver(pim_job_string(j, "solver")),
 		.limit = pim_job_float(j, "limit"),
 		.gap = pim_job_float(j, "gap"),
+		.rounds = pim_job_int(j, "rounds"),
 		.arena = j->arena};
 	if (w.solver == SOLVER_COUNT)
 		return pim_error(g->module->context, g->loc,

@@ -44,14 +44,15 @@ int64_t pim_chain_cycles(const pim_task *t, const pim_target *target, const pim_
 
 /* Gives the region the best schedule of some priority rules; its cycles, and a bound of them. */
 int64_t pim_region_list(pim_region *r, int64_t *bound);
-/* How long a region is worked on: for so many seconds, or until nothing can be shorter by more than
- * this part of its cycles. */
+/* How long a region is worked on: for so many seconds, so many rounds of search (0: no limit), or
+ * until nothing can be shorter by more than this part of its cycles. */
 typedef struct pim_region_effort {
 	double seconds, gap;
+	int64_t rounds;
 } pim_region_effort;
 
 /* Improves the schedule a region has; never makes it worse. Gives a proved bound of its cycles;
- * adds what it looked at to *steps. *settled: the gap is closed. */
+ * adds what it looked at to *steps. *settled: the gap is closed, or all rounds are done. */
 int64_t pim_region_search(pim_region *r, pim_region_effort e, int64_t *steps, bool *settled);
 /* Modes as chosen, tasks in the order of `start` moved to the earliest time; the cycles. */
 int64_t pim_region_settle(pim_region *r, pim_arena *scratch);

@@ -73,9 +73,11 @@ int64_t pim_region_search(pim_region *r, pim_region_effort e, int64_t *steps, bo
 	pim_scheduling *p = problem_of(r);
 	begin_with_region(p, r);
 	pim_scheduling_answer a = pim_scheduling_solve(
-		p, &(pim_scheduling_options){.seconds = e.seconds, .gap = e.gap, .seed = 1});
+		p, &(pim_scheduling_options){
+			   .seconds = e.seconds, .gap = e.gap, .steps = e.rounds, .seed = 1});
 	take_answer(r, &a);
-	*settled = (double)(a.value - a.bound) <= e.gap * (double)a.value;
+	*settled = (double)(a.value - a.bound) <= e.gap * (double)a.value ||
+			   (e.rounds && a.seconds < e.seconds);
 	*steps += a.steps;
 	pim_scheduling_free(p);
 	return a.bound;
