@@ -6,8 +6,9 @@
  *        bottleneck tasks cut the graph into regions that are scheduled one after the other: first
  *        by priority rules, then each region that is not known to be optimal from there, within one
  *        time limit for all: by the exact search of the scheduling engine (solver=search), or by
- *        integer programming where that has few enough tasks (solver=ilp). Equal regions are solved
- *        once. A chain holds its units from its beginning to its end.
+ *        integer programming where that has few enough tasks (solver=ilp). Search ends after so
+ *        many rounds, which repeat exactly. Equal regions are solved once. A chain holds its units
+ *        from its beginning to its end.
  * Cost:  list: linear in nodes for chains, tasks squared within a region.
  * Source: ours; the models' sources are in schedule_ilp.c and passes/scheduling.h. */
 #include "passes/schedule.h"

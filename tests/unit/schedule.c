@@ -124,14 +124,16 @@ static void compare_with_all_orders(void)
 		CHECK(bound <= s.best && s.best <= list);
 		list_optimal += list == s.best;
 		bool proved = false;
-		int64_t better = pim_region_ilp(&r, (pim_region_effort){60, 0}, &nodes, &proved, a);
+		int64_t better = pim_region_ilp(&r, (pim_region_effort){.seconds = 60}, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && better <= s.best);
 		CHECK(!solver || (proved && pim_region_cycles(&r) == s.best && better >= s.best - 1));
 		improved += pim_region_cycles(&r) < list;
-		CHECK(pim_region_search(&copy, (pim_region_effort){60, 0}, &nodes, &proved) == s.best);
+		CHECK(pim_region_search(&copy, (pim_region_effort){.seconds = 60}, &nodes, &proved) ==
+			  s.best);
 		CHECK(proved && is_valid(&copy) && pim_region_cycles(&copy) == s.best);
 		pim_region rough = copy_region(&listed, a);
-		bound = pim_region_search(&rough, (pim_region_effort){60, 0.2}, &nodes, &proved);
+		bound = pim_region_search(
+			&rough, (pim_region_effort){.seconds = 60, .gap = 0.2}, &nodes, &proved);
 		CHECK(proved && is_valid(&rough) && bound <= s.best);
 		CHECK(
 			(double)(pim_region_cycles(&rough) - bound) <= 0.2 * (double)pim_region_cycles(&rough));
@@ -151,14 +153,38 @@ static void keep_the_list_schedule(void)
 		int64_t least, list = pim_region_list(&r, &least), nodes = 0;
 		bool proved = false;
 		CHECK(is_valid(&r) && list == pim_region_cycles(&r) && least <= list);
-		int64_t bound =
-			pim_region_ilp(&r, (pim_region_effort){trial < 5 ? 0 : 0.05, 0}, &nodes, &proved, a);
+		int64_t bound = pim_region_ilp(
+			&r, (pim_region_effort){.seconds = trial < 5 ? 0 : 0.05}, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
-		bound =
-			pim_region_search(&r, (pim_region_effort){trial < 5 ? 0 : 0.05, 0}, &nodes, &proved);
+		bound = pim_region_search(
+			&r, (pim_region_effort){.seconds = trial < 5 ? 0 : 0.05}, &nodes, &proved);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && bound <= pim_region_cycles(&r));
 		CHECK(bound >= least && proved == (bound == pim_region_cycles(&r)));
 	}
+	pim_arena_free(a);
+}
+
+/* Rounds end a search whose gap stays open, twice in the same way. */
+static void end_by_rounds(void)
+{
+	pim_arena *a = pim_arena_new();
+	int open = 0;
+	for (int trial = 0; trial < 5; trial++) {
+		pim_region r = random_region(40, 5, 1, a);
+		int64_t least, nodes = 0;
+		bool done = false;
+		pim_region_list(&r, &least);
+		pim_region again = copy_region(&r, a);
+		pim_region_effort two = {.seconds = 1000, .rounds = 2};
+		int64_t bound = pim_region_search(&r, two, &nodes, &done);
+		CHECK(done && is_valid(&r));
+		CHECK(pim_region_search(&again, two, &nodes, &done) == bound && done);
+		for (int i = 0; i < r.n; i++)
+			CHECK(
+				r.task[i].start == again.task[i].start && r.task[i].chosen == again.task[i].chosen);
+		open += bound < pim_region_cycles(&r);
+	}
+	CHECK(open);
 	pim_arena_free(a);
 }
 
@@ -180,6 +206,7 @@ int main(void)
 	draw_state = 3;
 	compare_with_all_orders();
 	keep_the_list_schedule();
+	end_by_rounds();
 	settle_keeps_order();
 	return check_failures != 0;
 }
