@@ -6,10 +6,16 @@
  * sample of the consumer's spaces is run and its time scaled; the row says so. Tile by tile: ready
  * step of every space from tables in closed form. Separable: the finish of the pair alone. The
  * three must agree: ready steps of the exhaustive spaces, and the finish. Each is run in four
- * orders of loops. */
+ * orders of loops.
+ *
+ * Then pairs that are hard for the separable form: random odd counts of tiles, ragged, up to three
+ * loops over each axis with loops of others between them, strides, and steps of both that take as
+ * long for the same rows; the worst of each size is printed, and how many take 10 us or more. */
 #include "passes/overlap.h"
+#include "ir/random.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +187,110 @@ static double time_separable(const pim_pair *e, int64_t *finish)
 	return seconds / runs;
 }
 
+/* ---- odd counts ---- */
+
+static uint64_t draw_state = 1;
+
+static int64_t draw(int64_t n)
+{
+	return (int64_t)(pim_random(&draw_state) % (uint64_t)n);
+}
+
+/* Loops over an axis, with loops of K between them. */
+static void add_odd_loops(
+	int axis, int64_t places, pim_loop *loop, int *n, int64_t *size, int64_t *tile)
+{
+	int64_t rest = size[axis];
+	if (places > 1 && rest > places) {
+		loop[(*n)++] = (pim_loop){axis, (int32_t)places, true};
+		rest = (rest + places - 1) / places;
+	}
+	for (int64_t times = 1 + draw(3); times > 0 && rest > 1; times--) {
+		int64_t most = times > 1 ? (int64_t)sqrt((double)rest) : rest;
+		int64_t count = times > 1 ? 2 * draw(most) + 3 : rest / (1 + draw(3)) | 1;
+		count = count < rest ? count : rest;
+		if (draw(3)) {
+			int64_t between = 2 + draw(4);
+			loop[(*n)++] = (pim_loop){K, (int32_t)between, false};
+			size[K] *= between;
+		}
+		loop[(*n)++] = (pim_loop){axis, (int32_t)count, false};
+		rest = (rest + count - 1) / count;
+	}
+	tile[axis] = rest;
+}
+
+static pim_spaces *make_odd(int64_t rows, int64_t columns, int kernel, int64_t places, pim_arena *a)
+{
+	int64_t size[AXES] = {1, 1, rows, columns, kernel, kernel};
+	int64_t tile[AXES] = {1, 1, 1, 1, kernel, kernel};
+	pim_loop loop[32];
+	int n = 0;
+	add_odd_loops(P, places, loop, &n, size, tile);
+	add_odd_loops(Q, 1, loop, &n, size, tile);
+	return pim_spaces_new(AXES, size, tile, result, n, loop, a);
+}
+
+typedef struct odd {
+	double worst, sum;
+	int pairs, slow;
+	int64_t spaces;
+} odd;
+
+static void time_odd_pair(int64_t spaces, int64_t places, odd *o, int64_t *differences)
+{
+	pim_arena *a = pim_arena_new();
+	int64_t columns = draw(2) ? 1 : 1 + draw((int64_t)sqrt((double)spaces));
+	int64_t rows = (spaces / columns) | 1, stride = 1 + draw(3);
+	int kernel = 1 + 2 * (int)draw(3);
+	pim_spaces *producer = make_odd(rows * stride, columns * stride, 1, places, a);
+	pim_spaces *consumer = make_odd(rows, columns, kernel, places, a);
+	pim_pair e = make_pair(producer, consumer);
+	e.dim[0].read = (pim_index){.n = 1, .term = {{C, 1}}};
+	for (int d = 1; d < 3; d++) {
+		e.dim[d].read.term[0].coef = stride;
+		e.dim[d].read.offset = -(kernel / 2);
+	}
+	bool level = draw(2);
+	int64_t least_of_both = consumer->steps < producer->steps ? consumer->steps : producer->steps;
+	int64_t part = least_of_both / 1000 + 1; /* steps of 1,000 cycles or so */
+	int64_t made = level ? consumer->steps / part + 1 : 1 + draw(100);
+	int64_t used = level ? producer->steps / part + 1 : 1 + draw(100);
+	double least = INFINITY;
+	int64_t finish = 0;
+	for (int i = 0; i < 3; i++) {
+		double begin = cpu_seconds();
+		finish = pim_pair_finish(&e, made, used);
+		least = fmin(least, cpu_seconds() - begin);
+	}
+	o->spaces += producer->steps * producer->places + consumer->steps * consumer->places;
+	o->worst = fmax(o->worst, least);
+	o->sum += least;
+	o->slow += least >= 10e-6;
+	if (o->pairs++ % 100 == 0) {
+		pim_handoff h = pim_handoff_new(&e, a);
+		*differences += finish != pim_handoff_finish(&h, consumer, made, used);
+	}
+	pim_arena_free(a);
+}
+
+static void time_odd_pairs(int64_t *differences)
+{
+	enum { PAIRS = 2000 };
+	printf("\n| places along the rows | data spaces, mean | mean | worst | of %d, 10 us or more |\n"
+		   "| --: | --: | --: | --: | --: |\n",
+		PAIRS);
+	for (int64_t places = 1; places <= 256; places = places > 1 ? places * 16 : 16)
+		for (int64_t spaces = 100; spaces <= 1000000; spaces *= 10) {
+			odd o = {0};
+			for (int i = 0; i < PAIRS; i++)
+				time_odd_pair(spaces, places ? places - draw(places / 8 + 1) : 1, &o, differences);
+			printf("| %" PRId64 " | %.3g | %.2f us | %.2f us | %d |\n", places,
+				(double)o.spaces / (2 * PAIRS), o.sum / PAIRS * 1e6, o.worst * 1e6, o.slow);
+			fflush(stdout);
+		}
+}
+
 int main(void)
 {
 	static const char *const names[] = {"same", "columns", "strips", "uneven"};
@@ -205,6 +315,7 @@ int main(void)
 			fflush(stdout);
 			pim_arena_free(a);
 		}
+	time_odd_pairs(&differences);
 	printf("differences: %" PRId64 "\n", differences);
 	return differences != 0;
 }

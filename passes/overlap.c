@@ -16,12 +16,12 @@
 
 #include <assert.h>
 
-static int64_t piece_start(const pim_spaces *s, int axis, int64_t piece)
+int64_t pim_spaces_piece_start(const pim_spaces *s, int axis, int64_t piece)
 {
 	return piece * s->size[axis] / s->pieces[axis];
 }
 
-static int64_t piece_with(const pim_spaces *s, int axis, int64_t index)
+int64_t pim_spaces_piece_with(const pim_spaces *s, int axis, int64_t index)
 {
 	return ((index + 1) * s->pieces[axis] - 1) / s->size[axis];
 }
@@ -132,8 +132,8 @@ bool pim_spaces_box(const pim_spaces *s, int64_t place, int64_t step, pim_box *a
 	}
 	bool any = true;
 	for (int a = 0; a < s->n_axes; a++) {
-		int64_t end = piece_start(s, a, piece[a] + 1);
-		axes->lo[a] += piece_start(s, a, piece[a]);
+		int64_t end = pim_spaces_piece_start(s, a, piece[a] + 1);
+		axes->lo[a] += pim_spaces_piece_start(s, a, piece[a]);
 		axes->hi[a] = axes->lo[a] + s->tile[a] < end ? axes->lo[a] + s->tile[a] : end;
 		any = any && axes->lo[a] < axes->hi[a];
 	}
@@ -151,8 +151,9 @@ bool pim_spaces_part(
 	}
 	for (int k = 0; k < n; k++) {
 		const pim_digit *d = &s->digit[digit[k]];
-		int64_t start = d->piece ? piece_start(s, d->axis, value[k]) : value[k] * d->inner;
-		end[d->axis] = d->piece ? piece_start(s, d->axis, value[k] + 1) : end[d->axis];
+		int64_t start =
+			d->piece ? pim_spaces_piece_start(s, d->axis, value[k]) : value[k] * d->inner;
+		end[d->axis] = d->piece ? pim_spaces_piece_start(s, d->axis, value[k] + 1) : end[d->axis];
 		axes->lo[d->axis] += start;
 		axes->hi[d->axis] = axes->lo[d->axis] + s->tile[d->axis];
 	}
@@ -198,7 +199,8 @@ static int64_t most_of_pieces(const pim_spaces *s, int axis, int64_t first, int6
 {
 	if (first > last)
 		return 0;
-	int64_t elements = piece_start(s, axis, last + 1) - piece_start(s, axis, first);
+	int64_t elements =
+		pim_spaces_piece_start(s, axis, last + 1) - pim_spaces_piece_start(s, axis, first);
 	int64_t longest = (elements - 1) / (last - first + 1);
 	return most_steps(s, axis, 0, longest);
 }
@@ -207,11 +209,14 @@ int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t
 {
 	if (s->pieces[axis] == 1)
 		return most_steps(s, axis, lo, hi - 1);
-	int64_t first = piece_with(s, axis, lo), last = piece_with(s, axis, hi - 1);
-	int64_t from = piece_start(s, axis, first), to = piece_start(s, axis, last);
+	int64_t first = pim_spaces_piece_with(s, axis, lo),
+			last = pim_spaces_piece_with(s, axis, hi - 1);
+	int64_t from = pim_spaces_piece_start(s, axis, first),
+			to = pim_spaces_piece_start(s, axis, last);
 	if (first == last)
 		return most_steps(s, axis, lo - from, hi - 1 - from);
-	int64_t head = most_steps(s, axis, lo - from, piece_start(s, axis, first + 1) - 1 - from);
+	int64_t head =
+		most_steps(s, axis, lo - from, pim_spaces_piece_start(s, axis, first + 1) - 1 - from);
 	int64_t tail = most_steps(s, axis, 0, hi - 1 - to);
 	return larger(larger(head, tail), most_of_pieces(s, axis, first + 1, last - 1));
 }

@@ -44,6 +44,9 @@ pim_spaces *pim_spaces_new(int n_axes, const int64_t *size, const int64_t *tile,
 	int n, const pim_loop *loop, pim_arena *a);
 /* From a node's nest; without one, one place and one step. */
 pim_spaces *pim_spaces_of(const pim_node *n, const pim_axes *x, pim_arena *a);
+/* The first index of a piece (piece = pieces: the end), and the piece that holds an index. */
+int64_t pim_spaces_piece_start(const pim_spaces *s, int axis, int64_t piece);
+int64_t pim_spaces_piece_with(const pim_spaces *s, int axis, int64_t index);
 /* The digits of a space, in the order of s->digit. */
 void pim_spaces_digits(const pim_spaces *s, int64_t place, int64_t step, int64_t *digit);
 /* False when the space is empty (beyond the edge of its piece). */

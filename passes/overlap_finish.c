@@ -10,274 +10,424 @@
  * gives its own largest L1 * g - L2 * j over the digits of the axes that it is read by; digits of
  * other axes stand at 0.
  *
- * One dimension is searched by ranges of a digit, outer digits first. Where all that a range reads
- * lies in one turn around a producer's loop (stride I, weight w), moving a box by c * I adds c * w
- * to g and nothing else changes. So of digits that are delta apart, the fewest that move boxes by a
- * multiple of I, values rise or fall evenly and the best is at an end: delta digits of the range
- * are left. Other ranges are cut in two. A range is left out when its bound, L1 * g of all that it
- * reads less L2 * j of its first digit, is not above the best value so far. Cost: loops of both,
- * times the few digits that are left; never more than the positions of the axes and their halves.
- * Source: ours. */
-#include "passes/overlap.h"
+ * One dimension by stairs (`pim_pair_search_stairs`): spatial loops cut an axis into regions, whose
+ * temporal loops are a stair of elements (g within a region of the producer) and one of tiles (j
+ * within one of the consumer). A region of the producer is ready no sooner for larger indices, so a
+ * tile waits in it for the last index that it reads there: what is left is overlap_stairs.c, for
+ * each two regions that meet. Pairs of regions that lie to each other as some before are left out,
+ * and those whose last index read less their first tile is no better. Ragged tails and reads beyond
+ * the end of a region are the last index of it, at the first tile that reaches it.
+ * Cost: regions that meet, and a logarithm. Source: ours. */
+#include "passes/overlap_stairs.h"
 
 #include <assert.h>
 
-enum { MOST_TURNS = 8 };
-#define NOTHING (INT64_MIN / (2 * PIM_MAX_RANK))
+enum { MOST_SHIFTS = 64, MOST_KNOWN = 16 };
+#define MOST_SUM 0x1p52
 
-/* One digit of the consumer. With turn t of the producer: of digits `apart[t]` apart, each is worth
- * `gain[t]` more than the one before. */
-typedef struct level {
+/* Where the spatial loops of an axis cut it, and its temporal loops as a stair. */
+typedef struct side {
+	const pim_spaces *spaces;
 	int axis;
-	bool piece;
-	int64_t count, inner, cost; /* cost: L2 * weight */
-	int64_t apart[MOST_TURNS], gain[MOST_TURNS];
-} level;
+	int64_t parts, extent; /* regions of a piece; all but the last are of `extent` */
+	int64_t longest;	   /* elements of the longest region */
+	int64_t reach;		   /* and those that its loops go over */
+	pim_stairs stairs;
+} side;
 
-/* A loop of the producer: boxes within one `span` may be moved by strides of it. */
-typedef struct turn {
-	int64_t stride, span, weight;
-} turn;
+/* Digits of the other axes that read the dimension: what they add to the index, and their cost. */
+typedef struct shift {
+	int64_t lo, hi, cost;
+} shift;
+
+/* A region of the consumer as one of the producer sees it: the last index that its first tile reads
+ * when it is full, the first one, elements of both. */
+typedef struct meeting {
+	int64_t hi, lo, elements, made;
+} meeting;
 
 typedef struct finder {
-	const pim_pair *pair;
-	const pim_pair_dim *dim;
-	int d, n, n_turns;
-	level level[PIM_MAX_DIGITS];
-	turn turn[MOST_TURNS];
-	int64_t made;			   /* L1 */
-	int64_t piece;			   /* elements of each piece of the producer's axis */
-	pim_box axes;			   /* what the digits chosen so far leave */
-	int64_t end[PIM_MAX_AXES]; /* of the pieces chosen so far */
+	side producer, consumer;
+	int64_t size, offset; /* of the dimension; of the producer's axis in it */
+	int64_t coef, tile;
+	int64_t gap; /* indices that no tile reads between two */
+	int n_shifts, n_known;
+	shift shift[MOST_SHIFTS];
+	meeting known[MOST_KNOWN];
+	int64_t tight_made; /* is_tight of it; -1: unknown */
+	bool tight;
+	int64_t last_hi, last_t; /* the last tile of a region that was looked at; last_t < 0: none */
 	int64_t best;
 } finder;
 
-static int64_t divisor(int64_t a, int64_t b)
+static int64_t smaller(int64_t a, int64_t b)
 {
-	while (b) {
-		int64_t rest = a % b;
-		a = b;
-		b = rest;
-	}
-	return a < 0 ? -a : a;
+	return a < b ? a : b;
 }
 
-/* Loops of the producer along the dimension, its pieces first: where they differ in size, their
- * pattern repeats and loops inside them are left out. */
-static void list_turns(finder *f)
+static int64_t larger(int64_t a, int64_t b)
 {
-	const pim_index *made = &f->dim->made;
-	const pim_spaces *s = f->pair->producer;
-	if (f->dim->made_whole || made->n != 1 || made->term[0].coef != 1 || made->offset)
-		return;
-	int axis = made->term[0].axis;
-	int64_t common = divisor(s->size[axis], s->pieces[axis]),
-			span = s->size[axis] / s->pieces[axis];
-	f->piece = span;
-	if (s->pieces[axis] > 1)
-		f->turn[f->n_turns++] = (turn){s->size[axis] / common, s->size[axis], 0};
-	if (s->pieces[axis] != common)
-		return;
-	for (int i = 0; i < s->n_turns[axis] && f->n_turns < MOST_TURNS; i++) {
-		const pim_turn *t = &s->turn[axis][i];
-		if (t->stride >= span)
+	return a > b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* False when a spatial loop stands inside a temporal one. `unit` of the axis is 1 of the stair,
+ * which rises by `cycles` a step. */
+static bool find_side(const pim_spaces *s, int axis, int64_t unit, int64_t cycles, side *r)
+{
+	bool temporal = false;
+	*r = (side){.spaces = s, .axis = axis, .parts = 1, .extent = s->size[axis]};
+	r->reach = s->tile[axis];
+	for (int i = 0; i < s->n; i++) {
+		const pim_digit *g = &s->digit[i];
+		if (g->axis != axis || g->count == 1 || g->piece)
 			continue;
-		f->turn[f->n_turns++] = (turn){t->stride, span, t->weight};
-		span = t->stride;
+		if (g->spatial && temporal)
+			return false;
+		if (g->spatial) {
+			r->parts *= g->count;
+			r->extent = g->inner;
+			continue;
+		}
+		r->reach = temporal ? r->reach : g->count * g->inner;
+		temporal = true;
+		pim_stairs_add(&r->stairs, g->inner / unit, cycles * g->weight);
 	}
-}
-
-static void add_level(finder *f, const pim_digit *g, int64_t coef, int64_t used)
-{
-	level *l = &f->level[f->n++];
-	int64_t size = f->pair->consumer->size[g->axis], unit = 1, shift = coef * g->inner;
-	*l = (level){.axis = g->axis,
-		.piece = g->piece,
-		.count = g->count,
-		.inner = g->inner,
-		.cost = used * g->weight};
-	if (g->piece) {
-		int64_t common = divisor(size, g->count);
-		unit = g->count / common;
-		shift = coef * (size / common);
-	}
-	for (int t = 0; t < f->n_turns; t++) {
-		int64_t stride = f->turn[t].stride, times = stride / divisor(shift, stride);
-		l->apart[t] = unit * times;
-		l->gain[t] = f->made * f->turn[t].weight * (shift * times / stride) - l->cost * l->apart[t];
-	}
-}
-
-static void list_levels(finder *f, int64_t used)
-{
-	const pim_spaces *s = f->pair->consumer;
-	for (int i = 0; i < s->n; i++)
-		for (int t = 0; t < f->dim->read.n && !f->dim->read_whole; t++)
-			if (f->dim->read.term[t].axis == s->digit[i].axis && s->digit[i].count > 1)
-				add_level(f, &s->digit[i], f->dim->read.term[t].coef, used);
-}
-
-/* An axis before any digit is chosen: as far as its loops or its tile reach. */
-static void start_axis(finder *f, int axis)
-{
-	const pim_spaces *s = f->pair->consumer;
-	int64_t reach = s->tile[axis];
-	for (int i = s->n - 1; i >= 0; i--)
-		if (s->digit[i].axis == axis)
-			reach = s->digit[i].piece ? s->size[axis] : s->digit[i].inner * s->digit[i].count;
-	f->axes.lo[axis] = 0;
-	f->end[axis] = s->size[axis];
-	f->axes.hi[axis] = reach < s->size[axis] ? reach : s->size[axis];
-}
-
-/* Leaves digits first..last of a level; false when they are not all full tiles. */
-static bool choose(finder *f, const level *l, int64_t first, int64_t last)
-{
-	int64_t *lo = &f->axes.lo[l->axis], *hi = &f->axes.hi[l->axis], *end = &f->end[l->axis];
-	if (!l->piece) {
-		*hi = *lo + (last + 1) * l->inner;
-		*lo += first * l->inner;
-		bool full = *hi <= *end;
-		*hi = full ? *hi : *end;
-		return full;
-	}
-	int64_t size = f->pair->consumer->size[l->axis];
-	*lo = first * size / l->count;
-	*hi = *end = (last + 1) * size / l->count;
-	if (first == last && *hi > *lo + l->inner)
-		*hi = *lo + l->inner;
+	int64_t piece = divide_up(s->size[axis], s->pieces[axis]);
+	r->longest = r->parts > 1 ? smaller(r->extent, piece) : piece;
 	return true;
 }
 
-/* The largest number of digits, at most `digits`, that need not be looked at otherwise; the turn.
- */
-static int find_turn(const finder *f, const level *l, int64_t digits, int64_t lo, int64_t hi)
+static int64_t regions_of(const side *s)
 {
-	int best = -1;
-	for (int t = 0; t < f->n_turns; t++) {
-		bool pieces = f->turn[t].span > f->piece;
-		int64_t from = pieces ? lo : lo % f->piece, to = from + (hi - 1 - lo);
-		if (!pieces && lo / f->piece != (hi - 1) / f->piece)
-			break;
-		if (from / f->turn[t].span != to / f->turn[t].span)
-			break;
-		if (l->apart[t] < digits && (best < 0 || l->apart[t] < l->apart[best]))
-			best = t;
+	return s->parts * s->spaces->pieces[s->axis];
+}
+
+/* lo >= hi: nothing is left for it. */
+typedef struct region {
+	int64_t number, lo, hi;
+} region;
+
+static region region_at(const side *s, int64_t number)
+{
+	const pim_spaces *p = s->spaces;
+	if (s->parts == 1)
+		return (region){number, pim_spaces_piece_start(p, s->axis, number),
+			pim_spaces_piece_start(p, s->axis, number + 1)};
+	int64_t piece = number / s->parts, part = number % s->parts;
+	int64_t lo = pim_spaces_piece_start(p, s->axis, piece) + part * s->extent;
+	int64_t hi = pim_spaces_piece_start(p, s->axis, piece + 1);
+	return (region){number, lo, part + 1 < s->parts ? smaller(lo + s->extent, hi) : hi};
+}
+
+/* The region behind (1) or before (-1) r, one of the ends of which is known. */
+static region region_beside(const side *s, region r, int way)
+{
+	if (s->parts > 1)
+		return region_at(s, r.number + way);
+	int64_t far = pim_spaces_piece_start(s->spaces, s->axis, r.number + (way > 0 ? 2 : -1));
+	return way > 0 ? (region){r.number + 1, r.hi, far} : (region){r.number - 1, far, r.lo};
+}
+
+static region region_with(const side *s, int64_t index)
+{
+	int64_t piece = pim_spaces_piece_with(s->spaces, s->axis, index);
+	if (s->parts == 1)
+		return region_at(s, piece);
+	int64_t part = (index - pim_spaces_piece_start(s->spaces, s->axis, piece)) / s->extent;
+	return region_at(s, piece * s->parts + smaller(part, s->parts - 1));
+}
+
+/* ---- a region of each ---- */
+
+/* Tile t alone, which reads up to index `hi` of the region. */
+static void note_tile(finder *f, int64_t hi, int64_t t, int64_t cost)
+{
+	int64_t value = pim_stairs_at(&f->producer.stairs, hi) - pim_stairs_at(&f->consumer.stairs, t);
+	f->best = larger(f->best, value - cost);
+}
+
+static void search_meeting(finder *f, meeting m, int64_t cost)
+{
+	int64_t apart = f->coef * f->tile, all = divide_up(m.elements, f->tile), full = all;
+	int64_t ragged = m.hi - apart + f->coef * (m.elements - (all - 1) * f->tile);
+	int64_t from = m.hi < 0 ? divide_up(-m.hi, apart) : 0;
+	int64_t to = m.lo < m.made ? smaller(all, (m.made - 1 - m.lo) / apart + 1) : 0;
+	if (to == all && m.elements % f->tile) {
+		int64_t hi = smaller(ragged + (all - 1) * apart, m.made - 1);
+		if (hi >= 0)
+			note_tile(f, hi, all - 1, cost);
+		full = all - 1;
 	}
-	return best;
-}
-
-/* Is what the box of axes reads not cut off at the borders? */
-static bool is_inside(const finder *f, int64_t lo, int64_t hi)
-{
-	int64_t width = 1, offset = f->dim->read.offset;
-	for (int t = 0; t < f->dim->read.n; t++) {
-		int a = f->dim->read.term[t].axis;
-		int64_t coef = f->dim->read.term[t].coef, last = f->axes.hi[a] - 1;
-		width += (coef < 0 ? -coef : coef) * (last - f->axes.lo[a]);
-		offset += coef * (coef < 0 ? last : f->axes.lo[a]);
-	}
-	return lo == offset && hi - lo == width;
-}
-
-/* Digits first..last of a level, no value of which is above the bound. */
-typedef struct range {
-	int64_t first, last, bound, lo, hi;
-	bool regular; /* full tiles, and nothing cut off at the borders */
-} range;
-
-typedef struct axis_state {
-	int64_t lo, hi, end;
-} axis_state;
-
-static axis_state state_of(const finder *f, int axis)
-{
-	return (axis_state){f->axes.lo[axis], f->axes.hi[axis], f->end[axis]};
-}
-
-static void restore(finder *f, int axis, axis_state was)
-{
-	f->axes.lo[axis] = was.lo;
-	f->axes.hi[axis] = was.hi;
-	f->end[axis] = was.end;
-}
-
-static range probe(finder *f, const level *l, int64_t first, int64_t last, int64_t cost)
-{
-	axis_state was = state_of(f, l->axis);
-	range r = {.first = first, .last = last, .bound = NOTHING};
-	bool full = choose(f, l, first, last);
-	if (pim_pair_need(f->pair, f->d, &f->axes, &r.lo, &r.hi)) {
-		int64_t part = pim_pair_part(f->pair, f->d, r.lo, r.hi);
-		r.bound = f->made * part - cost - first * l->cost;
-		r.regular = full && is_inside(f, r.lo, r.hi);
-	}
-	restore(f, l->axis, was);
-	return r;
-}
-
-static void search_level(finder *f, int i, int64_t cost);
-
-static void search_range(finder *f, int i, range r, int64_t cost)
-{
-	const level *l = &f->level[i];
-	if (r.bound <= f->best)
+	to = smaller(to, full);
+	if (from >= to)
 		return;
-	if (r.first == r.last) {
-		axis_state was = state_of(f, l->axis);
-		choose(f, l, r.first, r.last);
-		search_level(f, i + 1, cost + r.first * l->cost);
-		restore(f, l->axis, was);
+	int64_t last = smaller(m.hi + apart * (to - 1), m.made - 1);
+	if (pim_stairs_at(&f->producer.stairs, last) - pim_stairs_at(&f->consumer.stairs, from) -
+			cost <=
+		f->best)
 		return;
+	int64_t end = m.hi >= m.made - 1 ? 0 : divide_up(m.made - 1 - m.hi, apart);
+	if (end < to) {
+		note_tile(f, m.made - 1, larger(end, from), cost);
+		to = end;
 	}
-	int t = r.regular ? find_turn(f, l, r.last - r.first + 1, r.lo, r.hi) : -1;
-	if (t >= 0) {
-		int64_t first = l->gain[t] > 0 ? r.last - l->apart[t] + 1 : r.first;
-		search_range(f, i, probe(f, l, first, first + l->apart[t] - 1, cost), cost);
-		return;
-	}
-	int64_t middle = r.first + (r.last - r.first) / 2;
-	range low = probe(f, l, r.first, middle, cost), high = probe(f, l, middle + 1, r.last, cost);
-	bool up = high.bound > low.bound;
-	search_range(f, i, up ? high : low, cost);
-	search_range(f, i, up ? low : high, cost);
+	f->best = pim_stairs_most(
+				  &f->producer.stairs, &f->consumer.stairs, m.hi, apart, from, to, f->best + cost) -
+			  cost;
 }
 
-static void search_level(finder *f, int i, int64_t cost)
+/* Does reading on in the region, where tiles leave out `gap` indices between them, never gain more
+ * than the next tile costs? */
+static bool is_tight(finder *f, int64_t made)
 {
-	int64_t lo, hi;
-	if (i == f->n) {
-		if (!pim_pair_need(f->pair, f->d, &f->axes, &lo, &hi))
+	const pim_stairs *up = &f->producer.stairs, *down = &f->consumer.stairs;
+	if (f->gap <= 0 || !down->n)
+		return true;
+	if (made != f->tight_made) {
+		f->tight_made = made;
+		f->tight =
+			made > f->gap && pim_stairs_at(up, made - 1) - pim_stairs_at(up, made - 1 - f->gap) <=
+								 down->rise[down->n - 1];
+	}
+	return f->tight;
+}
+
+/* Is b worth no more than a? A tile that reads further, more tiles and a longer region are never
+ * worse. Where tiles leave out indices between them, one that reads further may be beyond the
+ * region: the last one of b is looked at by itself then, and the others read no more than the last
+ * one of a. */
+static bool is_better(const meeting *a, const meeting *b)
+{
+	return a->hi >= b->hi && a->elements >= b->elements && a->made >= b->made;
+}
+
+static void search_known(finder *f, int64_t cost)
+{
+	for (int i = 0; i < f->n_known; i++)
+		search_meeting(f, f->known[i], cost);
+	f->n_known = 0;
+}
+
+static void note_meeting(finder *f, meeting m, int64_t cost)
+{
+	int kept = 0;
+	for (int i = 0; i < f->n_known; i++)
+		if (is_better(&f->known[i], &m))
 			return;
-		int64_t value = f->made * pim_pair_part(f->pair, f->d, lo, hi) - cost;
-		f->best = value > f->best ? value : f->best;
-		return;
-	}
-	const level *l = &f->level[i];
-	int64_t rest = f->end[l->axis] - f->axes.lo[l->axis], count = l->count;
-	if (!l->piece && (rest + l->inner - 1) / l->inner < count)
-		count = (rest + l->inner - 1) / l->inner;
-	if (count > 0)
-		search_range(f, i, probe(f, l, 0, count - 1, cost), cost);
+	for (int i = 0; i < f->n_known; i++)
+		if (!is_better(&m, &f->known[i]))
+			f->known[kept++] = f->known[i];
+	f->n_known = kept;
+	if (kept == MOST_KNOWN)
+		search_known(f, cost);
+	f->known[f->n_known++] = m;
 }
 
-/* The largest L1 * g - L2 * j of one dimension; NOTHING when no space reads anything of it. */
-static int64_t best_of_dim(const pim_pair *e, int d, int64_t made, int64_t used)
+/* The last tile that reads anything of the region. */
+static void note_last_tile(finder *f, meeting m, int64_t cost)
 {
+	int64_t apart = f->coef * f->tile, all = divide_up(m.elements, f->tile);
+	if (m.lo >= m.made)
+		return;
+	int64_t t = smaller(all - 1, (m.made - 1 - m.lo) / apart);
+	int64_t missing = t == all - 1 ? all * f->tile - m.elements : 0;
+	int64_t hi = smaller(m.hi + apart * t - f->coef * missing, m.made - 1);
+	if (hi < 0 || (f->last_t >= 0 && hi <= f->last_hi && t >= f->last_t))
+		return;
+	f->last_hi = hi;
+	f->last_t = t;
+	note_tile(f, hi, t, cost);
+}
+
+/* Regions of both; what does not meet is worth nothing. */
+static void note_regions(finder *f, const shift *s, region used, region made, bool tight)
+{
+	int64_t base = made.lo + f->offset;
+	if (used.lo >= used.hi)
+		return;
+	meeting m = {f->coef * (used.lo + f->tile - 1) + s->hi - base, f->coef * used.lo + s->lo - base,
+		smaller(used.hi - used.lo, f->consumer.reach), made.hi - made.lo};
+	if (!tight)
+		note_last_tile(f, m, s->cost);
+	note_meeting(f, m, s->cost);
+}
+
+/* The next region behind (1) or before (-1) r that may be longer than it; number out of range:
+ * none.
+ */
+static region next_longer(const side *s, region r, int way)
+{
+	int64_t pieces = s->spaces->pieces[s->axis], rest = s->spaces->size[s->axis] % pieces;
+	if (s->parts > 1)
+		return region_at(s, r.number + way);
+	int64_t longs = (r.number + 1) * rest / pieces + (way > 0);
+	return longs ? region_at(s, divide_up(longs * pieces, rest) - 1) : (region){.number = -1};
+}
+
+/* No more than this is what a region of the producer and those behind it are worth. */
+static int64_t worth_at_most(const finder *f, const shift *s, region used, region made)
+{
+	int64_t behind = made.lo + f->offset - f->coef * (used.lo + f->tile - 1) - s->hi;
+	int64_t t = behind > 0 ? divide_up(behind, f->coef * f->tile) : 0;
+	return pim_stairs_at(&f->producer.stairs, f->producer.longest - 1) -
+		   pim_stairs_at(&f->consumer.stairs, t) - s->cost;
+}
+
+/* The regions of the producer that one of the consumer reads, the first one first: later ones are
+ * waited for less. */
+static void follow_producer(finder *f, const shift *s, region used)
+{
+	int64_t to = smaller(used.hi, used.lo + f->consumer.reach);
+	int64_t lo = larger(f->coef * used.lo + s->lo, 0);
+	int64_t hi = smaller(f->coef * (to - 1) + s->hi, f->size - 1);
+	if (used.lo >= used.hi || lo > hi)
+		return;
+	region r = region_with(&f->producer, lo - f->offset);
+	while (r.number >= 0 && r.lo + f->offset <= hi) {
+		bool any = r.lo < r.hi, tight = any && is_tight(f, r.hi - r.lo);
+		if (any)
+			note_regions(f, s, used, r, tight);
+		if (tight ? r.hi - r.lo == f->producer.longest
+				  : any && worth_at_most(f, s, used, r) <= f->best)
+			return;
+		r = tight ? next_longer(&f->producer, r, 1) : region_beside(&f->producer, r, 1);
+	}
+}
+
+/* The regions of the consumer that read one of the producer, the last one first: earlier ones wait
+ * for less. */
+static void follow_consumer(finder *f, const shift *s, region made)
+{
+	int64_t base = made.lo + f->offset, to = made.hi + f->offset - 1 - s->lo;
+	int64_t size = f->consumer.spaces->size[f->consumer.axis];
+	if (made.lo >= made.hi || to < 0)
+		return;
+	bool tight = is_tight(f, made.hi - made.lo);
+	to = to < size * f->coef ? to / f->coef : size - 1;
+	region r = region_with(&f->consumer, smaller(to, size - 1));
+	while (r.number >= 0 && f->coef * (r.hi - 1) + s->hi >= base) {
+		note_regions(f, s, r, made, tight);
+		if (r.hi - r.lo == f->consumer.longest)
+			return;
+		r = r.lo < r.hi ? next_longer(&f->consumer, r, -1) : region_beside(&f->consumer, r, -1);
+	}
+}
+
+static void search_shift(finder *f, const shift *s)
+{
+	int64_t made = regions_of(&f->producer), used = regions_of(&f->consumer);
+	const side *few = made < used ? &f->producer : &f->consumer;
+	region r = region_at(few, 0);
+	for (int64_t left = smaller(made, used); left > 0; left--) {
+		if (made < used)
+			follow_consumer(f, s, r);
+		else
+			follow_producer(f, s, r);
+		if (left > 1)
+			r = region_beside(few, r, 1);
+	}
+	search_known(f, s->cost);
+}
+
+/* ---- a dimension ---- */
+
+static bool has_loops(const pim_spaces *s, int axis)
+{
+	for (int i = 0; i < s->n; i++)
+		if (s->digit[i].axis == axis && s->digit[i].count > 1)
+			return true;
+	return false;
+}
+
+/* The positions of an axis beside the one that is searched, with those listed before. */
+static bool add_shifts(finder *f, const pim_spaces *s, int axis, int64_t coef, int64_t used)
+{
+	int digit[PIM_MAX_DIGITS], n = 0, before = f->n_shifts;
+	int64_t value[PIM_MAX_DIGITS], positions = 1;
+	shift was[MOST_SHIFTS];
+	pim_box box;
+	for (int i = 0; i < s->n; i++)
+		if (s->digit[i].axis == axis) {
+			digit[n++] = i;
+			positions *= s->digit[i].count;
+			if (positions * before > MOST_SHIFTS)
+				return false;
+		}
+	for (int i = 0; i < before; i++)
+		was[i] = f->shift[i];
+	f->n_shifts = 0;
+	for (int64_t p = 0; p < positions; p++) {
+		int64_t rest = p, cost = 0;
+		for (int k = n - 1; k >= 0; k--) {
+			value[k] = rest % s->digit[digit[k]].count;
+			rest /= s->digit[digit[k]].count;
+			cost += used * s->digit[digit[k]].weight * value[k];
+		}
+		if (!pim_spaces_part(s, n, digit, value, &box))
+			continue;
+		int64_t lo = coef * box.lo[axis], hi = coef * (box.hi[axis] - 1);
+		for (int i = 0; i < before; i++)
+			f->shift[f->n_shifts++] = (shift){was[i].lo + lo, was[i].hi + hi, was[i].cost + cost};
+	}
+	return true;
+}
+
+/* The axis with most positions is searched, all positions of the others are listed. */
+static bool find_axes(finder *f, const pim_pair *e, const pim_pair_dim *d, int64_t used)
+{
+	const pim_spaces *s = e->consumer;
+	int main = -1;
+	int64_t most = 0;
+	for (int t = 0; t < d->read.n; t++) {
+		int a = d->read.term[t].axis;
+		int64_t positions = s->size[a] / s->tile[a];
+		if (d->read.term[t].coef < 0)
+			return false;
+		if (positions > most && has_loops(s, a)) {
+			main = t;
+			most = positions;
+		}
+	}
+	if (main < 0)
+		return false;
+	f->n_shifts = 1;
+	f->shift[0] = (shift){d->read.offset, d->read.offset, 0};
+	f->coef = d->read.term[main].coef;
+	f->tile = s->tile[d->read.term[main].axis];
+	for (int t = 0; t < d->read.n; t++)
+		if (t != main && !add_shifts(f, s, d->read.term[t].axis, d->read.term[t].coef, used))
+			return false;
+	return find_side(s, d->read.term[main].axis, f->tile, used, &f->consumer);
+}
+
+bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best)
+{
+	const pim_pair_dim *d = &e->dim[dim];
 	finder f;
-	f.pair = e;
-	f.dim = &e->dim[d];
-	f.d = d;
-	f.n = f.n_turns = 0;
-	f.made = made;
-	f.best = NOTHING;
-	f.axes.n = e->consumer->n_axes;
-	for (int t = 0; t < f.dim->read.n && !f.dim->read_whole; t++)
-		start_axis(&f, f.dim->read.term[t].axis);
-	list_turns(&f);
-	list_levels(&f, used);
-	search_level(&f, 0, 0);
-	return f.best;
+	if ((double)made * (double)e->producer->steps + (double)used * (double)e->consumer->steps >
+		MOST_SUM)
+		return false;
+	if (d->read_whole || d->made_whole || d->made.n != 1 || d->made.term[0].coef != 1)
+		return false;
+	if (!find_axes(&f, e, d, used) ||
+		!find_side(e->producer, d->made.term[0].axis, 1, made, &f.producer))
+		return false;
+	f.size = d->size;
+	f.offset = d->made.offset;
+	f.best = PIM_PAIR_NOTHING;
+	for (int i = 0; i < f.n_shifts; i++) {
+		f.n_known = 0;
+		f.last_t = f.tight_made = -1;
+		f.gap = f.coef - (f.shift[i].hi - f.shift[i].lo + 1);
+		search_shift(&f, &f.shift[i]);
+	}
+	*best = f.best;
+	return true;
 }
 
 int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used)
@@ -285,8 +435,10 @@ int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used)
 	assert(pim_pair_separates(e));
 	int64_t latest = made * (1 + e->producer->last), alone = e->consumer->steps * used;
 	for (int d = 0; d < e->n; d++) {
-		int64_t best = best_of_dim(e, d, made, used);
-		if (best == NOTHING)
+		int64_t best;
+		if (!pim_pair_search_stairs(e, d, made, used, &best))
+			best = pim_pair_search_digits(e, d, made, used);
+		if (best == PIM_PAIR_NOTHING)
 			return alone;
 		latest += best;
 	}
