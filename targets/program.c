@@ -43,7 +43,12 @@ const char *pim_engine_name(int engine)
 
 bool pim_command_is_kernel(int code)
 {
-	return code == PIM_COMMAND_matrix || code == PIM_COMMAND_vector || code == PIM_COMMAND_rows;
+	return code == PIM_COMMAND_matrix || code == PIM_COMMAND_vector || pim_command_is_rows(code);
+}
+
+bool pim_command_is_rows(int code)
+{
+	return code == PIM_COMMAND_rows || code == PIM_COMMAND_all_rows;
 }
 
 pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op)
@@ -356,9 +361,11 @@ static void add_kernel(pim_program *p, pim_node *op)
 		extent[a] = x->axis[a].size;
 	p->kernel =
 		pim_arena_grow(p->arena, p->kernel, p->n_kernels, &p->room_kernels, sizeof *p->kernel);
+	const pim_target *all = p->target->bank.lockstep;
 	p->kernel[p->n_kernels++] = (pim_kernel){.graph = op->graph,
 		.op = op,
 		.cycles = pim_target_kernel_cycles(p->target, op, x, extent),
+		.lockstep_cycles = all ? pim_target_kernel_cycles(all, op, x, extent) : 0,
 		.pj = pim_target_kernel_pj(p->target, op, x, extent)};
 	pim_arena_free(scratch);
 }

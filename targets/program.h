@@ -26,6 +26,7 @@ typedef struct pim_command_info {
 const pim_command_info *pim_command_at(int code);
 const char *pim_engine_name(int engine);
 bool pim_command_is_kernel(int code);
+bool pim_command_is_rows(int code); /* a kernel that a bank runs */
 /* The command that runs kernels of an op on the target. */
 pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op);
 bool pim_command_writes(int code); /* its first operand is a destination */
@@ -111,6 +112,7 @@ typedef struct pim_kernel {
 	pim_graph *graph;
 	const pim_node *op;
 	int64_t cycles; /* from the target's cost functions */
+	int64_t lockstep_cycles; /* by all-bank commands; 0: the target has none that are faster */
 	double pj;
 } pim_kernel;
 
@@ -190,6 +192,15 @@ bool pim_program_verify(const pim_program *p);
  * program, which then is taken to be in the current folder). */
 bool pim_program_write_text(const pim_program *p, pim_text *out, const char *weights);
 bool pim_program_write_binary(const pim_program *p, FILE *out, const char *weights);
+
+/* ---- bank/lockstep.c: kernels that all banks of a channel run together ---- */
+/* By kernel and whether it adds (2 * kernel + adds): a number that kernels have in common when their banks are given the same
+ * commands. What their address generators do, which rows operands lie in and what is padding, may differ. */
+int *pim_lockstep_classes(const pim_program *p, pim_arena *a);
+bool pim_command_is_lockstep(int code); /* all_rows, or what stands for it */
+/* By task and channel (task * channels + channel): do all banks of the channel that run kernels of the task run them with the
+ * same commands in the same order? NULL when no task is so, or all-bank commands of the target are no faster. Streams have no repeats yet. */
+bool *pim_lockstep_find(const pim_program *p, pim_arena *a);
 
 /* ---- bank/listing.c ---- */
 /* The micro-programs of the kernels, on machines of banks: steps, registers, row operations of each kind. */

@@ -238,7 +238,8 @@ static void check_command(checker *k, const pim_command *c)
 	if (kernel) {
 		const pim_program *p = k->program;
 		pim_command_code wanted_code = pim_kernel_command(p->target, p->kernel[c->index].op);
-		if (wanted_code != c->code)
+		bool all = c->code == PIM_COMMAND_all_rows && wanted_code == PIM_COMMAND_rows;
+		if (wanted_code != c->code && !all)
 			report(k, "kernel %u is for the %s engine", c->index,
 				pim_command_at((int)wanted_code)->name);
 	}
@@ -303,6 +304,88 @@ static void check_stream(checker *k)
 		report(k, "%d repeats are not closed at the end of the stream", k->depth);
 }
 
+/* The next all-bank kernel of a stream, or what stands for it; NULL behind the last. */
+static const pim_command *next_lockstep(checker *k, pim_walk *w)
+{
+	const pim_command *c = pim_walk_next(w);
+	while (c && !pim_command_is_lockstep(c->code))
+		c = pim_walk_next(w);
+	k->at = c ? c - w->stream->command : w->stream->n_commands - 1;
+	return c;
+}
+
+/* The class of an all-bank kernel; -1: none, or one that the bank takes no part in. */
+static int find_class(const pim_command *c, const int *class_of)
+{
+	bool rows = c && c->code == PIM_COMMAND_all_rows;
+	return rows ? class_of[2 * c->index + c->accumulate] : -1;
+}
+
+/* The next all-bank kernels of the banks of a channel. False: there are no more, or it is reported
+ * that they are not the same. */
+static bool check_together(checker *k, pim_walk *walk, int first, int banks, const int *class_of)
+{
+	int wanted = -1, of = first;
+	bool goes_on = false;
+	for (k->unit = first; k->unit < first + banks; k->unit++) {
+		const pim_command *c = next_lockstep(k, &walk[k->unit - first]);
+		int class = find_class(c, class_of);
+		if (k->unit == first)
+			goes_on = c != NULL;
+		if ((c != NULL) != goes_on) {
+			report(k, "unit %d has %s all-bank kernels, and is of the same channel", first,
+				c ? "fewer" : "more");
+			return false;
+		}
+		if (class >= 0 && wanted >= 0 && class != wanted) {
+			report(k,
+				"the all-bank kernel is another one than at that time on unit %d, of the same "
+				"channel",
+				of);
+			return false;
+		}
+		if (wanted < 0) {
+			wanted = class;
+			of = k->unit;
+		}
+	}
+	return goes_on;
+}
+
+static bool has_lockstep(const pim_program *p)
+{
+	for (int u = 0; u < p->n_streams; u++)
+		for (int64_t i = 0; i < p->stream[u].n_commands; i++)
+			if (pim_command_is_lockstep(p->stream[u].command[i].code))
+				return true;
+	return false;
+}
+
+/* All-bank kernels: of machines that have them, the same on all banks of a channel. */
+static void check_channels(checker *k, pim_arena *a)
+{
+	const pim_target *t = k->program->target;
+	if (!has_lockstep(k->program))
+		return;
+	if (!t->bank.lockstep) {
+		k->unit = -1;
+		report(k,
+			"the program has all-bank kernels, but %s has no all-bank commands that are "
+			"faster than those of single banks",
+			t->name);
+		return;
+	}
+	const int *class_of = pim_lockstep_classes(k->program, a);
+	int banks = t->network.size[0];
+	pim_walk *walk = PIM_NEW(a, pim_walk, banks);
+	for (int first = 0; k->good && first < k->program->n_streams; first += banks) {
+		for (int b = 0; b < banks; b++)
+			walk[b] = (pim_walk){.stream = &k->program->stream[first + b]};
+		while (check_together(k, walk, first, banks, class_of))
+			;
+	}
+}
+
 static bool check_program(const pim_program *p, pim_arena *a, int64_t *buffer, int64_t *memory)
 {
 	checker k = {.program = p, .good = true, .unit = -1, .buffer = buffer, .memory = memory};
@@ -317,6 +400,8 @@ static bool check_program(const pim_program *p, pim_arena *a, int64_t *buffer, i
 		k.unit = i;
 		check_stream(&k);
 	}
+	if (k.good)
+		check_channels(&k, a);
 	return k.good;
 }
 

@@ -30,7 +30,7 @@ static void observe(
 	const pim_sim_op *op = u->op + u->pc;
 	if (s->o->check)
 		pim_sim_check_command(s, u, start, end);
-	if (s->o->trace && op->slots)
+	if (s->o->trace && (op->slots || op->lockstep))
 		pim_sim_trace_note(s, u, begin, end);
 	if (s->o->values) {
 		int code = s->p->stream[u->number].command[u->pc].code;

@@ -82,6 +82,7 @@ enum { PIM_SIM_PHASES = PIM_HOME_result + 1 };
 /* Of machines with banks; cycles are sums over all banks. */
 typedef struct pim_sim_bank_report {
 	double row_operations, activations;
+	double bus_commands;							   /* ACT and PRE of kernels, all channels */
 	double slot_cycles, column_cycles, refresh_cycles; /* of kernels, by cause */
 	pim_sim_host host[PIM_SIM_PHASES];				   /* by pim_home_kind */
 	bool with_host; /* inputs and results are part of the run's cycles */
@@ -176,6 +177,7 @@ typedef struct pim_sim_op {
 	uint32_t task;
 	uint32_t after[PIM_MAX_AFTER];
 	uint8_t kind, engine, n_after;
+	bool lockstep; /* with all banks of its channel */
 } pim_sim_op;
 
 typedef struct pim_sim_message {
@@ -257,7 +259,8 @@ typedef struct pim_sim_kernel {
 	const pim_axes *axes;
 	int64_t *extent;
 	bool by_columns;
-	pim_bank_work work[2]; /* of a result that is written; that is added to */
+	/* of a result that is written, that is added to; then both by all-bank commands */
+	pim_bank_work work[4];
 } pim_sim_kernel;
 
 typedef struct pim_sim {
@@ -284,10 +287,11 @@ typedef struct pim_sim {
 	uint32_t *heap; /* units that stand before a send; earliest first */
 	pim_sim_pattern *pattern;
 	pim_sim_kernel *kernel;
-	pim_arena *scratch;			 /* of kernels */
-	pim_bank *bank;				 /* NULL on other machines */
-	struct pim_sim_noted *noted; /* by unit: what a trace is written from */
-	uint8_t **raced;			 /* per unit and command: already reported */
+	pim_arena *scratch;				   /* of kernels */
+	pim_bank *bank;					   /* NULL on other machines */
+	struct pim_sim_noted *noted;	   /* by unit: what a trace is written from */
+	struct pim_sim_lockstep *lockstep; /* by channel; NULL on machines without banks */
+	uint8_t **raced;				   /* per unit and command: already reported */
 } pim_sim;
 
 /* sim_prepare.c: false after diagnostics. */

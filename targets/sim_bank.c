@@ -24,6 +24,10 @@ static void read_kernel(pim_sim *s, const pim_node *op, pim_sim_kernel *k)
 	k->by_columns = pim_bank_only_moves(op);
 	k->work[0] = pim_bank_kernel_work(s->t, op, k->axes, k->extent, PIM_BANK_writes);
 	k->work[1] = pim_bank_kernel_work(s->t, op, k->axes, k->extent, PIM_BANK_adds);
+	const pim_target *all = s->t->bank.lockstep;
+	for (int i = 0; i < 2 && all; i++)
+		k->work[2 + i] =
+			pim_bank_kernel_work(all, op, k->axes, k->extent, i ? PIM_BANK_adds : PIM_BANK_writes);
 }
 
 bool pim_sim_bank_kernels(pim_sim *s)
@@ -41,28 +45,36 @@ bool pim_sim_bank_kernels(pim_sim *s)
 	return true;
 }
 
+static const pim_bank_work *work_of(const pim_sim *s, const pim_command *c)
+{
+	return &s->kernel[c->index].work[2 * (c->code == PIM_COMMAND_all_rows) + c->accumulate];
+}
+
 int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c)
 {
-	if (c->code != PIM_COMMAND_rows)
+	if (!pim_command_is_rows(c->code))
 		return pim_bank_memory_slots(s->t, s->pattern[c->index].bytes);
-	return pim_bank_slots(&s->kernel[c->index].work[c->accumulate]);
+	return pim_bank_slots(work_of(s, c));
 }
 
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 {
-	const pim_bank_work *w = &s->kernel[c->index].work[c->accumulate];
+	const pim_bank_work *w = work_of(s, c);
+	bool all = c->code == PIM_COMMAND_all_rows;
+	const pim_target *t = all ? s->t->bank.lockstep : s->t;
 	double times = (double)runs, rows = (double)w->activations * s->t->bank.activation_pj +
 										(double)w->raised * s->t->bank.extra_row_pj;
 	s->report->pj[PIM_SIM_ENERGY_rows] += times * rows;
 	s->report->pj[PIM_SIM_ENERGY_columns] += times * (double)w->column_bytes * s->t->bank.column_pj;
 	pim_sim_bank_report *b = &s->report->bank;
-	double slots = (double)w->operations * (double)s->t->bank.grid->slot;
-	double columns = (double)w->column_slots * (double)s->t->bank.grid->slot;
+	double slots = (double)w->operations * (double)t->bank.grid->slot;
+	double columns = (double)w->column_slots * (double)t->bank.grid->slot;
 	b->row_operations += times * (double)w->operations;
 	b->activations += times * (double)w->activations;
 	b->slot_cycles += times * slots;
 	b->column_cycles += times * columns;
-	b->refresh_cycles += times * ((double)pim_bank_cycles(s->t, w) - slots - columns);
+	b->refresh_cycles += times * ((double)pim_bank_cycles(t, w) - slots - columns);
+	b->bus_commands += times * (double)w->commands / (all ? t->bank.all_bank : 1);
 }
 
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,

@@ -168,7 +168,7 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u)
 		!c->accumulate && is_aligned(to, op->type->dtype) && is_apart(k, in, to, k->result_bytes);
 	pim_tensor out = {
 		op->type, direct ? to : pim_arena_raw(s->scratch, (size_t)k->result_bytes + 1)};
-	if (c->code == PIM_COMMAND_rows && !k->by_columns)
+	if (pim_command_is_rows(c->code) && !k->by_columns)
 		return run_rows(s, c, k, op, in, &out, to);
 	pim_eval e = {.context = s->context, .scratch = s->scratch, .threads = 1};
 	if (!pim_node_eval(op, in, &out, &e))

@@ -69,7 +69,8 @@ static int64_t kernel_cycles(const pim_sim *s, const pim_command *c, const pim_r
 	for (int i = 0; i < c->n_refs; i++)
 		if (ref[i].space == PIM_SPACE_memory)
 			bytes += ref_bytes(s, c, i) * (i == 0 && c->accumulate ? 2 : 1);
-	return at_most(s->p->kernel[c->index].cycles) +
+	const pim_kernel *k = &s->p->kernel[c->index];
+	return at_most(c->code == PIM_COMMAND_all_rows ? k->lockstep_cycles : k->cycles) +
 		   at_most(pim_target_in_place_cycles(s->t, bytes));
 }
 
@@ -241,7 +242,9 @@ static void make_casts(pim_sim *s)
 static void take_bank(const pim_sim *s, const pim_command *c, pim_sim_op *op)
 {
 	op->slots = c->n_refs ? pim_sim_bank_slots(s, c) : 0;
-	op->cycles = at_most(pim_slots_cycles(s->t->bank.grid, op->slots));
+	op->lockstep = pim_command_is_lockstep(c->code);
+	const pim_target *t = op->lockstep ? s->t->bank.lockstep : s->t;
+	op->cycles = at_most(pim_slots_cycles(t->bank.grid, op->slots));
 }
 
 static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
@@ -333,7 +336,7 @@ static void account_refs(
 {
 	bool kernel = pim_command_is_kernel(c->code);
 	pim_sim_report *r = s->report;
-	if (c->code == PIM_COMMAND_rows) {
+	if (pim_command_is_rows(c->code)) {
 		pim_sim_bank_account(s, c, runs);
 		return;
 	}

@@ -197,6 +197,12 @@ static bool has_energy(const pim_sim_report *r, int energy)
 
 /* ---- text ---- */
 
+static double channels_of(const pim_sim_report *r)
+{
+	const pim_target *t = r->program->target;
+	return (double)t->units / t->network.size[0];
+}
+
 /* Of banks: what their time with rows went into, and what the host has to bring and take away. */
 static void print_banks(const pim_sim_report *r, pim_text *out)
 {
@@ -209,6 +215,8 @@ static void print_banks(const pim_sim_report *r, pim_text *out)
 		"bank time  %.1f %% row operations, %.1f %% column accesses, %.1f %% refresh\n",
 		share_of(b->slot_cycles, all), share_of(b->column_cycles, all),
 		share_of(b->refresh_cycles, all));
+	pim_text_printf(out, "command bus %.0f ACT and PRE of kernels, %.1f %% of the run\n",
+		b->bus_commands, share_of(b->bus_commands, channels_of(r) * (double)r->cycles));
 	static const char *const phases[PIM_SIM_PHASES] = {"constants, once", "inputs", "results"};
 	for (int i = 0; i < PIM_SIM_PHASES; i++)
 		pim_text_printf(out, "host       %s in %lld cycles: %s%s\n",
@@ -386,6 +394,7 @@ static void json_banks(const pim_sim_bank_report *b, pim_text *out)
 {
 	pim_text_printf(out, "\"row_operations\": %.0f,\n\"activations\": %.0f,\n", b->row_operations,
 		b->activations);
+	pim_text_printf(out, "\"bus_commands\": %.0f,\n", b->bus_commands);
 	pim_text_printf(out,
 		"\"slot_cycles\": %.0f,\n\"column_cycles\": %.0f,\n\"refresh_cycles\": %.0f,\n",
 		b->slot_cycles, b->column_cycles, b->refresh_cycles);

@@ -3,16 +3,19 @@
  *
  * What ran on each bank is noted with the slot in which it began. A kernel's slots are those from
  * its beginning on that no access has taken; that its last one is where the run had it end is
- * checked for every kernel. */
+ * checked for every kernel. All-bank kernels are listed with the first bank of each group, from the
+ * parts in which the run had them. */
 #include <stdlib.h>
 
-#include "targets/sim.h"
+#include "targets/sim_turns.h"
 
 #define MOST_COMMANDS 4000000
 
 /* One command of a stream that ran. */
 typedef struct note {
 	int64_t slot, slots, end;
+	bool all; /* with all banks of the channel: slot is the one behind its beginning, for its place
+			   */
 	uint32_t command;
 	pim_row_place *place; /* of references; of a kernel the result first */
 } note;
@@ -22,13 +25,17 @@ typedef struct pim_sim_noted {
 	note *note;
 } pim_sim_noted;
 
-/* Commands in writing. kernel: being listed; next: the slot to look at; taken: accesses behind. */
+/* Commands in writing. at: being listed; widest: with it, of the bank that takes most slots; next:
+ * the slot to look at; taken: accesses behind. */
 typedef struct writing {
 	pim_sim *s;
 	const pim_sim_noted *all;
-	const note *at;
+	const note *at, *widest;
 	int unit, taken;
 	int64_t next;
+	const pim_sim_part *part; /* of an all-bank kernel: the one it is in ... */
+	int64_t in_part;		  /* ... and the slots of it that are listed */
+	int group;
 	int64_t n, room;
 	pim_dram_command *command;
 } writing;
@@ -73,6 +80,7 @@ void pim_sim_trace_note(pim_sim *s, const pim_sim_unit *u, int64_t begin, int64_
 	note *n = &all->note[all->n++];
 	*n = (note){.slot = pim_slot_behind(g, u->number % g->banks, begin),
 		.slots = u->op[u->pc].slots,
+		.all = u->op[u->pc].lockstep,
 		.end = end,
 		.command = u->pc};
 	find_places(s, u, s->p->stream[u->number].command + u->pc, n);
@@ -92,28 +100,61 @@ static void keep(void *user, const pim_dram_command *c)
 	w->command[w->n++] = *c;
 }
 
+/* A command to a group of banks. */
+static void keep_all(void *user, const pim_dram_command *c)
+{
+	writing *w = user;
+	const pim_target *t = w->s->t;
+	pim_dram_command all = *c;
+	all.unit = w->unit + w->group * t->bank.all_bank;
+	all.banks = (int16_t)t->bank.all_bank;
+	keep(w, &all);
+}
+
 /* The next slot of a kernel: what accesses take is passed over. */
 static int64_t take_slot(writing *w)
 {
 	const note *n = w->all->note;
 	while (w->taken < w->all->n && n[w->taken].slot <= w->next) {
 		const note *x = n + w->taken++;
-		if (x != w->at && x->slot + x->slots > w->next)
+		if (!x->all && x != w->at && x->slot + x->slots > w->next)
 			w->next = x->slot + x->slots;
 	}
 	return w->next++;
 }
 
+static void list_all_slot(writing *w, const pim_slot_work *work)
+{
+	if (w->in_part == w->part->slots) {
+		w->part++;
+		w->in_part = 0;
+	}
+	w->next = w->part->first + w->in_part++;
+	for (w->group = 0; w->group < w->s->t->bank.lockstep->bank.grid->banks; w->group++)
+		pim_slot_commands(w->s->t->bank.lockstep, w->group, w->next, work, keep_all, w);
+	w->next++;
+}
+
 static void list_slot(void *user, const pim_slot_work *work)
 {
 	writing *w = user;
+	if (w->at->all) {
+		list_all_slot(w, work);
+		return;
+	}
 	pim_slot_commands(w->s->t, w->unit, take_slot(w), work, keep, w);
+}
+
+/* The machine as the commands of what is listed find it. */
+static const pim_target *target_of(const writing *w)
+{
+	return w->at->all ? w->s->t->bank.lockstep : w->s->t;
 }
 
 /* Elements that a kernel only moves, lanes by lanes. */
 static void list_moved(writing *w, const pim_micro *m, const pim_row_place *operand)
 {
-	const pim_target *t = w->s->t;
+	const pim_target *t = target_of(w);
 	int64_t bytes = m->lanes * (int64_t)pim_dtype_bytes(m->op->type->dtype);
 	for (int64_t wave = 0; wave < m->waves; wave++)
 		for (int64_t r = 0; r < m->rounds; r++) {
@@ -122,21 +163,66 @@ static void list_moved(writing *w, const pim_micro *m, const pim_row_place *oper
 		}
 }
 
+/* The note of the same all-bank kernel of another bank of the channel. */
+static const note *find_note(const writing *w, int unit)
+{
+	int64_t number = 0;
+	for (const note *n = w->all->note; n < w->at; n++)
+		number += n->all;
+	for (int i = 0; i < w->s->noted[unit].n; i++) {
+		const note *n = &w->s->noted[unit].note[i];
+		if (n->all && number-- == 0)
+			return n;
+	}
+	PIM_BUG("bank %d runs fewer all-bank kernels than bank %d", unit, w->unit);
+}
+
+/* Operands that lie in other rows in other banks: each knows its own. */
+static void own_places(writing *w, const pim_sim_kernel *k, int n, pim_row_place *operand)
+{
+	for (int b = 0; b < w->s->t->bank.grid->banks; b++) {
+		const note *other = find_note(w, w->unit + b);
+		for (int i = 0; i <= n && other->slots; i++) {
+			int at = i == n ? 0 : k->source[i] + 1;
+			if ((i == n || k->source[i] >= 0) && other->place[at].row != w->widest->place[at].row)
+				operand[i].row = PIM_DRAM_OWN;
+		}
+	}
+}
+
+/* Of an all-bank kernel: that of the bank that takes most slots. */
+static const pim_command *find_widest(writing *w, const pim_command *c)
+{
+	for (int b = 0; b < w->s->t->bank.grid->banks; b++) {
+		const note *other = find_note(w, w->unit + b);
+		if (other->slots <= w->widest->slots)
+			continue;
+		w->widest = other;
+		c = w->s->p->stream[w->unit + b].command + other->command;
+	}
+	return c;
+}
+
 static void list_kernel(writing *w, const pim_command *c)
 {
+	w->widest = w->at;
+	if (w->at->all)
+		c = find_widest(w, c);
 	const pim_sim_kernel *k = w->s->kernel + c->index;
 	const pim_node *op = w->s->p->kernel[c->index].op;
 	pim_row_place *operand = PIM_NEW(w->s->arena, pim_row_place, op->n_in + 1);
 	pim_micro m = {.adds = c->accumulate};
 	for (uint32_t i = 0; i < op->n_in; i++)
 		if (k->source[i] >= 0)
-			operand[i] = w->at->place[1 + k->source[i]];
-	operand[op->n_in] = w->at->place[0];
+			operand[i] = w->widest->place[1 + k->source[i]];
+	operand[op->n_in] = w->widest->place[0];
+	if (w->at->all)
+		own_places(w, k, (int)op->n_in, operand);
 	pim_micro_write(&m, w->s->t, op, k->axes, k->extent);
 	if (m.by_columns)
 		list_moved(w, &m, operand);
 	else
-		pim_micro_slots(w->s->t, &m, operand, list_slot, w);
+		pim_micro_slots(target_of(w), &m, operand, list_slot, w);
 }
 
 static void list_access(writing *w, const pim_command *c)
@@ -155,15 +241,20 @@ static void list_note(writing *w, int at)
 {
 	const pim_command *c = w->s->p->stream[w->unit].command + w->all->note[at].command;
 	w->at = w->all->note + at;
+	bool kernel = w->at->all || c->code == PIM_COMMAND_rows;
+	if (w->at->all && w->unit % w->s->t->bank.grid->banks)
+		return; /* listed with the first bank */
 	w->next = w->at->slot;
-	w->taken = c->code == PIM_COMMAND_rows ? 0 : w->all->n;
-	if (c->code == PIM_COMMAND_rows)
+	w->taken = kernel ? 0 : w->all->n;
+	if (kernel)
 		list_kernel(w, c);
 	else
 		list_access(w, c);
 	const pim_bank_grid *g = w->s->t->bank.grid;
-	int64_t end = pim_slot_start(g, w->unit % g->banks, w->next - 1) + g->slot;
-	if (c->code == PIM_COMMAND_rows && end != w->at->end)
+	int64_t end = w->at->all
+					  ? pim_slot_end_of_groups(w->s->t->bank.lockstep->bank.grid, w->next - 1)
+					  : pim_slot_start(g, w->unit % g->banks, w->next - 1) + g->slot;
+	if (kernel && end != w->at->end)
 		PIM_BUG("a kernel of bank %d ends at %lld by its commands, at %lld by its cost", w->unit,
 			(long long)end, (long long)w->at->end);
 }
@@ -172,6 +263,8 @@ static void list_note(writing *w, int at)
 static int compare_notes(const void *a, const void *b)
 {
 	const note *x = a, *y = b;
+	if (x->all && y->all) /* one behind the other */
+		return x->end < y->end ? -1 : 1;
 	if (x->slot != y->slot)
 		return x->slot < y->slot ? -1 : 1;
 	return (x->command > y->command) - (x->command < y->command);
@@ -204,10 +297,15 @@ static void print_command(const pim_sim *s, const pim_dram_command *c, pim_text 
 	pim_text_printf(out, "%lld,%d,", (long long)c->cycle, c->unit / banks);
 	if (c->kind != PIM_DRAM_REF)
 		pim_text_printf(out, "%d", c->unit % banks);
+	if (c->kind != PIM_DRAM_REF && c->banks > 1)
+		pim_text_printf(out, "-%d", c->unit % banks + c->banks - 1);
 	pim_text_printf(out, ",%s,", pim_dram_name(c->kind));
 	for (int i = 0; i < c->n; i++)
-		pim_text_printf(out, "%s%s%d", i ? "+" : "", c->row[i] & PIM_DRAM_NOT ? "~" : "",
-			c->row[i] & ~PIM_DRAM_NOT);
+		if (c->row[i] & PIM_DRAM_OWN)
+			pim_text_str(out, "own");
+		else
+			pim_text_printf(out, "%s%s%d", i ? "+" : "", c->row[i] & PIM_DRAM_NOT ? "~" : "",
+				c->row[i] & ~PIM_DRAM_NOT);
 	pim_text_printf(out, "\n");
 }
 
@@ -237,6 +335,8 @@ bool pim_sim_trace_write(pim_sim *s)
 		w.all = s->noted + w.unit;
 		if (w.all->n)
 			qsort(w.all->note, (size_t)w.all->n, sizeof *w.all->note, compare_notes);
+		w.part = s->lockstep[w.unit / s->t->bank.grid->banks].part;
+		w.in_part = 0;
 		for (int i = 0; i < w.all->n; i++)
 			list_note(&w, i);
 	}

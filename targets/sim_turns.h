@@ -5,7 +5,13 @@
 
 #include "targets/sim.h"
 
-typedef enum pim_sim_turn_kind { PIM_SIM_ends, PIM_SIM_begins } pim_sim_turn_kind;
+/* meets, parts: of a kernel that all banks of a channel run together. */
+typedef enum pim_sim_turn_kind {
+	PIM_SIM_ends,
+	PIM_SIM_parts,
+	PIM_SIM_begins,
+	PIM_SIM_meets
+} pim_sim_turn_kind;
 
 /* A command that could begin at a time and takes so many slots of its bank (0: none), or a kernel
  * that could be at its end. */
@@ -21,11 +27,29 @@ typedef struct pim_sim_bank {
 	int64_t free, kernel_end;
 } pim_sim_bank;
 
+/* All-bank slots in which a kernel of a channel went on. */
+typedef struct pim_sim_part {
+	int64_t first, slots;
+} pim_sim_part;
+
+/* A channel. Banks that are at an all-bank kernel, when the last of them was, and the slots of the
+ * one that takes most; then those that are left of it from a slot on. singles: from when on the
+ * commands of single banks may come; single_end: until when they go on. */
+typedef struct pim_sim_lockstep {
+	int there, n_parts, room_parts;
+	bool runs;
+	int64_t time, slots, from, left, singles, single_end;
+	pim_sim_part *part; /* of all kernels, in order; kept where a trace is asked for */
+} pim_sim_lockstep;
+
 typedef struct pim_sim_turns {
-	const pim_bank_grid *grid;
+	const pim_bank_grid *grid, *all; /* of single banks; of all-bank commands */
+	int64_t mode_switch;
 	int n;
-	pim_sim_turn *heap; /* two at most of each engine of each unit */
-	pim_sim_bank *bank; /* by unit */
+	pim_sim_turn *heap;			/* two at most of each engine of each unit */
+	pim_sim_bank *bank;			/* by unit */
+	pim_sim_lockstep *lockstep; /* by channel */
+	pim_arena *parts;			/* NULL: no trace is asked for */
 } pim_sim_turns;
 
 void pim_sim_turns_new(pim_sim *s, pim_sim_turns *q);

@@ -161,8 +161,9 @@ static int64_t receive(trips_run *r, const pim_sim_op *op, int64_t start)
 static void ask(trips_run *r, uint32_t unit, int engine, const pim_sim_op *op, int64_t time)
 {
 	r->unit[unit].asks[engine] = true;
+	pim_sim_turn_kind kind = op->lockstep ? PIM_SIM_meets : PIM_SIM_begins;
 	pim_sim_turns_ask(
-		&r->turns, (pim_sim_turn){time, op->slots, unit, (uint8_t)engine, PIM_SIM_begins});
+		&r->turns, (pim_sim_turn){time, op->slots, unit, (uint8_t)engine, (uint8_t)kind});
 }
 
 /* Runs an engine as far as is known. True: something was done. */
@@ -332,7 +333,8 @@ static void take_turn(trips_run *r, const pim_sim_turn *turn)
 	pim_sim_span *span = pim_sim_turns_span(r->s->unit + turn->unit, c->n);
 	if (turn->kind == PIM_SIM_begins)
 		*span = (pim_sim_span){turn->time, pim_sim_end(r->s, turn->unit, op, turn->time)};
-	if (op->engine == PIM_ENGINE_rows && turn->kind == PIM_SIM_begins && op->slots)
+	if (op->engine == PIM_ENGINE_rows && turn->kind == PIM_SIM_begins &&
+		(op->slots || op->lockstep))
 		return;
 	u->asks[turn->engine] = false;
 	if (op->kind == PIM_SIM_send) {
@@ -404,6 +406,27 @@ static bool check_network(const pim_sim *s)
 		(long long)s->t->network.hop_cycles, (int)LONGEST_HOP);
 }
 
+/* Banks that wait at an all-bank kernel wait for ever when one of their channel does not come. */
+static bool check_met(const trips_run *r)
+{
+	int banks = r->turns.grid ? (int)r->turns.grid->banks : r->s->n_units;
+	int waits = -1, missing = -1;
+	for (int u = 0; u < r->s->n_units && (waits < 0 || missing < 0); u++) {
+		if (u % banks == 0)
+			waits = missing = -1;
+		if (!r->turns.grid || !r->turns.lockstep[u / banks].there)
+			continue;
+		if (r->unit[u].asks[PIM_ENGINE_rows])
+			waits = u;
+		else
+			missing = u;
+	}
+	return waits < 0 || missing < 0 ||
+		   pim_sim_error(r->s, r->s->unit + waits, r->unit[waits].engine[PIM_ENGINE_rows].pc,
+			   "deadlock: unit %d, of the same channel, never comes to its all-bank kernel",
+			   missing);
+}
+
 bool pim_sim_trips(pim_sim *s)
 {
 	bool flits = s->o->network == PIM_SIM_flits;
@@ -418,10 +441,11 @@ bool pim_sim_trips(pim_sim *s)
 	for (int i = 0; i < s->n_units; i++)
 		start_unit(r.unit + i, s->unit + i);
 	run(&r);
+	bool met = check_met(&r);
 	for (int i = 0; i < s->n_units; i++)
 		free(r.unit[i].end);
 	free(r.flying);
 	if (flits)
 		pim_flit_free(r.network);
-	return true;
+	return met;
 }

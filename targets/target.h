@@ -53,10 +53,13 @@ typedef struct pim_target {
 		int64_t trcd, trp, tras, trrd, tfaw, tccd, twr, twtr, trtp, trefi, trfc;
 		int64_t write_latency;            /* from a write command to its data */
 		int64_t second_activation;        /* of a row copy, behind the first */
+		int all_bank_groups, all_bank;    /* of a channel's banks, that all-bank commands are for in turn; banks of each */
+		int64_t all_bank_tfaw, mode_switch; /* four all-bank activations; between commands of one bank and all-bank ones */
 		double activation_pj, extra_row_pj; /* of one row; of each further row raised with it */
 		double column_pj;                 /* per byte, between a row and the bank's transposer */
 		const struct pim_bank_costs *costs; /* of its routines */
 		const struct pim_bank_grid *grid;   /* when its commands are issued */
+		const struct pim_target *lockstep;  /* the same machine as all-bank commands find it: its grid is theirs; NULL: they are no faster */
 	} bank;
 	int64_t command_cycles; /* issue of any command */
 	double static_w;        /* whole machine */

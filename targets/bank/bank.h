@@ -202,6 +202,8 @@ typedef struct pim_micro {
 /* The micro-program of an op on a tile; extent[a] of each axis. */
 void pim_micro_write(pim_micro *m, const pim_target *t, const pim_node *op, const pim_axes *x,
 	const int64_t *extent);
+/* Can banks that run them be given the same commands? */
+bool pim_micro_same(const pim_micro *a, const pim_micro *b);
 /* For recipes: steps at the end of m; registers by number. */
 int pim_micro_register(pim_micro *m, pim_format f);
 void pim_micro_call(pim_micro *m, pim_routine routine, int to, int a, int b, int c);
@@ -249,7 +251,13 @@ typedef struct pim_bank_grid {
 	int64_t first, slots,
 		period; /* where slots begin behind a refresh, how many, to the next one */
 } pim_bank_grid;
-void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g);
+/* Of so many banks that take turns, any four of which activate within tfaw or more. */
+void pim_bank_grid_make(const pim_target *t, int64_t banks, int64_t tfaw, pim_bank_grid *g);
+/* The grid of all-bank commands: groups of banks take turns as banks do, refreshed when banks are.
+ * No slots: the time between refreshes is too short for one. */
+void pim_bank_grid_make_groups(const pim_target *t, pim_bank_grid *g);
+/* When all groups have done slot k. */
+int64_t pim_slot_end_of_groups(const pim_bank_grid *g, int64_t k);
 /* Where a bank's turns are behind those of the channel's first. */
 int64_t pim_bank_offset(const pim_bank_grid *g, int64_t bank);
 /* The PRE of a bank that opened a row in one turn and opens the next so many turns later, in cycles
@@ -285,11 +293,12 @@ const char *pim_dram_name(int kind);
 /* A command to a bank; a row with PIM_DRAM_NOT is raised at its complement side. */
 typedef struct pim_dram_command {
 	int64_t cycle;
-	int32_t unit; /* REF: the first bank of the channel */
+	int32_t unit; /* the first bank that it is for */
 	uint8_t kind, n;
+	int16_t banks;	/* that it is for, one behind the other */
 	int32_t row[3]; /* n of them, of the bank; storage rows first, then staging, then compute */
 } pim_dram_command;
-enum { PIM_DRAM_NOT = 1 << 30 };
+enum { PIM_DRAM_NOT = 1 << 30, PIM_DRAM_OWN = 1 << 29 }; /* OWN: each bank knows which */
 
 /* What a bank does in one slot: a row operation, or a few rows that are accessed. */
 typedef struct pim_slot_work {
@@ -326,6 +335,7 @@ void pim_element_visit(const pim_target *t, pim_access access, pim_row_place at,
 typedef struct pim_bank_work {
 	int64_t operations;			 /* row operations of routines and set */
 	int64_t activations, raised; /* rows raised: first ones, and further ones at the same time */
+	int64_t commands;			 /* ACT and PRE */
 	int64_t column_slots, column_bytes; /* gather, scatter, known, turn */
 } pim_bank_work;
 /* What a step moves over the column path: rows of lanes with the bytes of each, and bytes of packed

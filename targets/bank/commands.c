@@ -28,7 +28,7 @@ typedef struct slot {
 
 static void give(const slot *s, int64_t at, pim_dram_kind kind, int n, const int32_t *row)
 {
-	pim_dram_command c = {s->start + at, s->unit, (uint8_t)kind, (uint8_t)n, {0}};
+	pim_dram_command c = {s->start + at, s->unit, (uint8_t)kind, (uint8_t)n, 1, {0}};
 	for (int i = 0; i < n; i++)
 		c.row[i] = row[i];
 	s->visit(s->user, &c);

@@ -104,11 +104,13 @@ static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_
 	int64_t rows = c->rows_read + c->rows_written;
 	w->column_slots += multiply(n, pim_column_slots(t, c));
 	w->column_bytes += multiply(n, rows * c->row_bytes + c->read + c->written);
-	w->activations +=
+	int64_t activations =
 		multiply(n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
 						pim_access_activations(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
 						element_activations(t, PIM_ACCESS_read, c->read) +
 						element_activations(t, PIM_ACCESS_write, c->written));
+	w->activations += activations;
+	w->commands += 2 * activations;
 }
 
 pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
@@ -133,6 +135,7 @@ static void add_routine(const pim_target *t, pim_bank_work *w, const pim_routine
 	w->operations += multiply(n, c.operations);
 	w->activations += multiply(n, c.activations);
 	w->raised += multiply(n, c.raised);
+	w->commands += multiply(n, c.activations + c.operations);
 }
 
 static void add_step(
@@ -151,6 +154,7 @@ static void add_step(
 	case PIM_STEP_set:
 		w->operations += multiply(n, bits);
 		w->activations += multiply(n, 2 * bits);
+		w->commands += multiply(n, 3 * bits);
 		break;
 	case PIM_STEP_call:
 		add_routine(t, w, &s->key, n);

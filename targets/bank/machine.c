@@ -25,13 +25,41 @@ static bool check_rows(machine_file *f, pim_loc at, const pim_target *t)
 	return true;
 }
 
+static bool check_all_bank(machine_file *f, pim_loc at, const pim_target *t)
+{
+	if (t->network.size[0] % t->bank.all_bank_groups)
+		return pim_error(f->context, at,
+			"bank.all_bank_groups is %d; expected a divisor of the %d banks of a channel",
+			t->bank.all_bank_groups, t->network.size[0]);
+	if (t->bank.mode_switch < t->bank.tfaw)
+		return pim_error(f->context, at,
+			"bank.mode_switch is %lld cycles; expected tFAW, %lld, or more: all-bank activations "
+			"follow those of single banks",
+			(long long)t->bank.mode_switch, (long long)t->bank.tfaw);
+	return true;
+}
+
+/* The machine in lock step, where that makes row operations faster. */
+static void add_lockstep(machine_file *f, pim_target *t)
+{
+	pim_bank_grid *grid = PIM_NEW(f->context->arena, pim_bank_grid, 1);
+	pim_bank_grid_make_groups(t, grid);
+	if (t->bank.all_bank == 1 || grid->slots <= t->bank.grid->slots)
+		return;
+	pim_target *all = PIM_NEW(f->context->arena, pim_target, 1);
+	*all = *t;
+	all->bank.grid = grid;
+	t->bank.lockstep = all;
+}
+
 bool pim_bank_complete(machine_file *f, pim_loc at, pim_target *t)
 {
-	if (!check_rows(f, at, t))
+	if (!check_rows(f, at, t) || !check_all_bank(f, at, t))
 		return false;
+	t->bank.all_bank = t->network.size[0] / t->bank.all_bank_groups;
 	int64_t row = t->bank.columns / 8;
 	pim_bank_grid *grid = PIM_NEW(f->context->arena, pim_bank_grid, 1);
-	pim_bank_grid_make(t, grid);
+	pim_bank_grid_make(t, t->network.size[0], t->bank.tfaw, grid);
 	if (grid->slots < 1)
 		return pim_error(f->context, at,
 			"bank.tREFI is %lld cycles; expected at least %lld: a refresh, and a row operation of "
@@ -49,5 +77,6 @@ bool pim_bank_complete(machine_file *f, pim_loc at, pim_target *t)
 	t->buffer.latency = t->memory.latency;
 	t->buffer.bytes_per_cycle = t->memory.bytes_per_cycle;
 	t->buffer.read_pj = t->buffer.write_pj = t->memory.read_pj;
+	add_lockstep(f, t);
 	return true;
 }

@@ -17,9 +17,14 @@
  * banks are closed and refreshed together: a period is tRFC, these slots, and the time by which the
  * last bank's turn is behind the first one's. It is at most tREFI. So slot k of a bank begins at (k
  * / n) period + tRFC + offset of the bank + (k mod n) slot,      n slots in a period, and n slots
- * that begin at any time are known in closed form. tests/unit/bank_timing.c checks all pairs of
- * commands that follow, and that a scheduler which issues each command as early as it may needs as
- * long for a slot on hbm2-pim. */
+ * that begin at any time are known in closed form.
+ *
+ * All-bank commands. Groups of banks that take each command together take turns as banks do, with a
+ * time of their own for any four activations; what is said of banks here holds of groups then. A
+ * channel is in one mode or the other, mode_switch between them, and refreshed at the same times.
+ *
+ * tests/unit/bank_timing.c checks all pairs of commands that follow, and that a scheduler which
+ * issues each command as early as it may needs as long for a slot on hbm2-pim. */
 #include "targets/bank/bank.h"
 
 static int64_t most(int64_t a, int64_t b)
@@ -46,17 +51,17 @@ static int64_t turns_for(const pim_bank_grid *g, int64_t open)
 enum { BUS = 2 };
 
 /* Quarters of a cycle between two activations of a channel; a turn is a number of whole cycles. */
-static int64_t find_quarters(const pim_target *t, int64_t banks)
+static int64_t find_quarters(const pim_target *t, int64_t banks, int64_t tfaw)
 {
-	int64_t quarters = most(t->bank.tfaw, 4 * most(t->bank.trrd, BUS));
+	int64_t quarters = most(tfaw, 4 * most(t->bank.trrd, BUS));
 	while (banks * quarters % 4)
 		quarters++;
 	return quarters;
 }
 
-void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g)
+void pim_bank_grid_make(const pim_target *t, int64_t banks, int64_t tfaw, pim_bank_grid *g)
 {
-	int64_t banks = t->network.size[0], apart = find_quarters(t, banks);
+	int64_t apart = find_quarters(t, banks, tfaw);
 	*g = (pim_bank_grid){.banks = banks, .quarters = apart, .turn = banks * apart / 4};
 	g->before = pim_divide_up(4 * (t->bank.trp + 1), apart);
 	g->closed = pim_divide_up(g->before * apart, 4) - 1;
@@ -68,6 +73,19 @@ void pim_bank_grid_make(const pim_target *t, pim_bank_grid *g)
 	g->slots = (t->bank.trefi - t->bank.trfc - last) / g->slot;
 	g->period = t->bank.trfc + last + g->slots * g->slot;
 	g->first = t->bank.trfc;
+}
+
+void pim_bank_grid_make_groups(const pim_target *t, pim_bank_grid *g)
+{
+	const pim_bank_grid *single = t->bank.grid;
+	pim_bank_grid_make(t, single->banks / t->bank.all_bank, t->bank.all_bank_tfaw, g);
+	g->period = single->period;
+	g->slots = (g->period - g->first - pim_bank_offset(g, g->banks - 1)) / g->slot;
+}
+
+int64_t pim_slot_end_of_groups(const pim_bank_grid *g, int64_t k)
+{
+	return pim_slot_start(g, g->banks - 1, k) + g->slot;
 }
 
 int64_t pim_bank_offset(const pim_bank_grid *g, int64_t bank)

@@ -121,7 +121,8 @@ static int64_t kernel_cycles(
 	for (int i = 0; i < n; i++)
 		if (touch[i].space != PIM_SPACE_buffer)
 			bytes += touched_bytes(k->op, n, touch, i) * (i == 0 && c->accumulate ? 2 : 1);
-	return k->cycles + pim_target_in_place_cycles(l->target, bytes);
+	return (c->code == PIM_COMMAND_all_rows ? k->lockstep_cycles : k->cycles) +
+		   pim_target_in_place_cycles(l->target, bytes);
 }
 
 static int64_t copy_cycles(

@@ -22,6 +22,13 @@ static void add_after(
 	}
 }
 
+/* Does the channel of a unit run the kernels of the node by all-bank commands? */
+static bool goes_in_lockstep(const pim_lowering *l, int unit)
+{
+	int banks = l->target->network.size[0], channels = l->target->units / banks;
+	return l->lockstep && l->lockstep[l->task * (uint32_t)channels + (uint32_t)(unit / banks)];
+}
+
 void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, uint32_t partner,
 	bool accumulate, int n, const pim_touch *touch)
 {
@@ -41,6 +48,8 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 			pim_tracker_access(t, touch[i].address + touch[i].lo, touch[i].address + touch[i].hi,
 				writes, info->engine, u->number, latest);
 	}
+	if (code == PIM_COMMAND_rows && goes_in_lockstep(l, unit))
+		code = PIM_COMMAND_all_rows;
 	pim_command *c = pim_stream_add(&l->program->stream[unit], code, n, ref);
 	c->index = index;
 	c->unit = partner;
@@ -49,6 +58,31 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	add_after(u, info->engine, latest, c);
 	u->last[info->engine] = u->number;
 	pim_clock_command(l, unit, c, n, touch);
+}
+
+/* All-bank kernels at the end of a stream, of the node that was written last. */
+static int64_t count_all_rows(const pim_lowering *l, int unit)
+{
+	const pim_stream *s = &l->program->stream[unit];
+	int64_t n = 0;
+	for (int64_t i = s->n_commands; i-- > 0 && s->command[i].task == l->task;)
+		n += s->command[i].code == PIM_COMMAND_all_rows;
+	return n;
+}
+
+void pim_emit_masked(pim_lowering *l)
+{
+	int banks = l->target->network.size[0];
+	for (int first = 0; l->lockstep && first < l->target->units; first += banks) {
+		int64_t most = 0;
+		for (int b = 0; b < banks; b++) {
+			int64_t n = count_all_rows(l, first + b);
+			most = n > most ? n : most;
+		}
+		for (int b = 0; b < banks && most; b++)
+			for (int64_t n = count_all_rows(l, first + b); n < most; n++)
+				pim_emit(l, first + b, PIM_COMMAND_masked, 0, 0, false, 0, NULL);
+	}
 }
 
 /* Rounds of doubling distance (dissemination, Hensgen, Finkel and Manber 1988): after round r a

@@ -264,6 +264,7 @@ static bool lower_in_turn(
 		pim_node_begin(l, f);
 		if (!pim_node_lower(l, f))
 			return false;
+		pim_emit_masked(l);
 		open_window(l, f);
 		give_inputs(l, node[i], readers);
 		if (wants_barrier(barriers, node[i], i + 1 < n ? node[i + 1] : NULL))
@@ -293,8 +294,10 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	for (int i = 0; i < count; i++)
 		if (!check_node(node[i]))
 			return false;
-	if (barriers == PIM_BARRIERS_none && pim_graph_overlaps(l->graph))
+	if (barriers == PIM_BARRIERS_none && pim_graph_overlaps(l->graph)) {
+		l->interleaved = true;
 		return pim_lower_interleaved(l, node, count, readers);
+	}
 	return lower_in_turn(l, node, count, barriers, readers);
 }
 
@@ -425,10 +428,29 @@ static void free_program(void *p)
 	pim_program_free(p);
 }
 
+/* All-bank commands need all banks of a channel to do the same in the same order, which is known
+ * when all is written: nodes are written a second time then. Node behind node there is an order of
+ * all kernels that every bank keeps, so banks that wait for each other cannot do so for ever; where
+ * nodes run at the same time there need not be one. */
+static bool lower_again(pim_lowering *l, pim_barriers barriers)
+{
+	bool *lockstep = l->interleaved ? NULL : pim_lockstep_find(l->program, l->arena);
+	if (!lockstep)
+		return true;
+	const pim_target *t = l->target;
+	pim_graph *g = l->graph;
+	pim_arena *scratch = l->arena;
+	pim_program_free(l->program);
+	end_lowering(l);
+	*l = start_lowering(t, g, scratch);
+	l->lockstep = lockstep;
+	return lower_nodes(l, barriers);
+}
+
 bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch)
 {
 	pim_lowering l = start_lowering(t, g, scratch);
-	bool ok = lower_nodes(&l, barriers) && check_memory(&l);
+	bool ok = lower_nodes(&l, barriers) && check_memory(&l) && lower_again(&l, barriers);
 	if (ok) {
 		time_tasks(&l);
 		add_inputs_and_results(&l);

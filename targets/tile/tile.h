@@ -145,6 +145,8 @@ typedef struct pim_lowering {
 	int64_t turn;		   /* of the slice that asks for transfers */
 	int64_t since;		   /* all that is ready before this cycle is equally ready */
 	pim_held **addend; /* by slice of the node being lowered: where its partial sums come to lie */
+	bool *lockstep;	   /* by task and channel (pim_lockstep_find); NULL: every bank by itself */
+	bool interleaved;  /* nodes that run at the same time, tile by tile */
 	pim_transfer *transfer; /* asked for, not yet written */
 	int64_t n_transfers, room_transfers;
 } pim_lowering;
@@ -153,6 +155,8 @@ typedef struct pim_lowering {
 /* Writes a command on a unit, with the dependences its touches need. */
 void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, uint32_t partner,
 	bool accumulate, int n, const pim_touch *touch);
+/* On banks that had nothing to run for the node, what stands for the all-bank kernels of others. */
+void pim_emit_masked(pim_lowering *l);
 /* Every unit waits until every other has done all that was written for it so far. */
 void pim_emit_barrier(pim_lowering *l);
 /* What one side of a copy touches, where that is unknown. */

@@ -2,7 +2,8 @@
 /* The turns of banks against the rules of DRAM: on random machines, banks that do random things in
  * every slot; every rule is held between all pairs of commands that it is about. A scheduler that
  * issues row operations as early as the rules allow, command by command and without turns, takes at
- * most as long, and on hbm2-pim as long. Closed forms are those of the list of slots. */
+ * most as long, and on hbm2-pim as long. Closed forms are those of the list of slots. All of it for
+ * commands to groups of banks too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +48,26 @@ static void draw_machine(pim_target *t, pim_bank_grid *g)
 	t->bank.trfc = draw(50, 300);
 	t->bank.trefi = draw(3000, 5000);
 	t->bank.grid = g;
-	pim_bank_grid_make(t, g);
+	pim_bank_grid_make(t, t->network.size[0], t->bank.tfaw, g);
 	CHECK(g->slots > 0 && g->period <= t->bank.trefi);
+}
+
+/* The machine as commands to groups of its banks find it: with groups for banks and their rule for
+ * four activations. False: no slot fits between refreshes. */
+static bool draw_groups(const pim_target *t, pim_target *all, pim_bank_grid *g)
+{
+	pim_target drawn = *t;
+	do
+		drawn.bank.all_bank = (int)draw(1, t->network.size[0]);
+	while (t->network.size[0] % drawn.bank.all_bank);
+	drawn.bank.all_bank_tfaw = draw(1, 300);
+	pim_bank_grid_make_groups(&drawn, g);
+	CHECK(g->period == t->bank.grid->period);
+	*all = drawn;
+	all->network.size[0] /= drawn.bank.all_bank;
+	all->bank.tfaw = drawn.bank.all_bank_tfaw;
+	all->bank.grid = g;
+	return g->slots > 0;
 }
 
 static pim_slot_work draw_work(const pim_target *t)
@@ -237,6 +256,12 @@ int main(void)
 			test_closed_forms(&t);
 		if (round % 4 == 0) {
 			test_rules(&t);
+			pim_target all;
+			pim_bank_grid groups;
+			if (draw_groups(&t, &all, &groups)) {
+				test_rules(&all);
+				test_closed_forms(&all);
+			}
 			CHECK(schedule_early(&t, 20) <= turns_time(&t, 20) + g.slot); /* early is not best */
 		}
 	}

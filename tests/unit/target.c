@@ -207,7 +207,9 @@ static const char bank[] =
 	"bank: {rows: 2048, columns: 1024, compute_rows: 512, staging_rows: 256, burst: 32 B,\n"
 	"  tRCD: 10 ns, tRP: 10 ns, tRAS: 30 ns, tRRD: 2 ns, tFAW: 16 ns, tCCD: 2 ns, tREFI: 4000 ns,\n"
 	"  tWR: 8 ns, tWTR: 4 ns, tRTP: 3 ns, write_latency: 2 ns,\n"
-	"  tRFC: 400 ns, second_activation: 4 ns, activation_energy: 100 pJ, extra_row_energy: 10 pJ,\n"
+	"  tRFC: 400 ns, second_activation: 4 ns, all_bank_groups: 2,\n"
+	"  all_bank_tFAW: 16 ns, mode_switch: 16 ns, activation_energy: 100 pJ, extra_row_energy: 10 "
+	"pJ,\n"
 	"  column_energy: 1 pJ/B}\n"
 	"command_time: 1 cycles\nstatic_power: 1 W\n";
 
@@ -221,6 +223,12 @@ static const wrong bank_wrongs[] = {
 	{"tRFC: 400 ns", "tRFC: 4 us", 6, 1,
 		"bank.tREFI is 4000 cycles; expected at least 4076"
 		": a refresh, and a row operation of each bank of a channel"},
+	{"all_bank_groups: 2", "all_bank_groups: 3", 6, 1,
+		"bank.all_bank_groups is 3; expected a divisor of the 4 banks of a channel"},
+	{"mode_switch: 16 ns", "mode_switch: 12 ns", 6, 1,
+		"bank.mode_switch is 12 cycles; expected tFAW, 16, or more: all-bank activations follow "
+		"those "
+		"of single banks"},
 	{"tRAS: 30 ns, ", "", 6, 1, "missing key \"bank.tRAS\"; expected a time"},
 };
 
@@ -236,6 +244,11 @@ static void test_bank(void)
 	 */
 	const pim_bank_grid *g = t->bank.grid;
 	CHECK(g->turn == 16 && g->slot == 64 && g->slots == 56 && g->period == 400 + 12 + 56 * 64);
+	/* two groups of two: a turn every 8 cycles, 7 of them are a slot, 64 fit into the same period
+	 */
+	const pim_bank_grid *all = t->bank.lockstep->bank.grid;
+	CHECK(all->banks == 2 && all->turn == 8 && all->slot == 56 && all->slots == 64);
+	CHECK(all->period == g->period);
 	CHECK(pim_target_memory_cycles(t, 128) == 72 && pim_target_memory_cycles(t, 129) == 143);
 	pim_context_free(c);
 	for (size_t i = 0; i < sizeof bank_wrongs / sizeof bank_wrongs[0]; i++) {
