@@ -102,6 +102,8 @@ static void want(pim_work *w, pim_operand *o, const pim_box *box)
 	if (o->made || o->from_memory || pim_same_box(&o->box[o->at], box))
 		return;
 	next_slot(o);
+	if (pim_same_box(&o->box[o->at], box))
+		return;
 	o->box[o->at] = *box;
 	transfer(w, o, true);
 }
@@ -226,13 +228,35 @@ typedef struct call {
 	bool empty;							/* an input has no element in the tile */
 } call;
 
-static void want_inputs(pim_work *w, const pim_box *tile, bool bias_done, call *c)
+/* Is there a box of input i to read for this tile? A bias is added once. */
+static bool reads_input(const pim_work *w, int i, bool bias_done)
 {
-	int64_t ignored[PIM_MAX_RANK];
+	return w->operand[i].type &&
+		   !(i == BIAS && bias_done && (pim_op_at(w->n->op)->flags & PIM_OPF_matrix));
+}
+
+/* Constants are loaded first: everything else may have to wait for a message. */
+static void want_constants(pim_work *w, const pim_box *tile, bool bias_done)
+{
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		pim_operand *o = &w->operand[i];
 		pim_box box;
-		if (!o->type || (i == BIAS && bias_done && (pim_op_at(w->n->op)->flags & PIM_OPF_matrix)))
+		if (o->space != PIM_SPACE_constant || !reads_input(w, i, bias_done))
+			continue;
+		pim_axes_demand(w->x, w->n, i, tile, &box, NULL, NULL);
+		if (!pim_box_empty(&box))
+			want(w, o, &box);
+	}
+}
+
+static void want_inputs(pim_work *w, const pim_box *tile, bool bias_done, call *c)
+{
+	int64_t ignored[PIM_MAX_RANK];
+	want_constants(w, tile, bias_done);
+	for (int i = 0; i < w->n_operands - 1; i++) {
+		pim_operand *o = &w->operand[i];
+		pim_box box;
+		if (!reads_input(w, i, bias_done))
 			continue;
 		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : c->lo, i ? ignored : c->hi);
 		c->empty = c->empty || pim_box_empty(&box);

@@ -240,7 +240,7 @@ void pim_region_lacks(const pim_region *r, const pim_box *need, pim_region *lack
 void pim_region_add(pim_region *r, const pim_box *box);
 void pim_region_free(pim_region *r);
 
-/* ---- kernel.c, move.c ---- */
+/* ---- walk.c, move.c ---- */
 /* Asks for what slice `slice` of the last op of a group (or of an op alone) reads, with those of
  * the others that go with it; then they may be lowered. */
 bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);

@@ -34,8 +34,8 @@ typedef struct pim_work {
 	pim_box range;	/* of these, what it is at; n < 0: nothing yet */
 	int n_operands; /* the result is the last */
 	pim_operand operand[PIM_MOST_OPERANDS];
-	bool placed;  /* it is known where its operands lie */
-	bool partial; /* the result in the slot is a sum that goes on */
+	bool placed;		 /* it is known where its operands lie */
+	bool partial;		 /* the result in the slot is a sum that goes on */
 	pim_tile_walk *walk; /* its finished results are stored before the next kernel; or NULL */
 } pim_work;
 

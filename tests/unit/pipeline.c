@@ -62,8 +62,10 @@ static void check_good(void)
 	check_prints("canonicalize{rounds=3}", "canonicalize{rounds=3}");
 	check_prints("dce # one\n, cse // two\n", "dce,cse");
 	check_prints("decompose{ops=\"\"}", "decompose{ops=\"\" refused=0}");
-	check_prints("schedule{solver=ilp,limit=500ms}", "schedule{solver=ilp limit=500ms gap=0.0001 rounds=9}");
-	check_prints("schedule{ limit=2s  solver=list }", "schedule{solver=list limit=2s gap=0.0001 rounds=9}");
+	check_prints(
+		"schedule{solver=ilp,limit=500ms}", "schedule{solver=ilp limit=500ms gap=0.0001 rounds=9}");
+	check_prints(
+		"schedule{ limit=2s  solver=list }", "schedule{solver=list limit=2s gap=0.0001 rounds=9}");
 	check_prints("dump-dot{file=\"a b,c.svg\"}", "dump-dot{file=\"a b,c.svg\" what=program}");
 	check_prints("simplify,dce",
 		"canonicalize{rounds=10},fold{limit=16777216},cse,canonicalize{rounds=10},dce");
