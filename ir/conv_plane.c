@@ -6,6 +6,7 @@
  * all lines together are one loop without borders; what falls between lines is computed and left.
  * Source: ours. */
 #include "ir/op_rules.h"
+#include "ir/wide.h"
 
 #include <string.h>
 

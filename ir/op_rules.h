@@ -129,14 +129,6 @@ void pim_gemm_f64(
 /* Wrapping integers, signed or unsigned; beta 0. */
 void pim_gemm_u64(const pim_gemm *g, const uint64_t *a, const uint64_t *b, uint64_t *c);
 
-/* Also compiled for wide vectors; which one runs is decided when the program is loaded. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-	!defined(__SANITIZE_ADDRESS__)
-#define PIM_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define PIM_WIDE
-#endif
-
 /* ---- vector_math.c: functions of n float32; y may be x ---- */
 
 void pim_exp_floats(const float *x, float shift, int64_t n, float *y); /* of x - shift */

@@ -5,6 +5,7 @@
  * a row of INTEGERS for the integers, computed modulo 2^64. An op takes the types it has a formula
  * for. cast rounds to another type, bit_cast keeps the bytes. */
 #include "ir/op_rules.h"
+#include "ir/wide.h"
 
 #include <math.h>
 #include <string.h>

@@ -7,6 +7,7 @@
  * moved towards the least largest error (Lawson's iteration). Errors are below 2 units in the last
  * place (tests/unit/vector_math.c holds them to the C library). Source: ours. */
 #include "ir/op_rules.h"
+#include "ir/wide.h"
 
 #include <math.h>
 #include <string.h>

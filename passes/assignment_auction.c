@@ -8,11 +8,15 @@
  *         only rise, so what a row knows of the least of a line of units (equal y and z) stays a
  *         lower bound, and a bid looks at a few lines only. Epsilon falls from round to round.
  *         Units left over are held by rows that cost nothing anywhere.
- * Ends:   within rows * epsilon of the optimum; the prices give the bound.
+ * Ends:   within rows * epsilon of the optimum; the prices give the bound. Epsilon stays above what
+ *         doubles can tell apart in the largest cost: whole numbers are solved exactly as long as
+ *         rows times the largest cost is below 2^46 or so.
  * Source: auction with epsilon scaling after Bertsekas (Annals of OR 14, 1988); lines are ours. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "ir/wide.h"
 #include "passes/assignment_core.h"
 
 typedef struct auction {
@@ -22,7 +26,7 @@ typedef struct auction {
 	double *known;				/* [row * lines + line]: none of the line is cheaper */
 	int *owner, *unit;			/* [unit]: row or -1; [row] */
 	int *queue;
-	double *value; /* of the units of a line */
+	double *nothing; /* zeros, as many as a line has units and as there are lines */
 	int64_t steps;
 } auction;
 
@@ -54,44 +58,50 @@ static double larger(double a, double b)
 	return a < b ? b : a;
 }
 
-/* The two least of n values in turn, without a branch that depends on them. */
-static void find_two_least(const double *value, int n, double *least, double *next)
+enum { LANES = 8 };
+typedef double lanes __attribute__((vector_size(8 * LANES)));
+typedef int64_t masks __attribute__((vector_size(8 * LANES)));
+#define PICK(mask, yes, no) ((lanes)(((mask) & (masks)(yes)) | (~(mask) & (masks)(no))))
+
+/* The two least of a[i] + b[i], lane by lane, without a branch that depends on them; then the first
+ * i that has the least. */
+PIM_WIDE
+static offer find_two_least(const double *a, const double *b, int n)
 {
-	double l[4] = {INFINITY, INFINITY, INFINITY, INFINITY},
-		   m[4] = {INFINITY, INFINITY, INFINITY, INFINITY};
+	double least = INFINITY, next = INFINITY;
+	lanes l = least - (lanes){0}, m = l, x, y;
 	int i = 0;
-	for (; i + 4 <= n; i += 4)
-		for (int k = 0; k < 4; k++) {
-			m[k] = smaller(m[k], larger(l[k], value[i + k]));
-			l[k] = smaller(l[k], value[i + k]);
-		}
+	for (; i + LANES <= n; i += LANES) {
+		memcpy(&x, a + i, sizeof x);
+		memcpy(&y, b + i, sizeof y);
+		x += y;
+		masks below = x < l;
+		lanes worse = PICK(below, l, x);
+		masks second = worse < m;
+		l = PICK(below, x, l);
+		m = PICK(second, worse, m);
+	}
+	for (int k = 0; k < LANES; k++) {
+		next = smaller(smaller(next, m[k]), larger(least, l[k]));
+		least = smaller(least, l[k]);
+	}
 	for (; i < n; i++) {
-		m[0] = smaller(m[0], larger(l[0], value[i]));
-		l[0] = smaller(l[0], value[i]);
+		next = smaller(next, larger(least, a[i] + b[i]));
+		least = smaller(least, a[i] + b[i]);
 	}
-	for (int k = 1; k < 4; k++) {
-		m[0] = smaller(smaller(m[0], m[k]), larger(l[0], l[k]));
-		l[0] = smaller(l[0], l[k]);
-	}
-	*least = l[0];
-	*next = m[0];
+	for (i = 0; a[i] + b[i] > least;)
+		i++;
+	return (offer){least, next, i};
 }
 
-static offer look_at_line(auction *a, int row, int line)
+static offer look_at_line(const auction *a, int row, int line)
 {
 	const double *price = a->price + (size_t)line * (size_t)a->width;
-	offer o = {.unit = line * a->width};
-	if (row < a->g->rows) {
-		const double *along = costs_of(a, row), *y = along + a->width;
-		double base = y[line % a->g->size[1]] + y[a->g->size[1] + line / a->g->size[1]];
-		for (int x = 0; x < a->width; x++)
-			a->value[x] = price[x] + along[x] + base;
-		price = a->value;
-	}
-	find_two_least(price, a->width, &o.least, &o.next);
-	while (price[o.unit - line * a->width] > o.least)
-		o.unit++;
-	return o;
+	const double *along = row < a->g->rows ? costs_of(a, row) : a->nothing, *y = along + a->width;
+	double base =
+		row < a->g->rows ? y[line % a->g->size[1]] + y[a->g->size[1] + line / a->g->size[1]] : 0;
+	offer o = find_two_least(price, along, a->width);
+	return (offer){o.least + base, o.next + base, line * a->width + o.unit};
 }
 
 /* The unit that is cheapest for the row, and what no other unit is cheaper than. */
@@ -99,16 +109,12 @@ static offer look_around(auction *a, int row)
 {
 	double *known = known_of(a, row);
 	for (;;) {
-		int best = 0;
-		double least, next;
-		find_two_least(known, a->lines, &least, &next);
-		while (known[best] > least)
-			best++;
+		offer line = find_two_least(known, a->nothing, a->lines);
 		a->steps += a->lines + a->width;
-		offer o = look_at_line(a, row, best);
-		known[best] = o.least;
-		if (o.least <= next) {
-			o.next = smaller(next, o.next);
+		offer o = look_at_line(a, row, line.unit);
+		known[line.unit] = o.least;
+		if (o.least <= line.next) {
+			o.next = smaller(line.next, o.next);
 			return o;
 		}
 	}
@@ -136,25 +142,31 @@ static void bid_until_all_stand(auction *a, double epsilon)
 	}
 }
 
-/* The largest difference of two costs of a row. */
-static double widest_range(const pim_grid_costs *g)
+/* Of all rows: the largest difference of two costs, and the largest cost. */
+typedef struct reach {
+	double widest, largest;
+} reach;
+
+static reach measure_rows(const pim_grid_costs *g)
 {
-	double widest = 0;
+	reach most = {0};
 	int all = g->size[0] + g->size[1] + g->size[2];
 	for (int i = 0; i < g->rows; i++) {
 		const double *f = g->cost + (size_t)i * (size_t)all;
-		double range = 0;
+		double range = 0, cost = 0;
 		for (int d = 0; d < 3; f += g->size[d++]) {
 			double low = f[0], high = f[0];
 			for (int k = 1; k < g->size[d]; k++) {
-				low = f[k] < low ? f[k] : low;
-				high = f[k] > high ? f[k] : high;
+				low = smaller(low, f[k]);
+				high = larger(high, f[k]);
 			}
 			range += high - low;
+			cost += larger(fabs(low), fabs(high));
 		}
-		widest = range > widest ? range : widest;
+		most.widest = larger(most.widest, range);
+		most.largest = larger(most.largest, cost);
 	}
-	return widest;
+	return most;
 }
 
 static double cost_on(const pim_grid_costs *g, int row, int unit)
@@ -165,15 +177,22 @@ static double cost_on(const pim_grid_costs *g, int row, int unit)
 		   f[g->size[0] + g->size[1] + line / g->size[1]];
 }
 
-/* Each row at its cheapest unit with the prices, less all prices. */
+/* Each row at its cheapest unit with the prices, less all prices; and less what rounding may have
+ * added to so many figures. */
 static double bound_by_prices(auction *a)
 {
-	double bound = 0;
-	for (int i = 0; i < a->n; i++)
-		bound += look_around(a, i).least;
-	for (int u = 0; u < a->units; u++)
-		bound -= a->price[u] < INFINITY ? a->price[u] : 0;
-	return bound;
+	double bound = 0, all = 0;
+	for (int i = 0; i < a->n; i++) {
+		double least = look_around(a, i).least;
+		bound += least;
+		all += fabs(least);
+	}
+	for (int u = 0; u < a->units; u++) {
+		double price = a->price[u] < INFINITY ? a->price[u] : 0;
+		bound -= price;
+		all += price;
+	}
+	return bound - 2 * a->n * DBL_EPSILON * all;
 }
 
 static double cost_of_rows(const auction *a)
@@ -182,6 +201,18 @@ static double cost_of_rows(const auction *a)
 	for (int i = 0; i < a->g->rows; i++)
 		cost += cost_on(a->g, i, a->unit[i]);
 	return cost;
+}
+
+/* Without prices the cheapest of a line is that of any line. */
+static void know_lines(auction *a, int row)
+{
+	const int *size = a->g->size;
+	const double *along = costs_of(a, row), *y = along + size[0], *z = y + size[1];
+	double least = along[0], *known = known_of(a, row);
+	for (int x = 1; x < size[0]; x++)
+		least = smaller(least, along[x]);
+	for (int k = 0; k < a->lines; k++)
+		known[k] = least + y[k % size[1]] + z[k / size[1]];
 }
 
 static auction start(const pim_grid_costs *g, int *unit, pim_arena *scratch)
@@ -197,11 +228,9 @@ static auction start(const pim_grid_costs *g, int *unit, pim_arena *scratch)
 	a.owner = PIM_NEW(scratch, int, units);
 	a.unit = unit;
 	a.queue = PIM_NEW(scratch, int, a.n);
-	a.value = PIM_NEW(scratch, double, a.width);
-	for (int i = 0; i <= g->rows; i++)
-		for (int k = 0; k < lines; k++)
-			a.known[(size_t)i * (size_t)lines + (size_t)k] =
-				i < g->rows ? look_at_line(&a, i, k).least : 0;
+	a.nothing = PIM_NEW(scratch, double, a.width > lines ? a.width : lines);
+	for (int i = 0; i < g->rows; i++)
+		know_lines(&a, i);
 	return a;
 }
 
@@ -225,15 +254,18 @@ pim_auction_answer pim_auction(const pim_grid_costs *g, double tolerance, int *u
 {
 	pim_arena *scratch = pim_arena_new();
 	auction a = start(g, unit, scratch);
-	/* Whole numbers: less than 1 above the bound is the least. */
-	double epsilon = widest_range(g) / 64, least = 0.5 / (a.n + 1);
+	reach rows = measure_rows(g);
+	/* Whole numbers: less than 1 above the bound is the least. An epsilon that is lost in the last
+	 * digits of costs would raise no price, and nobody would ever give way. */
+	double least = larger(0.5 / (a.n + 1), 16 * DBL_EPSILON * rows.largest);
+	double epsilon = rows.widest / 64;
 	pim_auction_answer answer = {0};
 	if (stand_at_once(&a)) {
 		answer.cost = answer.bound = cost_of_rows(&a);
 	} else {
 		double gap;
 		do {
-			epsilon = epsilon > least ? epsilon : least;
+			epsilon = larger(epsilon, least);
 			bid_until_all_stand(&a, epsilon);
 			answer.cost = cost_of_rows(&a);
 			answer.bound = fmin(bound_by_prices(&a), answer.cost);

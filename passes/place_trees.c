@@ -20,11 +20,25 @@ typedef struct stretch {
 struct pim_tree_counter {
 	const pim_target *target;
 	int (*at)[3];					/* [unit] */
+	int *along[2][3];				/* [tree adds][dimension][at root * size + at leaf]: steps */
 	int64_t tree;					/* number of the present one */
 	stretch first, *second, *third; /* [first coordinate], [second * size of first + first] */
 	int64_t *used;					/* [link], on buses */
 	int *route;
 };
+
+/* From the root outwards; partial sums take the same links the other way. */
+static void note_steps(pim_tree_counter *c, int d, pim_arena *a)
+{
+	int size = c->target->network.size[d];
+	int *out = c->along[0][d] = PIM_NEW(a, int, size *size);
+	int *in = c->along[1][d] = PIM_NEW(a, int, size *size);
+	for (int root = 0; root < size; root++)
+		for (int leaf = 0; leaf < size; leaf++) {
+			out[root * size + leaf] = pim_network_steps(c->target, d, root, leaf);
+			in[root * size + leaf] = -pim_network_steps(c->target, d, leaf, root);
+		}
+}
 
 pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a)
 {
@@ -42,23 +56,17 @@ pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a)
 		c->at[u][1] = u / size[0] % size[1];
 		c->at[u][2] = u / size[0] / size[1];
 	}
+	for (int d = 0; d < 3; d++)
+		note_steps(c, d, a);
 	return c;
-}
-
-/* Steps along d; of two equal ways round, the upper one. */
-static int steps_along(const pim_target *t, int d, int from, int to)
-{
-	int size = t->network.size[d], steps = to - from;
-	if (t->network.topology == PIM_TOPOLOGY_mesh)
-		return steps;
-	int up = steps < 0 ? steps + size : steps;
-	return up <= size - up ? up : up - size;
 }
 
 /* Links by which the stretch grows to reach so far. */
 static int reach(stretch *s, int64_t tree, int steps)
 {
 	int grown = 0;
+	if (steps == 0)
+		return 0;
 	if (s->tree != tree)
 		*s = (stretch){tree, 0, 0};
 	if (steps > s->up) {
@@ -74,19 +82,20 @@ static int reach(stretch *s, int64_t tree, int steps)
 static int64_t count_on_grid(
 	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on)
 {
-	const pim_target *t = c->target;
-	const int *from = c->at[root];
-	int a = tree->adds ? 2 : 0, b = 2 - a, wide = t->network.size[a];
+	const int *size = c->target->network.size, *from = c->at[root], *along[3];
+	int a = tree->adds ? 2 : 0, b = 2 - a;
 	int64_t links = 0, now = ++c->tree;
+	for (int d = 0; d < 3; d++)
+		along[d] = c->along[tree->adds][d] + from[d] * size[d];
+	if (tree->n == 1) {
+		const int *to = c->at[leaf_on[tree->leaf[0]]];
+		return abs(along[0][to[0]]) + abs(along[1][to[1]]) + abs(along[2][to[2]]);
+	}
 	for (int i = 0; i < tree->n; i++) {
 		const int *to = c->at[leaf_on[tree->leaf[i]]];
-		int steps[3];
-		for (int d = 0; d < 3; d++)
-			steps[d] =
-				tree->adds ? -steps_along(t, d, to[d], from[d]) : steps_along(t, d, from[d], to[d]);
-		links += reach(&c->first, now, steps[a]);
-		links += reach(&c->second[to[a]], now, steps[1]);
-		links += reach(&c->third[to[1] * wide + to[a]], now, steps[b]);
+		links += reach(&c->first, now, along[a][to[a]]);
+		links += reach(&c->second[to[a]], now, along[1][to[1]]);
+		links += reach(&c->third[to[1] * size[a] + to[a]], now, along[b][to[b]]);
 	}
 	return links;
 }

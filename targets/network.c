@@ -31,8 +31,7 @@ static int find_unit(const pim_target *t, const place *p)
 	return (p->at[2] * size[1] + p->at[1]) * size[0] + p->at[0];
 }
 
-/* Steps to take along dimension d, negative for downwards. */
-static int steps_along(const pim_target *t, int d, int from, int to)
+int pim_network_steps(const pim_target *t, int d, int from, int to)
 {
 	int size = t->network.size[d], steps = to - from;
 	if (t->network.topology == PIM_TOPOLOGY_mesh)
@@ -79,8 +78,21 @@ int pim_network_hops(const pim_target *t, int from, int to)
 	place a = find_place(t, from), b = find_place(t, to);
 	int hops = 0;
 	for (int d = 0; d < 3; d++)
-		hops += abs(steps_along(t, d, a.at[d], b.at[d]));
+		hops += abs(pim_network_steps(t, d, a.at[d], b.at[d]));
 	return hops;
+}
+
+int pim_network_next(const pim_target *t, int unit, int to)
+{
+	place a = find_place(t, unit), b = find_place(t, to);
+	for (int d = 0; d < 3; d++) {
+		int steps = pim_network_steps(t, d, a.at[d], b.at[d]), size = t->network.size[d];
+		if (steps == 0)
+			continue;
+		a.at[d] = (a.at[d] + (steps < 0 ? size - 1 : 1)) % size;
+		break;
+	}
+	return find_unit(t, &a);
 }
 
 int pim_network_route(const pim_target *t, int from, int to, int *link)
@@ -90,7 +102,7 @@ int pim_network_route(const pim_target *t, int from, int to, int *link)
 	place a = find_place(t, from), b = find_place(t, to);
 	int hops = 0;
 	for (int d = 0; d < 3; d++) {
-		int steps = steps_along(t, d, a.at[d], b.at[d]), size = t->network.size[d];
+		int steps = pim_network_steps(t, d, a.at[d], b.at[d]), size = t->network.size[d];
 		int way = steps < 0 ? size - 1 : 1;
 		for (int s = abs(steps); s > 0; s--) {
 			link[hops++] = find_unit(t, &a) * LINKS_PER_UNIT + 2 * d + (steps < 0);

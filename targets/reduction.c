@@ -23,72 +23,31 @@ static int unit_of(const pim_node *n, int64_t slice, int units)
 
 /* ---- the shapes ---- */
 
-/* The next unit on the route, x before y before z. */
-static int step_on(const pim_target *t, int unit, int to)
+/* first, by unit: the first sum on it, -1 for none. */
+static int parent_on_route(const pim_target *t, const pim_reduction *r, int i, const int *first)
 {
-	int stride = 1;
-	for (int d = 0; d < 3; d++) {
-		int size = t->network.size[d], a = unit / stride % size, b = to / stride % size;
-		int up = (b - a + size) % size;
-		bool upwards = t->network.topology == PIM_TOPOLOGY_torus ? up <= size - up : b > a;
-		if (a != b)
-			return unit + ((upwards ? a + 1 : a + size - 1) % size - a) * stride;
-		stride *= size;
-	}
-	return unit;
-}
-
-/* The first sum on the unit, before sum `before`; -1 for none. */
-static int find_sum(const pim_reduction *r, int unit, int before)
-{
-	for (int i = 0; i < before; i++)
-		if (r->addend[i].unit == unit)
-			return i;
-	return -1;
-}
-
-static int parent_on_route(const pim_target *t, const pim_reduction *r, int i)
-{
-	int unit = r->addend[i].unit, parent = find_sum(r, unit, i);
+	int unit = r->addend[i].unit, parent = first[unit] < i ? first[unit] : -1;
 	while (parent < 0 && unit != r->unit) {
-		unit = step_on(t, unit, r->unit);
+		unit = pim_network_next(t, unit, r->unit);
 		if (unit != r->unit)
-			parent = find_sum(r, unit, r->n);
+			parent = first[unit];
 	}
 	return parent;
+}
+
+static void find_parents_on_routes(const pim_target *t, pim_reduction *r, int *first)
+{
+	memset(first, -1, sizeof *first * (size_t)t->units);
+	for (int i = r->n - 1; i >= 0; i--)
+		first[r->addend[i].unit] = i;
+	for (int i = 0; i < r->n; i++)
+		r->addend[i].parent = parent_on_route(t, r, i, first);
 }
 
 /* Sums are sorted by distance: the nearest has number 0. */
 static int parent_in_halves(int i)
 {
 	return i ? i & (i - 1) : -1;
-}
-
-static int find_parent(const pim_target *t, const pim_reduction *r, pim_sums shape, int i)
-{
-	if (shape == PIM_SUMS_straight)
-		return -1;
-	if (shape == PIM_SUMS_halves)
-		return parent_in_halves(i);
-	return parent_on_route(t, r, i);
-}
-
-/* Rounds: a sum goes when all that come to it have. Parents of sums are nearer to the reader, or
- * before them, so as many passes as there are rounds settle it. */
-static void find_rounds(pim_reduction *r)
-{
-	bool changed = true;
-	while (changed) {
-		changed = false;
-		for (int i = 0; i < r->n; i++) {
-			int up = r->addend[i].parent, next = r->addend[i].round + 1;
-			if (up >= 0 && r->addend[up].round < next) {
-				r->addend[up].round = next;
-				changed = true;
-			}
-			r->rounds = next > r->rounds ? next : r->rounds;
-		}
-	}
 }
 
 typedef struct far {
@@ -114,6 +73,36 @@ static void sort_by_distance(const pim_target *t, pim_reduction *r, pim_arena *s
 		r->addend[i] = f[i].addend;
 }
 
+static void find_parents(const pim_target *t, pim_reduction *r, pim_sums shape, pim_arena *scratch)
+{
+	if (shape == PIM_SUMS_straight)
+		return;
+	sort_by_distance(t, r, scratch);
+	if (shape == PIM_SUMS_routes)
+		find_parents_on_routes(t, r, PIM_NEW(scratch, int, t->units));
+	else
+		for (int i = 0; i < r->n; i++)
+			r->addend[i].parent = parent_in_halves(i);
+}
+
+/* Rounds: a sum goes when all that come to it have. Parents of sums are nearer to the reader, or
+ * before them, so as many passes as there are rounds settle it. */
+static void find_rounds(pim_reduction *r)
+{
+	bool changed = true;
+	while (changed) {
+		changed = false;
+		for (int i = 0; i < r->n; i++) {
+			int up = r->addend[i].parent, next = r->addend[i].round + 1;
+			if (up >= 0 && r->addend[up].round < next) {
+				r->addend[up].round = next;
+				changed = true;
+			}
+			r->rounds = next > r->rounds ? next : r->rounds;
+		}
+	}
+}
+
 int pim_reductions_of(const pim_target *t, const pim_node *n, int64_t slice, pim_sums shape,
 	pim_crew_sizes crews, pim_reduction **out, pim_arena *a)
 {
@@ -135,13 +124,12 @@ int pim_reductions_of(const pim_target *t, const pim_node *n, int64_t slice, pim
 				part, unit_of(n, slice, crews.to), 0, 0, PIM_NEW(a, pim_addend, sums)};
 		one->addend[one->n++] = (pim_addend){from, unit_of(value, from, crews.from), -1, 0};
 	}
+	pim_arena *scratch = pim_arena_new();
 	for (int k = 0; k < parts; k++) {
-		if (shape != PIM_SUMS_straight)
-			sort_by_distance(t, &r[k], a);
-		for (int i = 0; i < r[k].n; i++)
-			r[k].addend[i].parent = find_parent(t, &r[k], shape, i);
+		find_parents(t, &r[k], shape, scratch);
 		find_rounds(&r[k]);
 	}
+	pim_arena_free(scratch);
 	return parts;
 }
 

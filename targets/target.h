@@ -97,6 +97,10 @@ int64_t pim_node_macs(const pim_node *n);
 /* ---- network (network.c) ---- */
 
 int pim_network_hops(const pim_target *t, int from, int to);
+/* Of a mesh or torus: the steps to take along dimension d between two places, negative for downwards (of two equal
+ * ways round the upper one); the unit after `unit` on the route to another, itself when it is that one. */
+int pim_network_steps(const pim_target *t, int d, int from, int to);
+int pim_network_next(const pim_target *t, int unit, int to);
 /* The links of the dimension-ordered route, first to last; a link is numbered
  * unit * 6 + direction (+x -x +y -y +z -z) by the unit it leaves, a bus 6 * its first unit + 2 * level. Returns the
  * hops. */

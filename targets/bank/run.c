@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/op_rules.h"
+#include "ir/wide.h"
 #include "targets/bank/bank.h"
 
 /* Rows are whole and apart from each other: loops may take many words at a time. The clones are for

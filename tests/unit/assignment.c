@@ -4,6 +4,7 @@
 #include "passes/assignment_core.h"
 #include "tests/unit/check.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -158,6 +159,31 @@ static void test_auction(void)
 	uint64_t random = 3;
 	for (int round = 0; round < 120; round++)
 		compare_auction(&random, size[round % (round < 100 ? 4 : 6)]);
+}
+
+/* Costs so large that 1 is the last digit of a double, and rows that want the same: the auction
+ * ends, with a bound that holds and an answer as good as the digits allow. */
+static void end_where_digits_do(void)
+{
+	enum { SIDE = 6, UNITS = SIDE * SIDE };
+	uint64_t random = 17;
+	bool taken[UNITS] = {false};
+	for (int round = 0; round < 20; round++) {
+		double cost[UNITS][SIDE + SIDE + 1], top = ldexp(1, 44 + round % 8);
+		int64_t matrix[UNITS * UNITS], row[UNITS], col[UNITS];
+		int column[UNITS], unit[UNITS];
+		for (int i = 0; i < UNITS; i++)
+			for (int k = 0; k <= SIDE + SIDE; k++)
+				cost[i][k] = top + (i % 3 ? cost[i - 1][k] - top : draw(&random, 1000));
+		pim_grid_costs g = {UNITS, {SIDE, SIDE, 1}, cost[0], taken};
+		pim_auction_answer a = pim_auction(&g, 0, unit);
+		spread_costs(&g, matrix);
+		int64_t least = pim_linear_assignment(UNITS, matrix, column, row, col), sum = 0;
+		for (int i = 0; i < UNITS; i++)
+			sum += matrix[i * UNITS + unit[i]];
+		CHECK((int64_t)a.bound <= least && least <= sum);
+		CHECK((double)(sum - least) <= UNITS * 64 * top * DBL_EPSILON + 1);
+	}
 }
 
 /* ---- one item on a unit ---- */
@@ -454,6 +480,7 @@ int main(void)
 {
 	test_linear();
 	test_auction();
+	end_where_digits_do();
 	test_permutations();
 	test_deltas();
 	test_capacities();
