@@ -6,13 +6,17 @@
  *        one, go along trees; tenants of one time on different units.
  * Three methods, each from the answer of the one before: an order of the units that fits the
  * network, then each op on its best units in turn, then again and again (place_group.c) and slot by
- * slot (place_swap.c).
+ * slot (place_swap.c); at last the busiest links are relieved of what costs nothing elsewhere
+ * (place_load.c).
  * Cost:  assignment problems of at most so many slots as there are units; the search is limited in
  *        steps.
  * Source: the two stages of Allspark (arXiv 2403.15069, abstract); the search is ours. */
 #include "passes/place.h"
 
 #include <string.h>
+
+/* Leaves and links that are looked at for the second criterion. */
+static const int64_t MOST_LOAD = 100 * 1000 * 1000;
 
 typedef enum method { METHOD_structured, METHOD_greedy, METHOD_search, METHOD_COUNT } method;
 static const char *const method_name[METHOD_COUNT] = {"structured", "greedy", "search"};
@@ -37,21 +41,46 @@ static void write_units(const pim_placement *p, pim_graph *g)
 		n->plan->unit = pim_node_ridden(n)->plan->unit;
 }
 
+/* Does one flow say all that n reads of input i? Copies and constants are taken from the nearest
+ * unit, and partial sums go in the shape that the units ask for. */
+static bool is_told_by_flow(const pim_node *n, int i)
+{
+	const pim_layout *from = n->in[i]->plan->layout;
+	return from->copies == 1 && n->in[i]->op != PIM_OP_constant &&
+		   !(n->op == PIM_OP_relayout && from->sums > 1);
+}
+
 /* Bytes times links of all messages, several readers of the same along a tree, and the bytes over
  * the busiest link. */
-static double count_links(pim_graph *g, const pim_target *t, double *busiest, pim_arena *a)
+static double count_links(pim_graph *g, const pim_placement *p, double *busiest, pim_arena *a)
 {
+	const pim_target *t = p->target;
 	double *load = PIM_NEW(a, double, pim_network_links(t)), sum = 0;
+	pim_tree_counter *trees = pim_tree_counter_new(t, a);
+	for (int i = 0; i < p->n_flows; i++)
+		if (is_told_by_flow(p->flow[i].reader, p->flow[i].input))
+			sum += pim_flow_load(trees, p, &p->flow[i], load);
 	PIM_EACH_NODE(n, g)
 	for (int i = 0; i < (int)n->n_in && n->plan && n->plan->n_units > 0; i++) {
 		const pim_node *from = n->in[i];
-		if (from && from->plan && from->plan->layout && from->plan->n_units > 0)
+		if (from && from->plan && from->plan->layout && from->plan->n_units > 0 &&
+			!is_told_by_flow(n, i))
 			sum += pim_traffic_links(t, n, i, load);
 	}
 	*busiest = 0;
 	for (int i = 0; i < pim_network_links(t); i++)
 		*busiest = load[i] > *busiest ? load[i] : *busiest;
 	return sum;
+}
+
+/* The second criterion: least on the busiest link. */
+static void relieve_links(pim_placement *p, pim_job *j)
+{
+	double before = pim_placement_busiest(p, j->arena);
+	pim_place_load(p, MOST_LOAD, j->arena);
+	pim_job_count(j, "link_before", before);
+	pim_job_count(j, "link", pim_placement_busiest(p, j->arena));
+	pim_job_count(j, "link_bound", pim_placement_load_bound(p, pim_placement_cost(p), j->arena));
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)
@@ -71,13 +100,15 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 	if (m >= METHOD_search && pim_placement_cost(p) > o.bound)
 		pim_place_search(
 			p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), &o.nodes, j->arena);
+	if (m >= METHOD_search)
+		relieve_links(p, j);
 	write_units(p, g);
 	pim_place_shared(g, j->target, j->arena);
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = pim_seconds_now() - begin;
 	double busiest;
-	pim_job_count(j, "byte_hops", count_links(g, j->target, &busiest, j->arena));
+	pim_job_count(j, "byte_hops", count_links(g, p, &busiest, j->arena));
 	pim_job_count(j, "busiest", busiest);
 	pim_job_report(j, &o);
 	return true;

@@ -18,6 +18,8 @@ typedef struct pim_message {
 
 typedef struct pim_flow {
 	int from, to; /* tenants */
+	const pim_node *reader; /* that reads its input so; NULL: made up */
+	int input;
 	int n_trees;
 	pim_traffic_tree *tree;
 	int n;
@@ -61,6 +63,9 @@ pim_flow pim_flow_of_matrix(
 	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a);
 /* taken[unit]: used by a rival of tenant i that has its units already (unit[0] >= 0). */
 void pim_placement_taken(const pim_placement *p, int i, bool *taken);
+/* Groups: tenants on the same units that flows between equal slots tie together. root[tenant]: the
+ * first of its group; those of root r are sorted[first[r] .. first[r + 1]). */
+void pim_placement_groups(const pim_placement *p, int *root, int *first, int *sorted);
 
 /* ---- place_trees.c: routes as they are on the machine, dimension by dimension ---- */
 typedef struct pim_tree_counter pim_tree_counter;
@@ -69,15 +74,20 @@ pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a);
  * from these to it, one message for each link. In steps of n, on buses times the route. */
 int64_t pim_tree_links(
 	pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on);
+/* The same, link by link; room for all that the network has. */
+int pim_tree_list(pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on,
+	const int *leaf_on, int *link);
 /* Bytes times links of a flow. */
 double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f);
 double pim_placement_cost(const pim_placement *p);
+/* Bytes over the busiest link. */
+double pim_placement_busiest(const pim_placement *p, pim_arena *scratch);
+/* Adds what the flow takes over each link to load[link]; gives its bytes times links. */
+double pim_flow_load(pim_tree_counter *c, const pim_placement *p, const pim_flow *f, double *load);
 
 /* ---- place_cost.c ---- */
 /* No placement costs less. */
 double pim_placement_bound(const pim_placement *p, pim_arena *scratch);
-/* Bytes over the busiest link. */
-double pim_placement_busiest(const pim_placement *p, pim_arena *scratch);
 
 /* ---- place_group.c ---- */
 
@@ -101,6 +111,13 @@ void pim_place_search(
 /* Exchanges slots of one tenant as long as that helps, looking at no more leaves of trees than
  * `steps`. The number that it did look at. */
 int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch);
+
+/* Exchanges that leave the bytes times links as they are (or lower them) and take bytes off the
+ * busiest links, looking at no more leaves and links than `steps`. The number that it did look at.
+ */
+int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch);
+/* No placement, with so many bytes times links in all, has less on its busiest link. */
+double pim_placement_load_bound(const pim_placement *p, double byte_hops, pim_arena *scratch);
 
 /* ---- place_shared.c ---- */
 /* The pieces of constants that have layouts, each copy on neighbours among the units that read it.

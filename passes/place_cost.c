@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* place_cost - a bound that no placement beats, and the busiest link.
+/* place_cost - bounds that no placement beats.
  *
  * The bound, for messages that one slot reads: the units of one tenant are distinct, so of the
  * slots a slot talks to at most one is at its own unit, at most as many as that unit has neighbours
@@ -7,7 +7,10 @@
  * and the slots of one end need distinct units again: a linear assignment problem. Added up over
  * flows, the larger of both ends. Trees with more leaves: at least one link for each leaf, but for
  * those on their root's unit. Source: Gilmore (1962) and Lawler (1963), for the two sides of a
- * flow; trees: ours. */
+ * flow; trees: ours.
+ *
+ * The busiest link carries at least the mean of all; a part of what one slot exchanges with slots
+ * on other units; a part of what must cross the middle of the network. Source: ours. */
 #include "passes/place.h"
 
 #include <stdlib.h>
@@ -151,13 +154,27 @@ static int64_t bound_of_shares(const nearness *w, int n, int slots, ledger *l)
 	return bound_of_costs(w, slots, l);
 }
 
+/* Sorts n pairs and adds up equal ones. */
+static int join_pairs(int n, ledger *l)
+{
+	int kept = 0;
+	qsort(l->pair, (size_t)n, sizeof *l->pair, compare_pairs);
+	for (int i = 0; i < n; i++) {
+		if (kept && compare_pairs(&l->pair[kept - 1], &l->pair[i]) == 0)
+			l->pair[kept - 1].bytes += l->pair[i].bytes;
+		else
+			l->pair[kept++] = l->pair[i];
+	}
+	return kept;
+}
+
 typedef enum leaves { LEAVES_one, LEAVES_more } leaves;
 
 /* Bytes between slots at the end `at_to` says and those of the other one, in trees with one leaf or
  * more: pairs in order. Gives back how many. */
 static int list_pairs(const pim_flow *f, leaves which, bool at_to, ledger *l)
 {
-	int n = 0, kept = 0;
+	int n = 0;
 	for (int i = 0; i < f->n_trees; i++) {
 		const pim_traffic_tree *tree = &f->tree[i];
 		if ((tree->n > 1) != (which == LEAVES_more))
@@ -167,14 +184,7 @@ static int list_pairs(const pim_flow *f, leaves which, bool at_to, ledger *l)
 			l->pair[n++] = (pair){at_root ? tree->root : tree->leaf[k],
 				at_root ? tree->leaf[k] : tree->root, (int64_t)tree->bytes};
 	}
-	qsort(l->pair, (size_t)n, sizeof *l->pair, compare_pairs);
-	for (int i = 0; i < n; i++) {
-		if (kept && compare_pairs(&l->pair[kept - 1], &l->pair[i]) == 0)
-			l->pair[kept - 1].bytes += l->pair[i].bytes;
-		else
-			l->pair[kept++] = l->pair[i];
-	}
-	return kept;
+	return join_pairs(n, l);
 }
 
 static int64_t bound_of_singles(
@@ -248,21 +258,121 @@ double pim_placement_bound(const pim_placement *p, pim_arena *scratch)
 	return bound;
 }
 
-double pim_placement_busiest(const pim_placement *p, pim_arena *scratch)
+/* ---- the busiest link ---- */
+
+/* Links that leave a unit, at most. */
+static int count_ways(const pim_target *t)
 {
-	double *load = PIM_NEW(scratch, double, pim_network_links(p->target)), busiest = 0;
-	int *link = PIM_NEW(scratch, int, pim_network_diameter(p->target) + 1);
+	int ways = 0;
+	for (int d = 0; d < 3; d++) {
+		int size = t->network.size[d];
+		ways += size > 2 ? 2 : size - 1;
+	}
+	return ways;
+}
+
+/* What slots at one end exchange with each of the other, all trees together: pairs in order. Roots
+ * of trees with several leaves pass their bytes on whoever is on the same unit: to sure[slot]. */
+static int list_exchanges(const pim_flow *f, bool at_to, double *sure, ledger *l)
+{
+	int n = 0;
+	for (int i = 0; i < f->n_trees; i++) {
+		const pim_traffic_tree *tree = &f->tree[i];
+		bool at_root = at_to == tree->adds;
+		if (at_root && tree->n > 1)
+			sure[tree->root] += tree->bytes;
+		for (int k = 0; k < tree->n && (!at_root || tree->n == 1); k++)
+			l->pair[n++] = (pair){at_root ? tree->root : tree->leaf[k],
+				at_root ? tree->leaf[k] : tree->root, (int64_t)tree->bytes};
+	}
+	return join_pairs(n, l);
+}
+
+/* Of the exchanges of each slot, all but the `most_near` largest: to far[slot]. */
+static void add_far(int n, int most_near, double *far, ledger *l)
+{
+	for (int i = 0; i < n; i++)
+		l->share[i] = (share){l->pair[i].slot, l->pair[i].bytes};
+	qsort(l->share, (size_t)n, sizeof *l->share, compare_shares);
+	for (int i = 0, first = 0; i < n; i++) {
+		first = l->share[i].slot != l->share[first].slot ? i : first;
+		far[l->share[i].slot] += i - first >= most_near ? (double)l->share[i].bytes : 0;
+	}
+}
+
+/* The most that any slot must take in, or give out, over the links of its unit. */
+static double most_of_slots(const pim_placement *p, double *far, ledger *l)
+{
+	double most = 0;
+	for (int one = 0; one < p->n; one++)
+		for (int at_to = 0; at_to < 2; at_to++) {
+			const pim_tenant *t = &p->tenant[one];
+			memset(far, 0, sizeof *far * (size_t)p->units);
+			for (int k = 0; k < t->n_flows; k++) {
+				const pim_flow *f = &p->flow[t->flow[k]];
+				if ((at_to ? f->to : f->from) == one)
+					add_far(list_exchanges(f, at_to, far, l), 1, far, l);
+			}
+			for (int i = 0; i < t->n_units; i++)
+				most = far[i] > most ? far[i] : most;
+		}
+	return most;
+}
+
+/* What crosses from one part of the network to another where neither has more than `half` units:
+ * slots cannot have more of their partners on their own side, nor trees more of their leaves. */
+static double count_crossing(const pim_placement *p, int half, double *far, ledger *l)
+{
+	double crossing = 0;
 	for (int i = 0; i < p->n_flows; i++) {
 		const pim_flow *f = &p->flow[i];
-		for (int k = 0; k < f->n; k++) {
-			const pim_message *m = &f->message[k];
-			int hops = pim_network_route(
-				p->target, p->tenant[f->from].unit[m->from], p->tenant[f->to].unit[m->to], link);
-			for (int h = 0; h < hops; h++)
-				load[link[h]] += m->bytes;
+		double most = 0, trees = 0;
+		for (int at_to = 0; at_to < 2; at_to++) {
+			double sum = 0;
+			memset(far, 0, sizeof *far * (size_t)p->units);
+			add_far(list_pairs(f, LEAVES_one, at_to, l), half, far, l);
+			for (int k = 0; k < p->units; k++)
+				sum += far[k];
+			most = sum > most ? sum : most;
 		}
+		for (int k = 0; k < f->n_trees; k++)
+			trees += f->tree[k].n > 1 && f->tree[k].n > half ? f->tree[k].bytes : 0;
+		crossing += most + trees;
 	}
-	for (int i = 0; i < pim_network_links(p->target); i++)
-		busiest = load[i] > busiest ? load[i] : busiest;
-	return busiest;
+	return crossing;
+}
+
+/* Through the middle of each dimension, both ways. */
+static double bound_by_middle(const pim_placement *p, double *far, ledger *l)
+{
+	const pim_target *t = p->target;
+	double bound = 0;
+	for (int d = 0; d < 3; d++) {
+		int size = t->network.size[d], lines = t->units / size;
+		bool ring = t->network.topology == PIM_TOPOLOGY_torus && size > 2;
+		if (size < 2)
+			continue;
+		double crossing = count_crossing(p, (size + 1) / 2 * lines, far, l);
+		double each = crossing / ((ring ? 4 : 2) * lines);
+		bound = each > bound ? each : bound;
+	}
+	return bound;
+}
+
+double pim_placement_load_bound(const pim_placement *p, double byte_hops, pim_arena *scratch)
+{
+	double links = pim_network_link_count(p->target), *far = PIM_NEW(scratch, double, p->units);
+	double bound = links > 0 ? byte_hops / links : 0;
+	ledger l = {0};
+	int most = 0;
+	for (int i = 0; i < p->n_flows; i++)
+		most = p->flow[i].n > most ? p->flow[i].n : most;
+	l.share = PIM_NEW(scratch, share, most);
+	l.pair = PIM_NEW(scratch, pair, most);
+	if (p->target->network.topology == PIM_TOPOLOGY_bus || links == 0)
+		return bound;
+	double slots = most_of_slots(p, far, &l) / count_ways(p->target);
+	double middle = bound_by_middle(p, far, &l);
+	bound = slots > bound ? slots : bound;
+	return middle > bound ? middle : bound;
 }

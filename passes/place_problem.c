@@ -244,6 +244,8 @@ static void add_flows(
 		pim_traffic_trees(t, n, k, add_tree, &g);
 		flow[*n_flows] = pim_flow_new(
 			number[from->id], number[n->id], from->plan->n_units, n->plan->n_units, g.n, g.tree, a);
+		flow[*n_flows].reader = n;
+		flow[*n_flows].input = k;
 		*n_flows += flow[*n_flows].n > 0;
 	}
 }
@@ -300,4 +302,56 @@ void pim_placement_taken(const pim_placement *p, int i, bool *taken)
 		for (int u = 0; u < r->n_units && r->unit[u] >= 0; u++)
 			taken[r->unit[u]] = true;
 	}
+}
+
+static bool same_units(const pim_tenant *a, const pim_tenant *b)
+{
+	return a->n_units == b->n_units &&
+		   !memcmp(a->unit, b->unit, sizeof *a->unit * (size_t)a->n_units);
+}
+
+static int find_root(int *up, int i)
+{
+	while (up[i] != i)
+		i = up[i] = up[up[i]];
+	return i;
+}
+
+/* root[i]: the first tenant of i's group; groups: tenants on the same units, tied by flows between
+ * equal slots. */
+static void find_groups(const pim_placement *p, int *root)
+{
+	for (int i = 0; i < p->n; i++)
+		root[i] = i;
+	for (int i = 0; i < p->n_flows; i++) {
+		const pim_flow *f = &p->flow[i];
+		if (f->own * 2 <= f->bytes || !same_units(&p->tenant[f->from], &p->tenant[f->to]))
+			continue;
+		int a = find_root(root, f->from), b = find_root(root, f->to);
+		root[a > b ? a : b] = a < b ? a : b;
+	}
+	for (int i = 0; i < p->n; i++)
+		root[i] = find_root(root, i);
+}
+
+/* The members of each group, one behind the other; first[r] is where those of root r begin. */
+static void sort_members(int n, const int *root, int *first, int *sorted)
+{
+	for (int i = 0; i <= n; i++)
+		first[i] = 0;
+	for (int i = 0; i < n; i++)
+		first[root[i] + 1]++;
+	for (int i = 0; i < n; i++)
+		first[i + 1] += first[i];
+	for (int i = 0; i < n; i++)
+		sorted[first[root[i]]++] = i;
+	for (int i = n; i > 0; i--)
+		first[i] = first[i - 1];
+	first[0] = 0;
+}
+
+void pim_placement_groups(const pim_placement *p, int *root, int *first, int *sorted)
+{
+	find_groups(p, root);
+	sort_members(p->n, root, first, sorted);
 }

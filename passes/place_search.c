@@ -47,36 +47,6 @@ static void mark_partners(search *s, int n, const int *member)
 	}
 }
 
-static bool same_units(const pim_tenant *a, const pim_tenant *b)
-{
-	return a->n_units == b->n_units &&
-		   !memcmp(a->unit, b->unit, sizeof *a->unit * (size_t)a->n_units);
-}
-
-static int find_root(int *up, int i)
-{
-	while (up[i] != i)
-		i = up[i] = up[up[i]];
-	return i;
-}
-
-/* root[i]: the first tenant of i's group; groups: tenants on the same units, tied by flows between
- * equal slots. */
-static void find_groups(const pim_placement *p, int *root)
-{
-	for (int i = 0; i < p->n; i++)
-		root[i] = i;
-	for (int i = 0; i < p->n_flows; i++) {
-		const pim_flow *f = &p->flow[i];
-		if (f->own * 2 <= f->bytes || !same_units(&p->tenant[f->from], &p->tenant[f->to]))
-			continue;
-		int a = find_root(root, f->from), b = find_root(root, f->to);
-		root[a > b ? a : b] = a < b ? a : b;
-	}
-	for (int i = 0; i < p->n; i++)
-		root[i] = find_root(root, i);
-}
-
 static void shuffle(int *v, int n, uint64_t *state)
 {
 	for (int i = 0; i < n; i++)
@@ -86,22 +56,6 @@ static void shuffle(int *v, int n, uint64_t *state)
 		v[i] = v[k];
 		v[k] = old;
 	}
-}
-
-/* The members of each group, one behind the other; first[r] is where those of root r begin. */
-static void sort_members(int n, const int *root, int *first, int *sorted)
-{
-	for (int i = 0; i <= n; i++)
-		first[i] = 0;
-	for (int i = 0; i < n; i++)
-		first[root[i] + 1]++;
-	for (int i = 0; i < n; i++)
-		first[i + 1] += first[i];
-	for (int i = 0; i < n; i++)
-		sorted[first[root[i]]++] = i;
-	for (int i = n; i > 0; i--)
-		first[i] = first[i - 1];
-	first[0] = 0;
 }
 
 /* Is the group new to us? From now on it is not. */
@@ -128,8 +82,7 @@ static bool improve_groups(search *s, const int *order, pim_arena *scratch)
 	int n = s->p->n, *root = PIM_NEW(scratch, int, n), *first = PIM_NEW(scratch, int, n + 1),
 		*sorted = PIM_NEW(scratch, int, n);
 	bool better = false;
-	find_groups(s->p, root);
-	sort_members(n, root, first, sorted);
+	pim_placement_groups(s->p, root, first, sorted);
 	for (int i = 0; i < n && !is_worn_out(s); i++) {
 		const int *member = sorted + first[order[i]];
 		int members = first[order[i] + 1] - first[order[i]];

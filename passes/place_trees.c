@@ -23,8 +23,8 @@ struct pim_tree_counter {
 	int *along[2][3];				/* [tree adds][dimension][at root * size + at leaf]: steps */
 	int64_t tree;					/* number of the present one */
 	stretch first, *second, *third; /* [first coordinate], [second * size of first + first] */
-	int64_t *used;					/* [link], on buses */
-	int *route;
+	int64_t *used;					/* [link]: the last tree that took it */
+	int *route, *link;
 };
 
 /* From the root outwards; partial sums take the same links the other way. */
@@ -50,7 +50,8 @@ pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a)
 		.second = PIM_NEW(a, stretch, widest),
 		.third = PIM_NEW(a, stretch, widest * size[1]),
 		.used = PIM_NEW(a, int64_t, pim_network_links(t) + 1),
-		.route = PIM_NEW(a, int, pim_network_diameter(t) + 1)};
+		.route = PIM_NEW(a, int, pim_network_diameter(t) + 1),
+		.link = PIM_NEW(a, int, pim_network_links(t) + 1)};
 	for (int u = 0; u < t->units; u++) {
 		c->at[u][0] = u % size[0];
 		c->at[u][1] = u / size[0] % size[1];
@@ -100,28 +101,37 @@ static int64_t count_on_grid(
 	return links;
 }
 
-static int64_t count_routes(
-	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on)
+/* Every link of the routes once. */
+static int list_routes(
+	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on, int *link)
 {
-	int64_t links = 0, now = ++c->tree;
+	int n = 0;
+	int64_t now = ++c->tree;
 	for (int i = 0; i < tree->n; i++) {
 		int leaf = leaf_on[tree->leaf[i]];
 		int hops = pim_network_route(
 			c->target, tree->adds ? leaf : root, tree->adds ? root : leaf, c->route);
 		for (int h = 0; h < hops; h++) {
-			links += c->used[c->route[h]] != now;
+			if (c->used[c->route[h]] != now)
+				link[n++] = c->route[h];
 			c->used[c->route[h]] = now;
 		}
 	}
-	return links;
+	return n;
 }
 
 int64_t pim_tree_links(
 	pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on, const int *leaf_on)
 {
 	if (c->target->network.topology == PIM_TOPOLOGY_bus)
-		return count_routes(c, tree, root_on[tree->root], leaf_on);
+		return list_routes(c, tree, root_on[tree->root], leaf_on, c->link);
 	return count_on_grid(c, tree, root_on[tree->root], leaf_on);
+}
+
+int pim_tree_list(pim_tree_counter *c, const pim_traffic_tree *tree, const int *root_on,
+	const int *leaf_on, int *link)
+{
+	return list_routes(c, tree, root_on[tree->root], leaf_on, link);
 }
 
 double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f)
@@ -145,4 +155,29 @@ double pim_placement_cost(const pim_placement *p)
 		cost += pim_flow_cost(c, p, &p->flow[i]);
 	pim_arena_free(scratch);
 	return cost;
+}
+
+double pim_flow_load(pim_tree_counter *c, const pim_placement *p, const pim_flow *f, double *load)
+{
+	const int *from = p->tenant[f->from].unit, *to = p->tenant[f->to].unit;
+	double sum = 0;
+	for (int i = 0; i < f->n_trees; i++) {
+		const pim_traffic_tree *tree = &f->tree[i];
+		int n = pim_tree_list(c, tree, tree->adds ? to : from, tree->adds ? from : to, c->link);
+		for (int k = 0; k < n; k++)
+			load[c->link[k]] += tree->bytes;
+		sum += tree->bytes * n;
+	}
+	return sum;
+}
+
+double pim_placement_busiest(const pim_placement *p, pim_arena *scratch)
+{
+	pim_tree_counter *c = pim_tree_counter_new(p->target, scratch);
+	double *load = PIM_NEW(scratch, double, pim_network_links(p->target)), busiest = 0;
+	for (int i = 0; i < p->n_flows; i++)
+		pim_flow_load(c, p, &p->flow[i], load);
+	for (int i = 0; i < pim_network_links(p->target); i++)
+		busiest = load[i] > busiest ? load[i] : busiest;
+	return busiest;
 }

@@ -3,6 +3,7 @@
  * ones. */
 #include "passes/place.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "tests/unit/check.h"
@@ -79,12 +80,18 @@ static bool is_valid(const pim_placement *p)
 	return true;
 }
 
-/* Bytes times links of all routes of each tree, every link once, marked one by one. */
-static double count_cost(const pim_placement *p)
+/* Bytes times links of all routes of each tree, every link once, marked one by one; and what is on
+ * the busiest link. */
+typedef struct worth {
+	double cost, busiest;
+} worth;
+
+static worth count_worth(const pim_placement *p)
 {
-	double cost = 0;
+	worth w = {0};
 	const pim_target *t = p->target;
 	int links = pim_network_links(t), *route = calloc((size_t)links + 1, sizeof *route);
+	double *load = calloc((size_t)links + 1, sizeof *load);
 	for (int f = 0; f < p->n_flows; f++)
 		for (int i = 0; i < p->flow[f].n_trees; i++) {
 			const pim_traffic_tree *tree = &p->flow[f].tree[i];
@@ -96,32 +103,100 @@ static double count_cost(const pim_placement *p)
 				for (int h = pim_network_route(t, u, v, route) - 1; h >= 0; h--)
 					used[route[h]] = true;
 			}
-			for (int l = 0; l < links; l++)
-				cost += used[l] ? tree->bytes : 0;
+			for (int l = 0; l < links; l++) {
+				w.cost += used[l] ? tree->bytes : 0;
+				load[l] += used[l] ? tree->bytes : 0;
+				w.busiest = load[l] > w.busiest ? load[l] : w.busiest;
+			}
 			free(used);
 		}
+	free(load);
 	free(route);
-	return cost;
+	return w;
 }
 
-/* The least cost over all ways to seat tenants i.. on distinct units each. */
-static void try_all(pim_placement *p, int i, int slot, unsigned used, double *best)
+static double count_cost(const pim_placement *p)
+{
+	return count_worth(p).cost;
+}
+
+/* The least cost over all ways to seat tenants i.. on distinct units each, and the least on the
+ * busiest link at that cost. */
+static void try_all_of(pim_placement *p, int i, int slot, unsigned used, worth *best)
 {
 	if (i == p->n) {
-		double cost = count_cost(p);
-		*best = cost < *best ? cost : *best;
+		worth w = count_worth(p);
+		if (w.cost < best->cost || (w.cost == best->cost && w.busiest < best->busiest))
+			*best = w;
 		return;
 	}
 	if (slot == p->tenant[i].n_units) {
-		try_all(p, i + 1, 0, 0, best);
+		try_all_of(p, i + 1, 0, 0, best);
 		return;
 	}
 	for (int u = 0; u < p->units; u++) {
 		if (used >> u & 1)
 			continue;
 		p->tenant[i].unit[slot] = u;
-		try_all(p, i, slot + 1, used | 1u << u, best);
+		try_all_of(p, i, slot + 1, used | 1u << u, best);
 	}
+}
+
+static void try_all(pim_placement *p, int i, int slot, unsigned used, double *best)
+{
+	worth w = {*best, 0};
+	try_all_of(p, i, slot, used, &w);
+	*best = w.cost;
+}
+
+/* Both criteria, on all kinds of networks. */
+static void compare_loads_with_all(void)
+{
+	static const struct {
+		pim_topology topology;
+		int x, y, z, n, slots[3];
+	} shape[] = {{PIM_TOPOLOGY_mesh, 2, 2, 1, 3, {4, 4, 4}},
+		{PIM_TOPOLOGY_mesh, 3, 2, 1, 2, {3, 4}}, {PIM_TOPOLOGY_torus, 5, 1, 1, 2, {5, 5}},
+		{PIM_TOPOLOGY_mesh, 2, 2, 2, 2, {3, 2}}, {PIM_TOPOLOGY_bus, 2, 3, 1, 2, {4, 3}},
+		{PIM_TOPOLOGY_torus, 3, 2, 1, 3, {2, 2, 2}}, {PIM_TOPOLOGY_mesh, 3, 3, 1, 2, {3, 2}}};
+	int same_cost = 0, optimal = 0, relieved = 0, all = 0, kinds = sizeof shape / sizeof *shape;
+	double gap = 0;
+	for (int trial = 0; trial < 10 * kinds; trial++) {
+		int k = trial % kinds;
+		pim_arena *a = pim_arena_new();
+		pim_target t = {.network = {.topology = shape[k].topology,
+							.size = {shape[k].x, shape[k].y, shape[k].z}},
+			.units = shape[k].x * shape[k].y * shape[k].z};
+		pim_placement *p =
+			trial % 2 ? random_placement(&t, shape[k].n, shape[k].slots, 30 + 10 * (trial % 8), a)
+					  : random_trees(&t, shape[k].n, shape[k].slots, a);
+		worth best = {1e300, 1e300};
+		try_all_of(p, 0, 0, 0, &best);
+		CHECK(pim_placement_load_bound(p, best.cost, a) <= best.busiest + 1e-6);
+		pim_place_structured(p);
+		CHECK(pim_placement_load_bound(p, 0, a) <= count_worth(p).busiest + 1e-6);
+		pim_place_greedy(p, a);
+		int64_t tried = 0;
+		pim_place_search(p, 20, 1, &tried, a);
+		worth before = count_worth(p);
+		CHECK(pim_placement_busiest(p, a) == before.busiest);
+		pim_place_load(p, 1000 * 1000, a);
+		worth after = count_worth(p);
+		CHECK(is_valid(p) && after.cost <= before.cost);
+		CHECK(after.cost < before.cost || after.busiest <= before.busiest);
+		CHECK(pim_placement_busiest(p, a) == after.busiest);
+		CHECK(after.cost > best.cost || after.busiest >= best.busiest);
+		relieved += after.busiest < before.busiest;
+		same_cost += after.cost == best.cost;
+		optimal += after.cost == best.cost && after.busiest == best.busiest;
+		gap += after.cost == best.cost && best.cost > 0 ? after.busiest / best.busiest - 1 : 0;
+		all++;
+		pim_arena_free(a);
+	}
+	printf("of %d: %d relieved, %d of least cost, %d of them with the least on the busiest link, "
+		   "the others %.1f %% above on average\n",
+		all, relieved, same_cost, optimal, 100 * gap / fmax(same_cost - optimal, 1));
+	CHECK(same_cost * 10 >= all * 9 && optimal * 10 >= same_cost * 7);
 }
 
 static void compare_with_all_placements(void)
@@ -198,6 +273,11 @@ static void compare_trees_with_routes(void)
 		CHECK(is_valid(p) && after == count_cost(p) && after <= before);
 		CHECK(pim_placement_bound(p, a) <= after);
 		better += after < before;
+		pim_place_load(p, 100 * 1000, a);
+		worth relieved = count_worth(p);
+		CHECK(is_valid(p) && relieved.cost <= after &&
+			  relieved.busiest == pim_placement_busiest(p, a));
+		CHECK(pim_placement_load_bound(p, relieved.cost, a) <= relieved.busiest + 1e-6);
 		pim_arena_free(a);
 	}
 	CHECK(better > 80);
@@ -333,6 +413,7 @@ int main(void)
 {
 	draw_state = 11;
 	compare_with_all_placements();
+	compare_loads_with_all();
 	compare_trees_with_routes();
 	move_one_exactly();
 	solve_a_chain_of_rows();
