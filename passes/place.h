@@ -17,7 +17,7 @@ typedef struct pim_message {
 } pim_message;
 
 typedef struct pim_flow {
-	int from, to; /* tenants */
+	int from, to;			/* tenants */
 	const pim_node *reader; /* that reads its input so; NULL: made up */
 	int input;
 	int n_trees;
