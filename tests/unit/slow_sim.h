@@ -16,7 +16,9 @@ enum {
 	MEMORY = 2048,
 	BUFFER = 1024,
 	WORDS = (MEMORY + BUFFER) / 64 + 2,
-	ROW = 256
+	ROW = 256,
+	PORT = UNITS * 6, /* into the first unit, behind all links */
+	SOURCE = UNITS * 7
 };
 
 typedef struct bits {
@@ -53,8 +55,8 @@ typedef struct twin {
 	int n[UNITS];
 	step *step[UNITS];
 	int64_t link_bytes[UNITS * 6];
-	int n_taken[UNITS * 7]; /* links, then ports into units */
-	int64_t taken[UNITS * 7][MOST][2];
+	uint8_t *taken[SOURCE]; /* links, then ports into units: by cycle, messages that have it */
+	int64_t horizon[SOURCE];
 	uint8_t memory[UNITS][3][MEMORY + 8];
 } twin;
 
@@ -294,71 +296,125 @@ static inline int way(const pim_target *m, int a, int b, int size)
 	return (b > a) - (b < a);
 }
 
-/* The first time from `head` on at which the link is free for so long. A message of at most `depth`
- * flits is one of four that take turns, at worst, and then leaves no trace. */
-static inline int64_t take_link(twin *t, int link, int64_t head, int64_t cycles, int64_t depth)
+/* How many messages have the link in a cycle. */
+static inline uint8_t *sharers(twin *t, int link, int64_t cycle)
 {
-	int64_t asked = head;
-	for (int i = 0; i < t->n_taken[link]; i++) {
-		int64_t lo = t->taken[link][i][0], hi = t->taken[link][i][1];
-		if (lo >= head + cycles || hi <= head)
-			continue;
-		head = hi;
-		i = -1;
+	if (cycle >= t->horizon[link]) {
+		int64_t horizon = 2 * cycle + 256;
+		t->taken[link] = realloc(t->taken[link], (size_t)horizon);
+		if (!t->taken[link])
+			PIM_BUG("no memory for %lld cycles", (long long)horizon);
+		memset(t->taken[link] + t->horizon[link], 0, (size_t)(horizon - t->horizon[link]));
+		t->horizon[link] = horizon;
 	}
-	if (cycles <= depth && head - asked > 3 * cycles)
-		return asked + 3 * cycles;
-	int n = t->n_taken[link]++;
-	t->taken[link][n][0] = head;
-	t->taken[link][n][1] = head + cycles;
-	return head;
+	return t->taken[link] + cycle;
 }
 
-/* Step by step along x, then y, then into the unit. head, waits: by link, of this message, where
- * its head is behind it; head -1: it does not come there. */
-static inline void travel_to(twin *t, step *s, int unit, int to, int64_t *heads, int64_t *waited)
+/* Where a message is that has come to a place. */
+typedef struct passage {
+	bool there;
+	int64_t first, last, waits, room;
+} passage;
+
+/* A message of so many flits waits for a link from a cycle on: cycle by cycle, and as long as the
+ * same number of messages have it, turn by turn. At most three take turns unless it is short. */
+static inline passage take_link(twin *t, int link, int64_t cycle, int64_t flits, int64_t depth)
 {
-	const pim_target *m = t->p->target;
-	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0;
-	int64_t tail = up((double)bytes / m->network.link_bytes_per_cycle), hop = m->network.hop_cycles;
-	tail = tail ? tail : 1;
-	int64_t head = s->start + cost(t, s) - tail, waits = 0,
-			depth = hop == 0  ? 8
-					: hop > 7 ? hop + 1
-							  : 8;
-	int at = unit, width = m->network.size[0], height = m->network.size[1];
-	for (int hops = 1, link = 0; link < UNITS * 6; hops++) {
-		int dx = way(m, at % width, to % width, width);
-		int dy = dx ? 0 : way(m, at / width, to / width, height);
-		link = at == to ? UNITS * 6 + to : at * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
-		at = (at / width + dy + height) % height * width + (at % width + dx + width) % width;
-		if (heads[link] >= 0) { /* it is on the way to another destination, too */
-			head = heads[link];
-			waits = waited[link];
+	passage p = {.there = true, .first = -1};
+	int64_t passed = 0, own = 0, most = flits <= depth ? 255 : 3;
+	while (passed < flits) {
+		int64_t has = *sharers(t, link, cycle), start = cycle, end = cycle, before = passed;
+		if (has >= most) {
+			cycle++;
 			continue;
 		}
-		int64_t when = take_link(t, link, head, tail, depth);
-		waits += when - head;
-		if (when + waits / 2 + tail - hops * depth > s->end)
-			s->end = when + waits / 2 + tail - hops * depth;
-		if (link < UNITS * 6)
-			t->link_bytes[link] += bytes;
-		heads[link] = head = when + hop;
-		waited[link] = waits;
+		while (has && *sharers(t, link, end) == has)
+			end++;
+		int64_t turns = has ? (end - cycle) / has : 1, needed = flits - passed;
+		if (!has || turns >= needed)
+			end = cycle + (has ? needed * has : 1);
+		for (; cycle < end; cycle++)
+			++*sharers(t, link, cycle);
+		passed += turns < needed ? turns : needed;
+		own += has == 0;
+		if (p.first < 0 && passed > before)
+			p.first = start;
 	}
-	s->arrival[to] = head - hop + waits / 2 + tail;
+	p.last = cycle + flits - own;
+	for (int64_t owed = flits - own; owed; cycle++)
+		if (!*sharers(t, link, cycle)) {
+			*sharers(t, link, cycle) = 1;
+			owed--;
+		}
+	return p;
+}
+
+/* The link that a message takes from a unit on, along x, then y, then into the unit. */
+static inline int find_link(const pim_target *m, int *at, int to)
+{
+	int width = m->network.size[0], height = m->network.size[1], here = *at;
+	int dx = way(m, here % width, to % width, width);
+	int dy = dx ? 0 : way(m, here / width, to / width, height);
+	*at = (here / width + dy + height) % height * width + (here % width + dx + width) % width;
+	return here == to ? PORT + to : here * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
+}
+
+/* In how many directions a message goes on behind a link, or, SOURCE, from its unit. */
+static inline int count_ways(const twin *t, const step *s, int unit, int behind)
+{
+	bool goes[SOURCE] = {false};
+	int n = 0;
+	for (int to = 0; to < t->p->n_streams; to++) {
+		int at = unit, last = SOURCE, link = 0;
+		for (; goes_to(t, s, to) && link < PORT; last = link) {
+			link = find_link(t->p->target, &at, to);
+			n += last == behind && !goes[link];
+			goes[link] |= last == behind;
+		}
+	}
+	return n;
+}
+
+static inline void travel_to(twin *t, step *s, int unit, int to, passage *at_link)
+{
+	const pim_target *m = t->p->target;
+	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0, hop = m->network.hop_cycles;
+	int64_t flits = up((double)bytes / m->network.link_bytes_per_cycle),
+			depth = hop > 7 ? hop + 1 : 8;
+	flits = flits ? flits : 1;
+	passage p = {.last = s->start + cost(t, s)};
+	int at = unit, link = SOURCE;
+	while (link < PORT || link == SOURCE) {
+		int64_t there = p.last + (link == SOURCE ? 0 : hop), held = p.room;
+		if (count_ways(t, s, unit, link) > 1)
+			held = INT64_MAX / 2;
+		link = find_link(m, &at, to);
+		if (at_link[link].there) { /* it is on the way to another destination, too */
+			p = at_link[link];
+			continue;
+		}
+		passage next = take_link(t, link, there - flits, flits, depth);
+		next.waits = p.waits + next.last - there;
+		next.room = held + depth;
+		double inside = (double)(next.last - next.first) * (double)next.room / (double)flits;
+		int64_t left = next.last - (int64_t)inside + next.waits * 2 / 3;
+		if (next.room < flits && left > s->end)
+			s->end = left;
+		if (link < PORT)
+			t->link_bytes[link] += bytes;
+		at_link[link] = p = next;
+	}
+	s->arrival[to] = p.last + p.waits * 2 / 3;
 	s->sent = true;
 }
 
 static inline void travel(twin *t, step *s, int unit)
 {
-	int64_t heads[UNITS * 7], waited[UNITS * 7];
-	for (int i = 0; i < UNITS * 7; i++)
-		heads[i] = -1;
+	passage at_link[SOURCE] = {{false}};
 	s->end = s->start + cost(t, s);
 	for (int to = 0; to < t->p->n_streams; to++)
 		if (goes_to(t, s, to))
-			travel_to(t, s, unit, to, heads, waited);
+			travel_to(t, s, unit, to, at_link);
 }
 
 static inline void find_times(twin *t)
