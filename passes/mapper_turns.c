@@ -7,14 +7,13 @@
  * part: the dimensions of one part are replaced by its positions, each with the largest over its
  * ranges, first those that leave least. Then every space finds its answer under its digits.
  *
- * All units go on together, turn after turn and step after step, as in overlap mode and as the
- * lowering writes streams: a step begins when the latest of its units can.
+ * Each unit goes on by itself, turn after turn and step after step, as the lowering writes streams
+ * (targets/tile/interleave.c).
  *
  * A slice that starts at t ends at max(t, r) + its length, where r is the earliest start from which
  * none of its steps waits. Slices of a turned choice are of equal length: taken by r, the i-th on
  * unit i mod units, they end soonest, as the exchange of two that stand against it makes no end
- * earlier; in step they end at the same time, which is a maximum over the same slices. So the order
- * is exact for what the choice cuts; with several steps in a slice, when
+ * earlier. So the order is exact for what the choice cuts; with several steps in a slice, when
  * messages take longer than steps, it is a rule only. A slice keeps all steps of its sums, and the
  * order of the loops stays among slices that are ready at once. An op that does not read what its
  * producer makes last still ends with it, as schedules demand. Cost: tiles of both, times what
@@ -268,23 +267,32 @@ static void clear_empty(const pim_mapper_grid *g, double *done)
 	}
 }
 
-/* Step after step of turn after turn, at all units at once. */
-static void run_slices(
-	const pim_mapper_choice *c, const double *ready, double lag, double from, pim_mapper_run *r)
+/* The slices of a unit, step after step of turn after turn; when the last is complete. */
+static double run_unit(const pim_mapper_choice *c, int64_t unit, const double *ready, double lag,
+	double from, pim_mapper_run *r)
 {
 	const int32_t *of_slice = c->grid.of_slice, *of_step = c->grid.of_step;
 	double arrived = from, now = from;
-	for (int64_t first = 0; first < c->slices; first += c->units)
+	for (int64_t i = unit; i < c->slices; i += c->units) {
+		int64_t slice = r->order ? r->order[i] : i;
 		for (int64_t s = 0; s < c->steps; s++) {
-			for (int64_t i = first; i < first + c->units; i++)
-				arrived = later(arrived, ready[(r->order ? r->order[i] : i) * c->steps + s]);
-			r->begin = first || s ? r->begin : arrived;
+			arrived = later(arrived, ready[slice * c->steps + s]);
+			if (i == unit && s == 0 && (unit == 0 || arrived < r->begin))
+				r->begin = arrived;
 			arrived += lag;
 			now = later(now, arrived) + c->step;
-			for (int64_t i = first; i < first + c->units; i++)
-				r->done[of_slice[r->order ? r->order[i] : i] + of_step[s]] = now;
+			r->done[of_slice[slice] + of_step[s]] = now;
 		}
-	r->end = now;
+	}
+	return now;
+}
+
+static void run_slices(
+	const pim_mapper_choice *c, const double *ready, double lag, double from, pim_mapper_run *r)
+{
+	r->end = from;
+	for (int64_t u = 0; u < c->units; u++)
+		r->end = later(r->end, run_unit(c, u, ready, lag, from, r));
 	clear_empty(&c->grid, r->done);
 }
 

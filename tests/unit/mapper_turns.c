@@ -57,33 +57,31 @@ static double wait_of(
 	return visit(v->m->group[e->from].leader->type, v->at[e->from], &box, -1);
 }
 
-/* Runs the slices of a group in this order, all units in step, and says of each element when it is
- * complete; the end. */
+/* Runs the slices of a group in this order, each unit by itself, and says of each element when it
+ * is complete; the end. */
 static double run_elements(const values *v, int i, const int32_t *order, double lag, double from)
 {
 	const pim_mapper_group *g = &v->m->group[i];
 	const pim_mapper_choice *c = v->choice[i];
-	double now = from, arrived = from;
-	for (int64_t turn = 0; turn < c->slices / c->units; turn++)
+	double now[64], arrived[64], end = from;
+	for (int u = 0; u < c->units; u++)
+		now[u] = arrived[u] = from;
+	for (int64_t k = 0; k < c->slices; k++)
 		for (int64_t s = 0; s < c->steps; s++) {
-			pim_box axes[64], box;
-			bool any[64];
-			for (int u = 0; u < c->units; u++) {
-				int64_t slice = turn * c->units + u;
-				any[u] = pim_spaces_box(c->spaces, order ? order[slice] : slice, s, &axes[u]);
-				for (int e = 0; e < g->n_edges && any[u]; e++)
-					arrived = fmax(arrived, wait_of(v, g, &g->edge[e], &axes[u]));
-			}
-			arrived += lag;
-			now = fmax(now, arrived) + c->step;
-			for (int u = 0; u < c->units; u++) {
-				if (!any[u])
-					continue;
-				pim_axes_result(g->axes, g->leader->type->rank, &axes[u], &box);
-				visit(g->leader->type, v->at[i], &box, now);
-			}
+			pim_box axes, box;
+			int64_t u = k % c->units;
+			bool any = pim_spaces_box(c->spaces, order ? order[k] : k, s, &axes);
+			for (int e = 0; e < g->n_edges && any; e++)
+				arrived[u] = fmax(arrived[u], wait_of(v, g, &g->edge[e], &axes));
+			arrived[u] += lag;
+			now[u] = fmax(now[u], arrived[u]) + c->step;
+			end = fmax(end, now[u]);
+			if (!any)
+				continue;
+			pim_axes_result(g->axes, g->leader->type->rank, &axes, &box);
+			visit(g->leader->type, v->at[i], &box, now[u]);
 		}
-	return now;
+	return end;
 }
 
 /* ---- all assignments ---- */
