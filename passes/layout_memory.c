@@ -19,7 +19,6 @@
 #include "passes/layout_search.h"
 
 enum { COMBINATIONS = 4000, DOUBLINGS = 24, BISECTIONS = 8, PARTIAL_CHOICES = 20000 };
-enum { RESERVE = 64 }; /* one part of so many is left for the gaps between values */
 static const double FIRST_PRICE = 1e-6; /* cycles per byte */
 
 typedef struct memory {
@@ -336,7 +335,7 @@ pim_layout_plan *pim_layout_search_fit(pim_layout_search *s)
 		return p;
 	tally y = {.steps = p->steps};
 	pim_layout_search_share(s);
-	s->reserve = s->target->memory.bytes / RESERVE;
+	s->reserve = s->target->memory.bytes - pim_target_usable_bytes(s->target);
 	pim_layout_plan *best = find_fitting(s, false, &y);
 	if (!fits(s, best))
 		best = find_fitting(s, true, &y);
@@ -354,7 +353,7 @@ void pim_layout_search_fit_shares(pim_layout_search *s, pim_layout_plan *p)
 	if (fits(s, p))
 		return;
 	pim_layout_search_share(s);
-	s->reserve = s->target->memory.bytes / RESERVE;
+	s->reserve = s->target->memory.bytes - pim_target_usable_bytes(s->target);
 	for (double price = 1e-6; !fits(s, p) && price < 1e6; price *= 4) {
 		pim_layout_plan_share(s, p, price);
 		pim_layout_plan_add_up(s, p);

@@ -40,7 +40,9 @@ typedef struct work {
 	pim_mapper *m;
 	pim_mapper_plan *best;
 	int *kind;		  /* by group: the first that is equal */
-	pim_map *offered; /* groups with their choices, by kind and units */
+	pim_map *offered; /* groups with their choices, by kind, units and `most` */
+	int64_t *most;	  /* by kind: bytes that a unit may hold of such a group */
+	bool *closed;	  /* by group: its kind holds as little as it can */
 	int n_front, room_front;
 	pim_point *front; /* plans that no other found is better than in both respects */
 	int64_t evaluated, nests;
@@ -107,12 +109,13 @@ static void offer(work *w, const int *units)
 	pim_mapper *m = w->m;
 	for (int i = 0; i < m->n; i++) {
 		pim_mapper_group *g = &m->group[i];
-		int key[2] = {w->kind[i], units[i]};
+		int64_t key[3] = {w->kind[i], units[i], w->most[w->kind[i]]};
 		const pim_mapper_group *s = pim_map_get(w->offered, key, sizeof key);
 		if (!s) {
 			pim_mapper_offer o = {.n_units = 1,
 				.units = &units[i],
 				.budget = w->ask.budget,
+				.most = w->most[w->kind[i]],
 				.seed = w->ask.seed,
 				.mode = (pim_mapper_mode)w->ask.metric};
 			w->nests += pim_mapper_choose(m, i, &o);
@@ -137,7 +140,10 @@ static void number_kinds(work *w)
 	pim_mapper *m = w->m;
 	w->offered = pim_map_new(m->arena);
 	w->kind = PIM_NEW(m->arena, int, m->n + 1);
+	w->most = PIM_NEW(m->arena, int64_t, m->n + 1);
+	w->closed = PIM_NEW(m->arena, bool, m->n + 1);
 	for (int i = 0; i < m->n; i++) {
+		w->most[i] = pim_target_usable_bytes(m->target);
 		w->kind[i] = 0;
 		while (w->kind[i] < i && !same_group(&m->group[w->kind[i]], &m->group[i]))
 			w->kind[i]++;
@@ -230,6 +236,64 @@ static bool is_late(const work *w, double part)
 	return pim_seconds_now() > w->ask.begin + part * w->ask.limit;
 }
 
+/* ---- memory that groups in turn share ---- */
+
+/* Groups like i may hold less, by their part of what is too much; closed: they hold the least that
+ * they can, as they still hold what they were not to. */
+static void tighten(work *w, int i, int64_t excess)
+{
+	const pim_mapper_choice *c = w->best->choice[i];
+	int kind = w->kind[i], n = 0;
+	for (int k = 0; k < w->m->n; k++)
+		n += w->kind[k] == kind;
+	bool closed = c->bytes > w->most[kind];
+	for (int k = 0; k < w->m->n && closed; k++)
+		w->closed[k] |= w->kind[k] == kind;
+	w->most[kind] = c->bytes - 1 - excess / n;
+}
+
+/* Searches until a unit can hold the plan, or no group can hold less. Only for groups that have all
+ * units in turn: others are placed where there is room. */
+static void search_within(work *w, const int *units)
+{
+	int largest;
+	search(w, w->ask.width);
+	int64_t have = pim_target_usable_bytes(w->m->target), need;
+	while ((need = pim_mapper_plan_bytes(w->m, w->best, w->closed, &largest)) > have &&
+		   largest >= 0 && !is_late(w, 1.0 / 2)) {
+		tighten(w, largest, need - have);
+		offer(w, units);
+		w->best = pim_mapper_plan_new(w->m, w->m->arena);
+		search(w, w->ask.width);
+	}
+}
+
+static const pim_mapper_choice *find_smallest(const pim_mapper_group *g)
+{
+	const pim_mapper_choice *least = &g->choice[0];
+	for (int k = 1; k < g->n_choices; k++)
+		least = g->choice[k].bytes < least->bytes ? &g->choice[k] : least;
+	return least;
+}
+
+/* What a unit holds when all other groups, on all units, hold as little as they can. */
+static void limit_each(work *w, int *units)
+{
+	pim_mapper *m = w->m;
+	pim_mapper_plan *p = pim_mapper_plan_new(m, m->arena);
+	int ignored;
+	for (int i = 0; i < m->n; i++)
+		units[i] = m->units;
+	offer(w, units);
+	for (int i = 0; i < m->n; i++)
+		p->choice[i] = find_smallest(&m->group[i]);
+	int64_t have = pim_target_usable_bytes(m->target);
+	int64_t left = have - pim_mapper_plan_bytes(m, p, w->closed, &ignored);
+	for (int i = 0; i < m->n; i++)
+		if (w->kind[i] == i && left > 0 && p->choice[i]->bytes + left < have)
+			w->most[i] = p->choice[i]->bytes + left;
+}
+
 /* From shares by work to ones for less waiting, again and again; each is searched from nothing, and
  * the best of all stays. */
 static void move_shares(work *w)
@@ -307,6 +371,7 @@ static void search_shares(work *w)
 	pim_mapper *m = w->m;
 	int *units = PIM_NEW(m->arena, int, m->n + 1);
 	turns t = {.first = PIM_NEW(m->arena, int, m->n + 2)};
+	limit_each(w, units);
 	if (m->n <= m->units)
 		move_shares(w);
 	double least = m->n <= m->units ? w->bound : INFINITY;
@@ -348,7 +413,10 @@ static void search_all(work *w)
 	if (!w->ask.all && w->ask.shares != SHARES_equal)
 		pim_mapper_fill_shares(m, 0, m->n, units);
 	offer(w, units);
-	search(w, w->ask.width);
+	if (w->ask.all)
+		search_within(w, units);
+	else
+		search(w, w->ask.width);
 }
 
 /* A third of the time for each objective; the plan of least latency stays. */

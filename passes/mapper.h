@@ -102,13 +102,14 @@ struct pim_mapper_choice {
 	pim_layout layout;
 	pim_nest *nest;
 	const pim_spaces *spaces;
-	int64_t steps; /* of a slice */
-	int64_t front; /* steps until the first eighth of the rows is complete */
-	double step;   /* cycles of one step, followers included */
-	double pj;	   /* of all slices, without messages and without what passes with time */
-	int64_t bytes; /* that a unit holds: constants, inputs, result */
-	bool fused;	   /* followers share the walk of their leader */
-	int64_t order; /* class: which axes its loops go by, outer to inner */
+	int64_t steps;	   /* of a slice */
+	int64_t front;	   /* steps until the first eighth of the rows is complete */
+	double step;	   /* cycles of one step, followers included */
+	double pj;		   /* of all slices, without messages and without what passes with time */
+	int64_t bytes;	   /* that a unit holds: constants, inputs, result */
+	int64_t constants; /* of them */
+	bool fused;		   /* followers share the walk of their leader */
+	int64_t order;	   /* class: which axes its loops go by, outer to inner */
 	pim_mapper_grid grid;
 	bool regular; /* slices and steps are tiles of the grid; else the grid has one, complete at the
 					 end */
@@ -121,6 +122,7 @@ typedef struct pim_mapper_offer {
 	int n_units;
 	const int *units;
 	int budget;
+	int64_t most; /* bytes that a unit may hold, where any choice holds as little */
 	uint64_t seed;
 	pim_mapper_mode mode; /* transform: the turned ones are offered beside */
 } pim_mapper_offer;
@@ -288,6 +290,14 @@ double pim_mapper_static_pj(const pim_target *t); /* per cycle */
 double pim_mapper_move_pj(const pim_target *t, double bytes);
 /* What the objective is of a latency and an energy. */
 double pim_mapper_value(pim_mapper_objective o, double latency, double pj);
+
+/* ---- mapper_memory.c: what a unit holds of a plan ---- */
+
+/* Constants of all groups, and the most that values take at any time, which are there from when
+ * they are made to when they are read last: the average of all units. largest: of the groups that
+ * are not closed, the one with most constants; -1: all are. */
+int64_t pim_mapper_plan_bytes(
+	const pim_mapper *m, const pim_mapper_plan *p, const bool *closed, int *largest);
 
 /* ---- mapper_beam.c: the search ---- */
 

@@ -175,18 +175,24 @@ static toll follow_tile(const work *w, const pim_nest *nest)
 
 /* ---- what a unit holds ---- */
 
+typedef struct held {
+	double constants, values;
+} held;
+
 /* Constants that op n of the group reads, what it reads of other groups, and its result where that
  * is stored, for ranges `extent` of its axes. */
-static double op_bytes(const work *w, const pim_node *n, const pim_axes *x, const int64_t *extent)
+static void add_op(
+	const work *w, const pim_node *n, const pim_axes *x, const int64_t *extent, held *h)
 {
-	double bytes = 0;
 	int group = (int)(w->g - w->m->group);
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (n->in[i] && w->m->group_of[n->in[i]->id] != group)
-			bytes += (double)pim_nest_operand_bytes(n, x, i, extent);
+	for (int i = 0; i < (int)n->n_in; i++) {
+		if (!n->in[i] || w->m->group_of[n->in[i]->id] == group)
+			continue;
+		double bytes = (double)pim_nest_operand_bytes(n, x, i, extent);
+		*(n->in[i]->op == PIM_OP_constant ? &h->constants : &h->values) += bytes;
+	}
 	if (w->m->stored[n->id])
-		bytes += (double)pim_nest_operand_bytes(n, x, (int)n->n_in, extent);
-	return bytes;
+		h->values += (double)pim_nest_operand_bytes(n, x, (int)n->n_in, extent);
 }
 
 /* What lies on the group's units beside it: its input, if that is the network's, and what only
@@ -203,15 +209,16 @@ static double kept_bytes(const work *w, const pim_layout *l)
 }
 
 /* Of the slice whose ranges are w->extent. */
-static double held_bytes(const work *w, const pim_layout *l)
+static held held_bytes(const work *w, const pim_layout *l)
 {
-	double bytes = op_bytes(w, w->g->leader, w->g->axes, w->extent) + kept_bytes(w, l);
+	held h = {.values = kept_bytes(w, l)};
+	add_op(w, w->g->leader, w->g->axes, w->extent, &h);
 	for (int f = 0; f < w->g->n_followers; f++) {
 		int64_t extent[PIM_MAX_AXES];
 		tile_of_follower(w, w->g->follower_axes[f], w->extent, extent);
-		bytes += op_bytes(w, w->g->follower[f], w->g->follower_axes[f], extent);
+		add_op(w, w->g->follower[f], w->g->follower_axes[f], extent, &h);
 	}
-	return bytes;
+	return h;
 }
 
 /* ---- nests of one cut ---- */
@@ -270,7 +277,9 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	c->front = front_steps(w, r->nest);
 	to->front = c->step * (double)c->front;
 	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj);
-	c->bytes = (int64_t)held_bytes(w, &c->layout);
+	held h = held_bytes(w, &c->layout);
+	c->constants = (int64_t)h.constants;
+	c->bytes = (int64_t)(h.constants + h.values);
 	c->order = order_class(nest);
 	for (to->bucket = 0; r->steps >> to->bucket; to->bucket++)
 		;
@@ -430,20 +439,14 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	return r;
 }
 
-/* Of a unit's memory: some is lost between areas. */
-static int64_t usable_bytes(const pim_mapper *m)
+static void drop_large(work *w, int64_t most)
 {
-	return m->target->memory.bytes / 32 * 31;
-}
-
-static void drop_large(work *w)
-{
-	int64_t least = INT64_MAX, have = usable_bytes(w->m);
+	int64_t least = INT64_MAX;
 	for (int i = 0; i < w->n; i++)
 		least = w->looked[i].choice.bytes < least ? w->looked[i].choice.bytes : least;
-	have = have > least ? have : least;
+	most = most > least ? most : least;
 	for (int i = 0; i < w->n; i++)
-		w->looked[i].taken = w->looked[i].choice.bytes > have;
+		w->looked[i].taken = w->looked[i].choice.bytes > most;
 }
 
 /* Numbers a cut among those of the group, turned or not. */
@@ -541,9 +544,11 @@ static pim_mapper_choice *turn_loops(
 	if (!run_inside(w, c, loop, depth, &r))
 		return NULL;
 	fill_choice(w, &r, &now);
-	now.choice.bytes = c->bytes + pim_mapper_more_constants(
-									  w->g, before, w->extent, now.choice.slices / c->slices);
-	if (now.choice.bytes > usable_bytes(w->m) && now.choice.bytes > c->bytes)
+	int64_t more =
+		pim_mapper_more_constants(w->g, before, w->extent, now.choice.slices / c->slices);
+	now.choice.bytes = c->bytes + more;
+	now.choice.constants = c->constants + more;
+	if (now.choice.bytes > pim_target_usable_bytes(w->m->target) && now.choice.bytes > c->bytes)
 		return NULL;
 	now.choice.fused = pim_mapper_fits(w->m, w->g, &now.choice);
 	if (now.choice.fused != c->fused)
@@ -611,9 +616,9 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 		for (int k = 0; k < w.n_cuts; k++)
 			look_at_cut(&w, k);
 		int before = n;
-		drop_large(&w);
+		drop_large(&w, o->most);
 		keep_best(&w, o, TOGETHER, all, &n);
-		drop_large(&w);
+		drop_large(&w, o->most);
 		if (n == before)
 			keep_best(&w, o, APART, all, &n);
 	}
@@ -637,7 +642,8 @@ static double least_held(work *w, int units)
 	for (int k = 0; k < w->n_listed; k++) {
 		const pim_node *s = pim_mapper_shadow(w->g->leader, &w->cut[k].layout, NULL, w->scratch);
 		pim_nest_extents(s, w->g->axes, w->extent);
-		least = fmin(least, held_bytes(w, &w->cut[k].layout));
+		held h = held_bytes(w, &w->cut[k].layout);
+		least = fmin(least, h.constants + h.values);
 	}
 	return least;
 }
@@ -646,9 +652,9 @@ int pim_mapper_least_units(pim_mapper *m, int i)
 {
 	work w = {.m = m, .g = &m->group[i], .scratch = pim_arena_new()};
 	int units = 1;
-	double have = (double)usable_bytes(m), held;
-	while (units < m->units && (held = least_held(&w, units)) > have)
-		units += held > 2 * have ? units : 1;
+	double have = (double)pim_target_usable_bytes(m->target), need;
+	while (units < m->units && (need = least_held(&w, units)) > have)
+		units += need > 2 * have ? units : 1;
 	pim_arena_free(w.scratch);
 	return units < m->units ? units : m->units;
 }

@@ -223,6 +223,12 @@ int64_t pim_node_macs(const pim_node *n)
 	return macs;
 }
 
+int64_t pim_target_usable_bytes(const pim_target *t)
+{
+	enum { GAPS = 64 }; /* one part of so many */
+	return t->memory.bytes - t->memory.bytes / GAPS;
+}
+
 int64_t pim_target_constant_bytes(int64_t bytes)
 {
 	return (bytes + PIM_CONSTANT_ALIGN - 1) / PIM_CONSTANT_ALIGN * PIM_CONSTANT_ALIGN;

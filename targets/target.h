@@ -65,6 +65,8 @@ typedef struct pim_target {
 	double static_w;        /* whole machine */
 } pim_target;
 
+/* Of a unit's memory; the rest is left for gaps between what lies there. */
+int64_t pim_target_usable_bytes(const pim_target *t);
 /* Every box of a constant that a unit is given starts at a multiple of so many bytes. */
 enum { PIM_CONSTANT_ALIGN = 64 };
 /* What a box of so many bytes takes of the unit's memory. */
