@@ -338,14 +338,28 @@ static tiling whole_slices(problem *p)
 	return t;
 }
 
-static tiling search_greedily(problem *p)
+/* The best near a tiling that takes at most so many bytes. */
+static tiling search_from(problem *p, tiling t, int64_t bytes)
 {
-	tiling t = whole_slices(p);
-	while (!fits(p, &t) && shrink(p, &t))
+	while (t.need > bytes && shrink(p, &t))
 		;
 	for (int round = 0; fits(p, &t) && round < MOST_ROUNDS && improve(p, &t); round++)
 		;
 	return t;
+}
+
+/* Steps find the best near where they start: from tiles that fill the buffer, and from smaller
+ * ones. */
+static tiling search_greedily(problem *p)
+{
+	enum { STARTS = 3 };
+	tiling whole = whole_slices(p), best = search_from(p, whole, p->buffer_bytes);
+	for (int k = 1; k < STARTS; k++) {
+		tiling t = search_from(p, whole, p->buffer_bytes >> k);
+		if (fits(p, &t) && (!fits(p, &best) || t.cycles < best.cycles))
+			best = t;
+	}
+	return best;
 }
 
 /* ---- exhaustive ---- */
