@@ -30,6 +30,8 @@ typedef struct growth {
 	pim_users *users;
 	bool *stored, *is_result, *depends; /* by node id */
 	int *position;						/* by node id: in the graph */
+	pim_nest **alone;					/* by node id: in no group */
+	pim_order **own_order;				/* the same */
 	pim_map *known;
 	pim_text key;
 	pim_arena *arena;
@@ -232,9 +234,8 @@ static bool add_group(candidate *c, pim_node *first)
 	return true;
 }
 
-static void fuse(growth *w, const candidate *c, const known *k)
+static void write_group(const candidate *c, const known *k)
 {
-	gather(w, c);
 	for (int m = 0; m < c->n; m++) {
 		c->node[m]->plan->nest = k->nest[m];
 		c->node[m]->plan->order = k->order[m];
@@ -242,7 +243,62 @@ static void fuse(growth *w, const candidate *c, const known *k)
 	}
 }
 
-/* Fuses n with these groups, which stand in graph order, if that is faster. */
+static void fuse(growth *w, const candidate *c, const known *k)
+{
+	gather(w, c);
+	write_group(c, k);
+}
+
+/* Members from..to-1 of a candidate. */
+static candidate part_of(const candidate *c, int from, int to)
+{
+	candidate p = {.n = to - from};
+	memcpy(p.node, c->node + from, sizeof *p.node * (size_t)p.n);
+	return p;
+}
+
+/* Cycles of a slice of the members as one group, or of one alone; INT64_MAX: they cannot be. */
+static int64_t find_together(growth *w, const candidate *c)
+{
+	if (c->n == 1)
+		return w->alone[c->node[0]->id]->cycles;
+	const known *k = work_out(w, c);
+	return k->nest ? k->cycles : INT64_MAX;
+}
+
+/* Where to cut the members before the last one, so that what is behind goes with it: 0 for nowhere,
+ * -1 when nothing is faster than now. */
+static int choose_cut(growth *w, const candidate *c, int most)
+{
+	int64_t best = c->apart;
+	int cut = -1;
+	for (int k = 0; k <= most; k++) {
+		candidate front = part_of(c, 0, k), back = part_of(c, k, c->n);
+		int64_t behind = find_together(w, &back), before = 0;
+		if (behind < best && k > 0)
+			before = find_together(w, &front);
+		if (before < best && behind < best - before) {
+			best = before + behind;
+			cut = k;
+		}
+	}
+	return cut;
+}
+
+static void write_front(growth *w, const candidate *c)
+{
+	if (c->n > 1) {
+		const known *k = work_out(w, c);
+		write_group(c, k);
+	} else if (c->n == 1) {
+		c->node[0]->plan->nest = w->alone[c->node[0]->id];
+		c->node[0]->plan->order = w->own_order[c->node[0]->id];
+		c->node[0]->plan->fused = NULL;
+	}
+}
+
+/* Fuses n with these groups, which stand in graph order, or with what is behind a cut of the only
+ * one, if that is faster. */
 static bool try_to_fuse(growth *w, int count, pim_node *const *first, pim_node *n)
 {
 	candidate c = {0};
@@ -251,15 +307,18 @@ static bool try_to_fuse(growth *w, int count, pim_node *const *first, pim_node *
 			return false;
 	if (!add_group(&c, n) || !is_near(w, &c))
 		return false;
-	const known *k = work_out(w, &c);
-	if (!k->nest || k->cycles >= c.apart)
+	int cut = choose_cut(w, &c, count == 1 ? c.n - 2 : 0);
+	if (cut < 0)
 		return false;
-	bool stands = find_dependents(&c, w->depends);
-	if (stands)
-		fuse(w, &c, k);
-	for (const pim_node *p = c.node[0]; p; p = p->next) {
+	candidate front = part_of(&c, 0, cut), back = part_of(&c, cut, c.n);
+	bool stands = find_dependents(&back, w->depends);
+	if (stands) {
+		write_front(w, &front);
+		fuse(w, &back, work_out(w, &back));
+	}
+	for (const pim_node *p = back.node[0]; p; p = p->next) {
 		w->depends[p->id] = false;
-		if (w->position[p->id] > w->position[c.node[0]->id] + MOST_BETWEEN)
+		if (w->position[p->id] > w->position[back.node[0]->id] + MOST_BETWEEN)
 			break;
 	}
 	return stands;
@@ -305,11 +364,17 @@ static growth start_growth(pim_graph *g, const pim_target *t, pim_nest_method me
 		.is_result = PIM_NEW(a, bool, g->n_ids),
 		.depends = PIM_NEW(a, bool, g->n_ids),
 		.position = PIM_NEW(a, int, g->n_ids),
+		.alone = PIM_NEW(a, pim_nest *, g->n_ids),
+		.own_order = PIM_NEW(a, pim_order *, g->n_ids),
 		.known = pim_map_new(a),
 		.arena = a};
 	int position = 0;
 	PIM_EACH_NODE(n, g)
-	w.position[n->id] = position++;
+	{
+		w.position[n->id] = position++;
+		w.alone[n->id] = n->plan ? n->plan->nest : NULL;
+		w.own_order[n->id] = n->plan ? n->plan->order : NULL;
+	}
 	for (int i = 0; i < g->n_results; i++)
 		w.is_result[g->results[i]->id] = true;
 	return w;
