@@ -225,6 +225,7 @@ bool pim_node_lower(pim_lowering *l, const pim_fusion *f)
 	pim_transfers_emit(l);
 	for (int64_t i = 0; ok && i < slices; i++)
 		ok = lower_slice(l, f, i);
+	pim_kernels_store(l);
 	pim_fetch_end(l);
 	return ok;
 }

@@ -94,7 +94,8 @@ typedef struct pim_unit {
 	pim_given *given;
 	pim_map *given_of; /* constant to the last box of it that was given */
 	pim_staged *staged;
-	int half; /* of the buffer that the next slice uses */
+	int half;						/* of the buffer that the last slice used */
+	struct pim_tile_walk *unstored; /* the last walk: its last results are still in the buffer */
 } pim_unit;
 
 /* A place to read or write, and how many bytes from there a command may touch. */
@@ -245,6 +246,8 @@ void pim_region_free(pim_region *r);
  * the others that go with it; then they may be lowered. */
 bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
 bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice);
+/* What the last slice on each unit left in the buffer goes home. */
+void pim_kernels_store(pim_lowering *l);
 /* Asks for the copies that make a box of a slice. */
 bool pim_fetch_move(
 	pim_lowering *l, const pim_node *n, const pim_axes *x, int64_t slice, const pim_box *part);

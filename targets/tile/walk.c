@@ -18,7 +18,11 @@ struct pim_tile_walk {
 	pim_box part;  /* of it */
 	int64_t tiles; /* of the walk that are done */
 	bool ended;
+	int half; /* of the buffer; WHOLE: both */
+	pim_arena *arena;
 };
+
+enum { WHOLE = -1 };
 
 /* Slots one behind the other; an operand of an op alone has two when there are several tiles. */
 static int64_t lay_out_alone(pim_work *w)
@@ -59,9 +63,10 @@ static void lay_out_buffer(pim_tile_walk *k)
 	const pim_lowering *l = k->work->l;
 	pim_unit *u = &l->unit[k->work->unit];
 	int64_t half = l->target->buffer.bytes / 2;
+	k->half = WHOLE;
 	if ((k->f->n > 1 ? lay_out_group(k) : lay_out_alone(k->work)) > half)
 		return;
-	u->half = !u->half;
+	k->half = u->half = !u->half;
 	for (int m = 0; m < k->f->n && u->half; m++)
 		for (int i = 0; i < k->work[m].n_operands; i++)
 			for (int s = 0; s < 2; s++)
@@ -292,15 +297,45 @@ bool pim_fetch_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
 	return true;
 }
 
+static void store_last(pim_unit *u)
+{
+	if (!u->unstored)
+		return;
+	store_finished(u->unstored);
+	pim_arena_free(u->unstored->arena);
+	u->unstored = NULL;
+}
+
+void pim_kernels_store(pim_lowering *l)
+{
+	for (int i = 0; i < l->target->units; i++)
+		store_last(&l->unit[i]);
+}
+
+/* The first kernel of a walk. Its loads do not wait for the last kernel of the walk before, whose
+ * result is stored behind them, where the two have a half of the buffer each. */
+static bool run_first(pim_tile_walk *k, pim_unit *u)
+{
+	pim_tile_walk *before = u->unstored;
+	pim_work *w = &k->work[k->member];
+	if (before && (k->half == WHOLE || before->half == WHOLE || k->half == before->half))
+		store_last(u);
+	w->walk = u->unstored;
+	bool good = pim_tile_walk_step(k);
+	w->walk = NULL;
+	store_last(u);
+	return good;
+}
+
 bool pim_lower_kernels(pim_lowering *l, const pim_fusion *f, int64_t slice)
 {
-	pim_arena *scratch = pim_arena_new();
-	pim_tile_walk *k = start_walk(l, f, slice, PIM_FETCH_all, scratch);
-	bool good = true;
+	pim_arena *a = pim_arena_new();
+	pim_tile_walk *k = start_walk(l, f, slice, PIM_FETCH_all, a);
+	pim_unit *u = &l->unit[k->work->unit];
+	k->arena = a;
+	bool good = run_first(k, u);
 	while (good && !k->ended)
 		good = pim_tile_walk_step(k);
-	if (good)
-		store_finished(k);
-	pim_arena_free(scratch);
+	u->unstored = k;
 	return good;
 }
