@@ -3,7 +3,8 @@
  *
  * Idea: in graph order every op looks at the groups that make its inputs, all of them together and
  * then each alone, the nearest first, and joins where the group with it takes fewer cycles than
- * both apart by the target's model, if tiles of all operands fit the buffer. A group must stand
+ * both apart by the target's model, if tiles of all operands fit the buffer; or it joins the
+ * members behind a cut of the group, where both parts together take least. A group must stand
  * together: what lies between and depends on it moves behind it, the rest in front; when a member
  * reads something that depends on the group from outside, the op stays away. Groups of equal ops,
  * layouts and edges are worked out once. Cost: at most MOST_BETWEEN nodes looked at for each op.

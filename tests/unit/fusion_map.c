@@ -190,8 +190,8 @@ int main(void)
 		   "promised cycles off by %.1f %%, at worst %.1f %%\n",
 		CASES, tiles.sum / tiles.n, tiles.worst, groups.sum / groups.n, groups.worst,
 		100 * promise.sum / promise.n, 100 * promise.worst);
-	CHECK(tiles.n > CASES / 3 && tiles.sum / tiles.n < 1.05);
-	CHECK(groups.sum / groups.n < 1.05);
+	CHECK(tiles.n > CASES / 3 && tiles.sum / tiles.n < 1.02);
+	CHECK(groups.sum / groups.n < 1.005);
 	CHECK(promise.sum / promise.n < 0.1);
 	return check_failures != 0;
 }
