@@ -17,7 +17,9 @@
 
 #include "passes/mapper.h"
 
-typedef enum shares { SHARES_equal, SHARES_macs, SHARES_moved, SHARES_search, SHARES_COUNT } shares;
+#define LENGTH(a) ((int)(sizeof(a) / sizeof(a)[0]))
+
+typedef enum shares { SHARES_equal, SHARES_macs, SHARES_moved, SHARES_search } shares;
 static const char *const shares_name[] = {"equal", "macs", "moved", "search"};
 enum { ROUNDS = 6 }; /* of shares that are moved */
 static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
@@ -70,12 +72,12 @@ static bool find_name(
 static bool read_request(work *w)
 {
 	request *r = &w->ask;
-	bool good = find_name(w, "strategy", 4, strategy_name, &r->strategy);
-	good &= find_name(w, "objective", 4, objective_name, &r->objective);
-	good &= find_name(w, "metric", 3, mode_name, &r->metric);
-	good &= find_name(w, "run", 3, mode_name, &r->run);
-	good &= find_name(w, "shares", SHARES_COUNT, shares_name, &r->shares);
-	good &= find_name(w, "followers", 2, followers_name, &r->followers);
+	bool good = find_name(w, "strategy", LENGTH(strategy_name), strategy_name, &r->strategy);
+	good &= find_name(w, "objective", LENGTH(objective_name), objective_name, &r->objective);
+	good &= find_name(w, "metric", LENGTH(mode_name), mode_name, &r->metric);
+	good &= find_name(w, "run", LENGTH(mode_name), mode_name, &r->run);
+	good &= find_name(w, "shares", LENGTH(shares_name), shares_name, &r->shares);
+	good &= find_name(w, "followers", LENGTH(followers_name), followers_name, &r->followers);
 	r->budget = (int)pim_job_int(w->job, "budget");
 	r->width = (int)pim_job_int(w->job, "width");
 	r->seed = (uint64_t)pim_job_int(w->job, "seed");
@@ -163,13 +165,7 @@ static void note_plan(work *w, const pim_mapper_plan *p, const char *how)
 		if (w->front[i].cycles < p->latency || w->front[i].pj < p->pj)
 			w->front[kept++] = w->front[i];
 	w->n_front = kept;
-	if (w->n_front == w->room_front) {
-		w->room_front = 2 * w->room_front + 16;
-		pim_point *more = PIM_NEW(w->m->arena, pim_point, w->room_front);
-		if (kept)
-			memcpy(more, w->front, sizeof *more * (size_t)kept);
-		w->front = more;
-	}
+	w->front = pim_arena_grow(w->m->arena, w->front, w->n_front, &w->room_front, sizeof *w->front);
 	w->front[w->n_front++] = (pim_point){p->latency, p->pj, how};
 }
 

@@ -49,7 +49,7 @@ typedef struct pim_mapper_group {
 	int n_users;	 /* edges that read this group */
 	double work;	 /* cycles of everything on one unit, estimated */
 	int least_units; /* the fewest of which each can hold what it needs */
-	int n_kept;
+	int n_kept, room_kept;
 	const pim_node **kept;	/* values beside its own that lie on its units */
 	int n_choices, n_plain; /* plain ones stand first */
 	const pim_mapper_choice *choice;

@@ -165,12 +165,7 @@ typedef struct walk {
 static void add_edge(walk *w, int from)
 {
 	pim_arena *a = w->m->arena;
-	if (w->n == w->room) {
-		pim_mapper_edge *more = PIM_NEW(a, pim_mapper_edge, w->room = 2 * w->room + 4);
-		if (w->n)
-			memcpy(more, w->edge, sizeof *more * (size_t)w->n);
-		w->edge = more;
-	}
+	w->edge = pim_arena_grow(a, w->edge, w->n, &w->room, sizeof *w->edge);
 	pim_mapper_edge *e = &w->edge[w->n++];
 	*e = (pim_mapper_edge){.from = from, .reader = w->reader, .input = w->input, .n_way = w->n_way};
 	e->way = PIM_NEW(a, const pim_node *, w->n_way + 1);
@@ -225,11 +220,8 @@ static void find_edges(pim_mapper *m, int group)
 static void keep(pim_mapper *m, int group, const pim_node *n)
 {
 	pim_mapper_group *g = &m->group[group];
-	const pim_node **more = PIM_NEW(m->arena, const pim_node *, g->n_kept + 1);
-	if (g->n_kept)
-		memcpy(more, g->kept, sizeof *more * (size_t)g->n_kept);
-	more[g->n_kept++] = n;
-	g->kept = more;
+	g->kept = pim_arena_grow(m->arena, g->kept, g->n_kept, &g->room_kept, sizeof *g->kept);
+	g->kept[g->n_kept++] = n;
 }
 
 /* What only moves lies where what it reads last is made, an input where the first op that reads it

@@ -6,6 +6,7 @@
  * ready times are spread. */
 #include "passes/overlap.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +17,17 @@ typedef struct entry {
 	int32_t job;
 } entry;
 
+/* What is no number stands behind all numbers. */
+static bool is_before(double a, double b)
+{
+	return a < b || (!isnan(a) && isnan(b));
+}
+
 static int by_ready(const void *a, const void *b)
 {
 	const entry *x = a, *y = b;
-	if (x->ready != y->ready)
-		return x->ready < y->ready ? -1 : 1;
+	if (is_before(x->ready, y->ready) || is_before(y->ready, x->ready))
+		return is_before(x->ready, y->ready) ? -1 : 1;
 	return (x->job > y->job) - (x->job < y->job);
 }
 
@@ -35,7 +42,7 @@ static void sort_bucket(entry *e, int64_t n)
 	for (int64_t i = 1; i < n; i++) {
 		entry x = e[i];
 		int64_t k = i;
-		for (; k > 0 && e[k - 1].ready > x.ready; k--)
+		for (; k > 0 && is_before(x.ready, e[k - 1].ready); k--)
 			e[k] = e[k - 1];
 		e[k] = x;
 	}
@@ -49,21 +56,28 @@ static bool all_equal(const entry *e, int64_t n)
 	return true;
 }
 
+/* Of n buckets; the last is also that of infinite times and of what is no number. */
+static int64_t bucket_of(int64_t n, double after, double scale)
+{
+	double bucket = after * scale;
+	return bucket >= 0 && bucket < (double)n ? (int64_t)bucket : n - 1;
+}
+
 static void sort_jobs(int64_t n, const double *ready, entry *e, pim_arena *scratch)
 {
 	double least = ready[0], most = ready[0];
 	for (int64_t i = 1; i < n; i++) {
-		least = ready[i] < least ? ready[i] : least;
-		most = ready[i] > most ? ready[i] : most;
+		least = fmin(least, ready[i]);
+		most = fmax(most, ready[i]);
 	}
 	double scale = (double)(n - 1) / (most - least);
 	int32_t *start = PIM_NEW(scratch, int32_t, n + 1);
 	for (int64_t i = 0; i < n; i++)
-		start[(int64_t)((ready[i] - least) * scale) + 1]++;
+		start[bucket_of(n, ready[i] - least, scale) + 1]++;
 	for (int64_t i = 0; i < n; i++)
 		start[i + 1] += start[i];
 	for (int64_t i = 0; i < n; i++)
-		e[start[(int64_t)((ready[i] - least) * scale)]++] = (entry){ready[i], (int32_t)i};
+		e[start[bucket_of(n, ready[i] - least, scale)]++] = (entry){ready[i], (int32_t)i};
 	for (int64_t k = 0, from = 0; k < n; from = start[k++])
 		if (start[k] - from > 1 && !all_equal(e + from, start[k] - from))
 			sort_bucket(e + from, start[k] - from);

@@ -32,13 +32,18 @@ static int64_t most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* From an activation until one burst is over and the row may be precharged, but for tRAS. */
+static int64_t burst_cycles(const pim_target *t, pim_access access)
+{
+	return t->bank.trcd + (access == PIM_ACCESS_read
+								  ? t->bank.trtp
+								  : t->bank.write_latency + t->bank.tccd + t->bank.twr);
+}
+
 /* Cycles from an activation on until the row may be precharged, reads or writes n bursts. */
 static int64_t open_cycles(const pim_target *t, pim_access access, int64_t bursts)
 {
-	int64_t last = t->bank.trcd + (bursts - 1) * t->bank.tccd;
-	int64_t tail = access == PIM_ACCESS_read ? t->bank.trtp
-											 : t->bank.write_latency + t->bank.tccd + t->bank.twr;
-	return most(t->bank.tras, last + tail);
+	return most(t->bank.tras, burst_cycles(t, access) + (bursts - 1) * t->bank.tccd);
 }
 
 /* Turns from an activation to the next one when the row is open for so long. */
@@ -109,10 +114,8 @@ int64_t pim_access_turns(const pim_target *t, pim_access access, int64_t bytes)
 int64_t pim_access_most(const pim_target *t, pim_access access)
 {
 	const pim_bank_grid *g = t->bank.grid;
-	int64_t bursts = 1;
-	while (turns_for(g, open_cycles(t, access, bursts + 1)) <= g->turns)
-		bursts++;
-	return bursts * t->bank.burst_bytes;
+	int64_t left = g->turns * g->turn - g->closed - burst_cycles(t, access);
+	return (1 + most(left, 0) / t->bank.tccd) * t->bank.burst_bytes;
 }
 
 int64_t pim_access_each(const pim_target *t, pim_access access, int64_t bytes)
