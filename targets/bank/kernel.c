@@ -28,6 +28,35 @@ static bool goes_in_order(const pim_node *op)
 		   op->op == PIM_OP_arg_min;
 }
 
+/* Turns and additions after which each of n groups has the sum of all: a factor p of n takes
+ * p - 1. */
+static int64_t joins_of(int64_t groups)
+{
+	int64_t joins = 0;
+	for (int64_t p = 2; groups > 1; p++)
+		for (; groups % p == 0; groups /= p)
+			joins += p - 1;
+	return joins;
+}
+
+/* At most `most` groups: an odd number up to 15 times a power of two, so at least 15 of 16 are
+ * used. The fewest rounds and joins together; a round takes no less than a join. */
+static int64_t choose_groups(int64_t points, int64_t most)
+{
+	int64_t best = 1, least = points;
+	for (int64_t odd = 1; odd <= 15 && odd <= most; odd += 2) {
+		int64_t groups = odd;
+		while (2 * groups <= most)
+			groups *= 2;
+		int64_t takes = pim_divide_up(points, groups) + joins_of(groups);
+		if (odd == 1 || takes < least) {
+			best = groups;
+			least = takes;
+		}
+	}
+	return best;
+}
+
 static void spread(pim_micro *m, int64_t columns)
 {
 	m->results = m->points = m->groups = 1;
@@ -37,8 +66,10 @@ static void spread(pim_micro *m, int64_t columns)
 		int64_t *n = m->inner[a] ? &m->points : &m->results;
 		*n = multiply(*n, m->extent[a]);
 	}
-	while (!m->alone && m->results * m->groups * 2 <= columns && m->groups * 2 <= m->points)
-		m->groups *= 2;
+	if (!m->alone && m->results <= columns) {
+		int64_t most = columns / m->results;
+		m->groups = choose_groups(m->points, most < m->points ? most : m->points);
+	}
 	m->lanes = m->results > columns ? columns : m->results * m->groups;
 	m->waves = (m->results - 1) / columns + 1;
 	m->rounds = (m->points - 1) / m->groups + 1;
@@ -126,10 +157,12 @@ void pim_micro_join(pim_micro *m, pim_routine routine, int reg)
 	if (m->groups == 1)
 		return;
 	int turned = pim_micro_register(m, m->format[reg]);
-	for (int64_t way = 1; way < m->groups; way *= 2) {
-		pim_micro_add(m, PIM_STEP_turn, turned, reg, way * m->results);
-		pim_micro_call(m, routine, reg, reg, turned, 0);
-	}
+	for (int64_t way = 1, p = 2; way < m->groups; p++)
+		for (; m->groups / way % p == 0 && way < m->groups; way *= p)
+			for (int64_t i = 1; i < p; i++) {
+				pim_micro_add(m, PIM_STEP_turn, turned, i == 1 ? reg : turned, way * m->results);
+				pim_micro_call(m, routine, reg, reg, turned, 0);
+			}
 }
 
 bool pim_bank_only_moves(const pim_node *op)
