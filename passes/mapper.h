@@ -106,6 +106,7 @@ struct pim_mapper_choice {
 	int64_t front;	   /* steps until the first eighth of the rows is complete */
 	double step;	   /* cycles of one step, followers included */
 	double pj;		   /* of all slices, without messages and without what passes with time */
+	double fetch;	   /* cycles until a slice has what it reads of the network's inputs */
 	int64_t bytes;	   /* that a unit holds: constants, inputs, result */
 	int64_t constants; /* of them */
 	bool fused;		   /* followers share the walk of their leader */
@@ -218,6 +219,11 @@ typedef struct pim_mapper_move {
 } pim_mapper_move;
 pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p);
+
+/* What the inputs of the network that group g reads move to its units, when it has this layout and
+ * they lie as it is cut. */
+pim_mapper_move pim_mapper_fetch_of(
+	const pim_mapper *m, const pim_mapper_group *g, const pim_layout *l, int units);
 
 /* ---- mapper_run.c: a choice for every group, as it goes ---- */
 

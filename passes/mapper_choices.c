@@ -54,6 +54,7 @@ typedef struct work {
 	pim_node *shadow;
 	pim_nest_trial *trial;
 	int cut_number, sum; /* the longest summed axis; -1: none */
+	pim_mapper_move fetch;
 	int64_t extent[PIM_MAX_AXES];
 } work;
 
@@ -276,7 +277,9 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	c->step = to->cycles / steps;
 	c->front = front_steps(w, r->nest);
 	to->front = c->step * (double)c->front;
-	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj);
+	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj) +
+			pim_mapper_move_pj(t, w->fetch.bytes);
+	c->fetch = w->fetch.cycles;
 	held h = held_bytes(w, &c->layout);
 	c->constants = (int64_t)h.constants;
 	c->bytes = (int64_t)(h.constants + h.values);
@@ -368,9 +371,10 @@ static void try_counts(
 	}
 }
 
-static void begin_cut(work *w, int number)
+static void begin_cut(work *w, int number, int units)
 {
 	w->cut_number = number;
+	w->fetch = pim_mapper_fetch_of(w->m, w->g, &w->cut[number].layout, units);
 	w->shadow = pim_mapper_shadow(w->g->leader, &w->cut[number].layout, NULL, w->scratch);
 	w->trial = pim_nest_trial_new(w->m->target, w->shadow, w->scratch);
 	pim_nest_extents(w->shadow, w->g->axes, w->extent);
@@ -380,7 +384,7 @@ static void look_at_cut(work *w, int number)
 {
 	int all[PIM_MAX_AXES], n = 0, axis[MOST_LOOPS] = {0};
 	int64_t count[MOST_LOOPS] = {0}, most;
-	begin_cut(w, number);
+	begin_cut(w, number, (int)pim_layout_slices(&w->cut[number].layout));
 	w->sum = -1;
 	for (int a = 0; a < w->g->axes->n_axes; a++)
 		if (is_summed(w, a) && (w->sum < 0 || w->extent[a] > w->extent[w->sum]))
@@ -401,7 +405,7 @@ static int find_best(const work *w, double fronts)
 	double least = INFINITY;
 	for (int i = 0; i < w->n; i++) {
 		const looked *x = &w->looked[i];
-		double value = x->cycles + fronts * x->front;
+		double value = x->cycles + x->choice.fetch + fronts * x->front;
 		if (!x->taken && value < least) {
 			least = value;
 			best = i;
@@ -540,7 +544,7 @@ static pim_mapper_choice *turn_loops(
 	memcpy(before, w->extent, sizeof before);
 	if (!pim_mapper_cut_loops(w->g, c, loop, depth, &w->cut[1].layout))
 		return NULL;
-	begin_cut(w, 1);
+	begin_cut(w, 1, c->units);
 	if (!run_inside(w, c, loop, depth, &r))
 		return NULL;
 	fill_choice(w, &r, &now);
@@ -573,7 +577,7 @@ static const pim_mapper_choice *turn(work *w, const pim_mapper_choice *c)
 		int64_t slices = c->slices;
 		for (int k = 0; k < depth; k++)
 			slices *= loop[k].count;
-		begin_cut(w, 0);
+		begin_cut(w, 0, c->units);
 		if (slices <= MOST_TURNS)
 			turned = turn_loops(w, c, loop, depth);
 	}

@@ -302,3 +302,30 @@ pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e
 	pim_arena_free(scratch);
 	return (pim_mapper_move){.cycles = (double)(s.incoming + s.compute), .bytes = s.bytes};
 }
+
+pim_mapper_move pim_mapper_fetch_of(
+	const pim_mapper *m, const pim_mapper_group *g, const pim_layout *l, int units)
+{
+	pim_mapper_move sum = {0};
+	pim_arena *scratch = pim_arena_new();
+	for (int f = -1; f < g->n_followers; f++) {
+		const pim_node *n = f < 0 ? g->leader : g->follower[f];
+		pim_layout own = pim_mapper_layout_of(m, g->leader, l, n);
+		pim_node *reader = pim_mapper_shadow(n, &own, NULL, scratch);
+		reader->plan->n_units = units;
+		for (uint32_t k = 0; k < n->n_in; k++) {
+			if (!n->in[k] || n->in[k]->op != PIM_OP_input)
+				continue;
+			pim_layout held = pim_mapper_layout_of(m, g->leader, l, n->in[k]);
+			int64_t slices = pim_layout_slices(&held);
+			reader->in[k] = pim_mapper_shadow(n->in[k], &held, NULL, scratch);
+			reader->in[k]->plan->n_units = (int)(slices < m->units ? slices : m->units);
+			pim_estimate s =
+				pim_input_estimate(m->target, reader, (int)k, PIM_CREWS_apart, scratch);
+			sum.cycles += (double)(s.incoming + s.compute);
+			sum.bytes += s.bytes;
+		}
+	}
+	pim_arena_free(scratch);
+	return sum;
+}

@@ -3,9 +3,11 @@
  *
  * Step j of a group starts when its units are free, step j - 1 is done, what it reads is complete
  * (done[ready[j]] of each producer, so stalls travel on) and has arrived: messages of a step take
- * their share of the cycles of all, one step's after the other's. Units are taken from the earliest
- * free, and held from the first step to the last. In `original` mode a group starts when all before
- * it have ended; its own messages still overlap with its own steps. `transform`: mapper_turns.c. */
+ * their share of the cycles of all, one step's after the other's. What is read of the network's
+ * inputs is on its way from the start, in one piece: no step begins before it is there. Units are
+ * taken from the earliest free, and held from the first step to the last. In `original` mode a
+ * group starts when all before it have ended; its own messages still overlap with its own steps.
+ * `transform`: mapper_turns.c. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -65,19 +67,9 @@ static void run_alone(
 		r->done[j] = r->end;
 }
 
-void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
-	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
+static void run_steps(
+	const pim_mapper_choice *c, int n, const pim_mapper_need *need, double from, pim_mapper_run *r)
 {
-	r->choice = c;
-	r->order = NULL;
-	if (mode == PIM_MAPPER_transform) {
-		pim_mapper_run_turns(c, n, need, from, scratch, r);
-		return;
-	}
-	if (mode == PIM_MAPPER_original) {
-		run_alone(c, n, need, from, r);
-		return;
-	}
 	double lag = 0, arrived = from, now = from;
 	for (int k = 0; k < n; k++)
 		lag += need[k].move;
@@ -92,6 +84,21 @@ void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int
 		r->done[j + 1] = now;
 	}
 	r->end = now;
+}
+
+void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
+	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
+{
+	double fetched = later(from, c->fetch);
+	r->choice = c;
+	r->order = NULL;
+	if (mode == PIM_MAPPER_transform)
+		pim_mapper_run_turns(c, n, need, fetched, scratch, r);
+	else if (mode == PIM_MAPPER_original)
+		run_alone(c, n, need, fetched, r);
+	else
+		run_steps(c, n, need, fetched, r);
+	r->begin = r->begin > fetched ? r->begin : from;
 }
 
 double pim_mapper_static_pj(const pim_target *t)

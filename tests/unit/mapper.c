@@ -90,7 +90,7 @@ static int64_t check_runs(void)
 		run[i].done = done[i] = PIM_NEW(a, double, c->steps + 1);
 		pim_mapper_run_choice(c, PIM_MAPPER_overlap, g->n_edges, need, free, a, &run[i]);
 		double *own = PIM_NEW(a, double, c->steps + 1);
-		run_places(m, i, c, chosen, done, free, own);
+		run_places(m, i, c, chosen, done, fmax(free, c->fetch), own);
 		for (int64_t j = 1; j <= c->steps; j++)
 			CHECK(fabs(own[j] - done[i][j]) <= 1e-9 * own[j]);
 	}

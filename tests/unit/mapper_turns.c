@@ -189,6 +189,7 @@ static void check_network(tally *t)
 		CHECK(c->regular);
 		CHECK(!c->turn == !run[i].order);
 		CHECK(c->slices % c->units == 0 && (c->turn || c->slices == c->units));
+		from = fmax(from, c->fetch);
 		v.whole[i] = run_elements(&v, i, run[i].order, lag, from);
 		for (int k = 0; k < g->n_edges; k++)
 			inputs = fmax(inputs, v.whole[g->edge[k].from]);
