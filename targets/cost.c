@@ -189,7 +189,7 @@ int64_t pim_target_buffer_cycles(const pim_target *t, int64_t bytes)
 
 int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes)
 {
-	return cycles_at(bytes, t->memory.bytes_per_cycle);
+	return t->bank.grid ? 0 : cycles_at(bytes, t->memory.bytes_per_cycle);
 }
 
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)

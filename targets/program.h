@@ -30,6 +30,9 @@ bool pim_command_is_rows(int code); /* a kernel that a bank runs */
 /* The command that runs kernels of an op on the target. */
 pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op);
 bool pim_command_writes(int code); /* its first operand is a destination */
+/* command_cost.c: does it send a message, or take one? */
+bool pim_command_posts(int code);
+bool pim_command_receives(int code);
 
 /* Elements that a copy moves: extents with byte strides on both sides (a send uses the source
  * side, a recv the destination side; on the wire elements are packed in row-major order). */
@@ -201,6 +204,14 @@ bool pim_command_is_lockstep(int code); /* all_rows, or what stands for it */
 /* By task and channel (task * channels + channel): do all banks of the channel that run kernels of the task run them with the
  * same commands in the same order? NULL when no task is so, or all-bank commands of the target are no faster. Streams have no repeats yet. */
 bool *pim_lockstep_find(const pim_program *p, pim_arena *a);
+
+/* ---- command_cost.c ---- */
+
+/* Bytes that a reference of a command moves; of a table that a kernel looks up, what it reads. */
+int64_t pim_command_bytes(const pim_program *p, const pim_command *c, int ref);
+/* Cycles that its engine works, waiting apart, by the target's cost functions; INT64_MAX: more than fit. ref: its references; what is not in the buffer
+ * is in main memory. (pimsim counts commands to banks in slots.) */
+int64_t pim_command_cycles(const pim_program *p, const pim_command *c, const pim_ref *ref);
 
 /* ---- bank/listing.c ---- */
 /* The micro-programs of the kernels, on machines of banks: steps, registers, row operations of each kind. */

@@ -7,7 +7,7 @@
  * and one cause. The estimate is cut up in the same way: in order of their estimated ends, a task's
  * share is what it adds to the end of those before it. Shares and path each sum up to a whole, so
  * the differences of the tasks sum up to that of the run, and causes say what the run did there.
- * Cost: 48 bytes for each command that ran. */
+ * Cost: 72 bytes for each command that ran. */
 #include <stdlib.h>
 
 #include "ir/array.h"
@@ -16,9 +16,11 @@
 typedef struct step {
 	int64_t start, end, from; /* from: number of the step before, on unit `unit` */
 	uint32_t unit, task;
-	int64_t own; /* cycles that its engine works */
+	int64_t own;		   /* cycles that its engine works */
+	int64_t issued, there; /* could start by its place in the stream; by its message */
 	uint8_t cause;
 	bool arrives; /* what it waited for is a message */
+	bool banked;  /* works on a bank, which others may have */
 } step;
 
 struct pim_sim_path {
@@ -104,9 +106,12 @@ void pim_sim_path_add(pim_sim_path *p, const pim_sim_unit *u, int64_t start, int
 	const pim_sim_op *op = u->op + u->pc;
 	step *s = add_step(p, u->number);
 	*s = (step){.start = begin, .end = end, .unit = u->number, .task = op->task, .own = op->cycles};
+	s->issued = u->issue;
+	s->banked = op->slots > 0;
 	s->cause = (uint8_t)cause_of(op);
 	s->from = find_before(p, u, op);
-	if (op->kind == PIM_SIM_recv && begin > start) {
+	if (op->kind == PIM_SIM_recv && m->arrival > start) {
+		s->there = m->arrival;
 		s->from = m->number;
 		s->unit = m->from;
 		s->arrives = true;
@@ -140,19 +145,31 @@ static void add_message(
 	pim_sim_share *s, const pim_target *t, const step *send, const step *receive, int to)
 {
 	int64_t hops = pim_network_hops(t, (int)receive->unit, to) * t->network.hop_cycles;
-	int64_t all = receive->start - send->start, rest = all - send->own - hops;
+	int64_t all = receive->there - send->start, rest = all - send->own - hops;
 	bool barrier = send->cause == PIM_SIM_CAUSE_barriers;
 	add_cycles(s, barrier ? send->cause : PIM_SIM_CAUSE_sending, rest < 0 ? all - hops : send->own);
 	add_cycles(s, barrier ? send->cause : PIM_SIM_CAUSE_hops, hops);
 	add_cycles(s, PIM_SIM_CAUSE_links, rest < 0 ? 0 : rest);
+	add_cycles(s, PIM_SIM_CAUSE_bank, receive->start - receive->there);
 }
 
-/* A command from its start to its end; a send may hold its engine longer than it works. */
+/* A command from its start to its end; a send may hold its engine longer than it works, and a bank
+ * does other things between the row operations of a kernel. */
 static void add_command(pim_sim_share *s, const step *x)
 {
 	int64_t all = x->end - x->start, own = x->own < all ? x->own : all;
+	bool sends = x->cause == PIM_SIM_CAUSE_sending || x->cause == PIM_SIM_CAUSE_barriers;
 	add_cycles(s, x->cause, own);
-	add_cycles(s, PIM_SIM_CAUSE_links, all - own);
+	add_cycles(s, sends ? PIM_SIM_CAUSE_links : PIM_SIM_CAUSE_bank, all - own);
+}
+
+/* From when all that a command names is complete, until it starts: it is issued, then a bank that
+ * it works on is free. */
+static void add_gap(pim_sim_share *s, const step *x, int64_t since)
+{
+	int64_t issued = !x->banked || x->issued > x->start ? x->start : pim_max(x->issued, since);
+	add_cycles(s, PIM_SIM_CAUSE_issue, issued - since);
+	add_cycles(s, PIM_SIM_CAUSE_bank, x->start - issued);
 }
 
 static void walk_back(const pim_sim_path *p, pim_sim_share *share)
@@ -163,12 +180,12 @@ static void walk_back(const pim_sim_path *p, pim_sim_share *share)
 		if (whole)
 			add_command(&share[x->task], x);
 		if (x->from == NONE) {
-			add_cycles(&share[x->task], PIM_SIM_CAUSE_issue, x->start);
+			add_gap(&share[x->task], x, 0);
 			return;
 		}
 		const step *before = &p->step[x->unit][x->from];
 		if (!x->arrives)
-			add_cycles(&share[x->task], PIM_SIM_CAUSE_issue, x->start - before->end);
+			add_gap(&share[x->task], x, before->end);
 		else
 			add_message(&share[x->task], p->program->target, before, x, unit);
 		whole = !x->arrives;

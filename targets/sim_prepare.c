@@ -5,7 +5,6 @@
  * worked out once per written command. So are all totals (commands, busy cycles, bytes, energy,
  * traffic of links): a command inside repeats runs the product of their rounds. A program that
  * would run too long is refused here. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,83 +13,10 @@
 #define MOST_COMMANDS 1000000000000 /* executed, of all units */
 #define MOST_CYCLES (INT64_MAX / 4) /* of all commands, one after the other: no time overflows */
 
-static bool is_post(const pim_command *c)
-{
-	return c->code == PIM_COMMAND_send || c->code == PIM_COMMAND_signal ||
-		   c->code == PIM_COMMAND_multicast;
-}
-
-static bool is_receipt(const pim_command *c)
-{
-	return c->code == PIM_COMMAND_recv || c->code == PIM_COMMAND_wait;
-}
-
 static int64_t at_most(int64_t cycles)
 {
 	return cycles < MOST_CYCLES ? cycles : MOST_CYCLES;
 }
-
-static int64_t cycles_at(int64_t bytes, double rate)
-{
-	double cycles = ceil((double)bytes / rate);
-	return cycles < (double)MOST_CYCLES ? (int64_t)cycles : MOST_CYCLES;
-}
-
-/* A transfer of bytes through the port of a memory. */
-static int64_t port_cycles(const pim_sim *s, int space, int64_t bytes)
-{
-	if (space == PIM_SPACE_memory)
-		return at_most(pim_target_memory_cycles(s->t, bytes));
-	return at_most(pim_target_buffer_cycles(s->t, bytes));
-}
-
-/* Bytes that a kernel reads of a source which stays in main memory: what it looks up, of a table.
- */
-static int64_t source_bytes(const pim_sim *s, const pim_command *c, int source)
-{
-	const pim_sim_kernel *k = s->kernel + c->index;
-	const pim_node *op = s->p->kernel[c->index].op;
-	if (source > 0 || op->op != PIM_OP_gather)
-		return k->bytes[source];
-	return k->bytes[0] < k->result_bytes ? k->bytes[0] : k->result_bytes;
-}
-
-/* Bytes that each reference of a command moves; a kernel with += reads its destination too. */
-static int64_t ref_bytes(const pim_sim *s, const pim_command *c, int ref)
-{
-	if (!pim_command_is_kernel(c->code))
-		return s->pattern[c->index].bytes;
-	return ref == 0 ? s->kernel[c->index].result_bytes : source_bytes(s, c, ref - 1);
-}
-
-static int64_t kernel_cycles(const pim_sim *s, const pim_command *c, const pim_ref *ref)
-{
-	int64_t bytes = 0;
-	for (int i = 0; i < c->n_refs; i++)
-		if (ref[i].space == PIM_SPACE_memory)
-			bytes += ref_bytes(s, c, i) * (i == 0 && c->accumulate ? 2 : 1);
-	const pim_kernel *k = &s->p->kernel[c->index];
-	return at_most(c->code == PIM_COMMAND_all_rows ? k->lockstep_cycles : k->cycles) +
-		   at_most(pim_target_in_place_cycles(s->t, bytes));
-}
-
-/* Cycles that an engine works for one command, waiting apart. */
-static int64_t command_cycles(const pim_sim *s, const pim_command *c, const pim_ref *ref)
-{
-	if (c->n_refs == 0)
-		return 0;
-	if (pim_command_is_kernel(c->code))
-		return kernel_cycles(s, c, ref);
-	int64_t bytes = s->pattern[c->index].bytes;
-	bool memory = false;
-	for (int i = 0; i < c->n_refs; i++)
-		memory = memory || ref[i].space == PIM_SPACE_memory;
-	int64_t port = port_cycles(s, memory ? PIM_SPACE_memory : PIM_SPACE_buffer, bytes);
-	int64_t link = cycles_at(bytes, s->t->network.link_bytes_per_cycle);
-	return is_post(c) && link > port ? link : port;
-}
-
-/* ---- channels ---- */
 
 /* ---- casts: what leaves a unit, to one unit or to a group ---- */
 
@@ -120,7 +46,7 @@ static void list_casts(pim_sim *s)
 	for (int u = 0; u < s->n_units; u++)
 		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++) {
 			const pim_command *c = s->p->stream[u].command + i;
-			if (!is_post(c))
+			if (!pim_command_posts(c->code))
 				continue;
 			pim_sim_cast k = cast_of((uint32_t)u, c);
 			uint32_t *last = seen + (k.group ? (uint32_t)s->n_units + k.group - 1 : k.to);
@@ -182,7 +108,7 @@ static uint64_t *list_keys(pim_sim *s, size_t *count)
 	for (int u = 0; u < s->n_units; u++)
 		for (int64_t i = 0; i < s->p->stream[u].n_commands; i++) {
 			const pim_command *c = s->p->stream[u].command + i;
-			if (!is_receipt(c) || seen[c->unit] == (uint32_t)u + 1)
+			if (!pim_command_receives(c->code) || seen[c->unit] == (uint32_t)u + 1)
 				continue;
 			seen[c->unit] = (uint32_t)u + 1;
 			key[n++] = (uint64_t)c->unit << 32 | (uint32_t)u;
@@ -257,17 +183,17 @@ static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 	if (s->bank)
 		take_bank(s, c, &op);
 	else
-		op.cycles = command_cycles(s, c, pim_command_refs(&s->p->stream[unit], c));
-	if (!is_post(c) && !is_receipt(c))
+		op.cycles = at_most(pim_command_cycles(s->p, c, pim_command_refs(&s->p->stream[unit], c)));
+	if (!pim_command_posts(c->code) && !pim_command_receives(c->code))
 		return op;
-	op.kind = is_post(c) ? PIM_SIM_send : PIM_SIM_recv;
+	op.kind = pim_command_posts(c->code) ? PIM_SIM_send : PIM_SIM_recv;
 	op.bytes = c->n_refs ? s->pattern[c->index].bytes : 0;
-	op.link = cycles_at(op.bytes, s->t->network.link_bytes_per_cycle);
+	op.link = at_most(pim_target_send_cycles(s->t, op.bytes, 0));
 	op.link += op.link == 0; /* an empty message takes links too */
 	if (op.kind == PIM_SIM_send && op.cycles < op.link)
 		op.cycles = op.link;
 	pim_sim_cast cast = cast_of(unit, c);
-	op.other = is_post(c) ? find_cast(s, &cast) : find_channel(s, c->unit, unit);
+	op.other = pim_command_posts(c->code) ? find_cast(s, &cast) : find_channel(s, c->unit, unit);
 	return op;
 }
 
@@ -342,9 +268,10 @@ static void account_refs(
 	}
 	for (int i = 0; i < c->n_refs; i++) {
 		bool writes = i == 0 && pim_command_writes(c->code);
-		add_times((writes ? r->written : r->read) + ref[i].space, ref_bytes(s, c, i), runs, t);
+		add_times(
+			(writes ? r->written : r->read) + ref[i].space, pim_command_bytes(s->p, c, i), runs, t);
 		if (writes && kernel && c->accumulate)
-			add_times(r->read + ref[i].space, ref_bytes(s, c, i), runs, t);
+			add_times(r->read + ref[i].space, pim_command_bytes(s->p, c, i), runs, t);
 	}
 	if (kernel)
 		account_energy(s, c, runs);

@@ -88,7 +88,7 @@ double pim_target_kernel_pj(const pim_target *t, const pim_node *op, const pim_a
 const char *pim_target_refusal(const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent);
 int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes); /* one transfer memory <-> buffer */
 int64_t pim_target_buffer_cycles(const pim_target *t, int64_t bytes); /* one transfer within the buffer */
-/* What a kernel takes longer for bytes that it reads or writes in main memory itself. */
+/* What a kernel takes longer for bytes that it reads or writes in main memory itself; banks work nowhere else: 0. */
 int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes);
 /* Adding elements of one value to those of another, as for partial sums. */
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);

@@ -94,50 +94,6 @@ void pim_clock_free(pim_clock *c, const pim_target *t)
 	free(c);
 }
 
-/* ---- how long a command works ---- */
-
-static bool is_post(pim_command_code code)
-{
-	return code == PIM_COMMAND_send || code == PIM_COMMAND_multicast || code == PIM_COMMAND_signal;
-}
-
-static bool is_receipt(pim_command_code code)
-{
-	return code == PIM_COMMAND_recv || code == PIM_COMMAND_wait;
-}
-
-/* A table is read where it is looked up. */
-static int64_t touched_bytes(const pim_node *op, int n, const pim_touch *touch, int i)
-{
-	int64_t bytes = touch[i].hi - touch[i].lo, result = touch[0].hi - touch[0].lo;
-	return i == 1 && n > 1 && op->op == PIM_OP_gather && result < bytes ? result : bytes;
-}
-
-static int64_t kernel_cycles(
-	const pim_lowering *l, const pim_command *c, int n, const pim_touch *touch)
-{
-	const pim_kernel *k = &l->program->kernel[c->index];
-	int64_t bytes = 0;
-	for (int i = 0; i < n; i++)
-		if (touch[i].space != PIM_SPACE_buffer)
-			bytes += touched_bytes(k->op, n, touch, i) * (i == 0 && c->accumulate ? 2 : 1);
-	return (c->code == PIM_COMMAND_all_rows ? k->lockstep_cycles : k->cycles) +
-		   pim_target_in_place_cycles(l->target, bytes);
-}
-
-static int64_t copy_cycles(
-	const pim_lowering *l, const pim_command *c, int n, const pim_touch *touch, int64_t bytes)
-{
-	bool memory = false;
-	for (int i = 0; i < n; i++)
-		memory = memory || touch[i].space != PIM_SPACE_buffer;
-	int64_t port = memory ? pim_target_memory_cycles(l->target, bytes)
-						  : pim_target_buffer_cycles(l->target, bytes);
-	return is_post((pim_command_code)c->code)
-			   ? pim_max(port, pim_target_send_cycles(l->target, bytes, 0))
-			   : port;
-}
-
 /* ---- times that are found ---- */
 
 static void note_end(pim_lowering *l, uint32_t task, int64_t start, int64_t end)
@@ -282,7 +238,7 @@ static void add_post(
 		.bytes = bytes,
 		.to = k->unit,
 		.group = k->code == PIM_COMMAND_multicast,
-		.receives = is_receipt((pim_command_code)k->code),
+		.receives = pim_command_receives(k->code),
 		.next = NONE};
 	if (p->receives) {
 		p->slot = c->incoming[unit];
@@ -313,25 +269,19 @@ static int64_t find_after(const pim_lowering *l, const unit_clock *u, const pim_
 	return after;
 }
 
-void pim_clock_command(
-	pim_lowering *l, int unit, const pim_command *c, int n, const pim_touch *touch)
+void pim_clock_command(pim_lowering *l, int unit, const pim_command *c)
 {
+	const pim_program *p = l->program;
 	unit_clock *u = &l->clock->unit[unit];
-	pim_command_code code = (pim_command_code)c->code;
-	pim_engine engine = pim_command_at(code)->engine;
-	int64_t after = find_after(l, u, c), cycles = 0, bytes = 0;
+	pim_engine engine = pim_command_at(c->code)->engine;
+	int64_t after = find_after(l, u, c);
 	if (after == PENDING) {
 		pim_clock_settle(l);
 		after = find_after(l, u, c);
 	}
-	if (pim_command_is_kernel(code)) {
-		cycles = kernel_cycles(l, c, n, touch);
-	} else if (n) {
-		bytes = pim_pattern_bytes(&l->program->pattern[c->index]);
-		cycles = copy_cycles(l, c, n, touch, bytes);
-	}
-	if (is_post(code) || is_receipt(code)) {
-		add_post(l, unit, c, after, cycles, bytes);
+	int64_t cycles = pim_command_cycles(p, c, pim_command_refs(&p->stream[unit], c));
+	if (pim_command_posts(c->code) || pim_command_receives(c->code)) {
+		add_post(l, unit, c, after, cycles, c->n_refs ? pim_command_bytes(p, c, 0) : 0);
 		return;
 	}
 	int64_t start = pim_max(after, u->free[engine]), end = start + cycles;

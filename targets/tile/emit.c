@@ -57,7 +57,7 @@ void pim_emit(pim_lowering *l, int unit, pim_command_code code, uint32_t index, 
 	c->accumulate = accumulate;
 	add_after(u, info->engine, latest, c);
 	u->last[info->engine] = u->number;
-	pim_clock_command(l, unit, c, n, touch);
+	pim_clock_command(l, unit, c);
 }
 
 /* All-bank kernels at the end of a stream, of the node that was written last. */

@@ -172,8 +172,7 @@ void pim_clock_free(pim_clock *c, const pim_target *t);
 /* Finds the times of all that was written. */
 void pim_clock_settle(pim_lowering *l);
 /* The next command of a unit, as it is written. */
-void pim_clock_command(
-	pim_lowering *l, int unit, const pim_command *c, int n, const pim_touch *touch);
+void pim_clock_command(pim_lowering *l, int unit, const pim_command *c);
 
 /* ---- transfer.c ---- */
 /* Asks for a copy from one unit's memory to another's, or within one: ready says from when on. */
