@@ -319,6 +319,21 @@ static double most_of_slots(const pim_placement *p, double *far, ledger *l)
 	return most;
 }
 
+/* The most trees with one leaf that any slot of the end is in. */
+static int most_partners(const pim_flow *f, bool at_to, double *count, int slots)
+{
+	double most = 0;
+	memset(count, 0, sizeof *count * (size_t)slots);
+	for (int i = 0; i < f->n_trees; i++) {
+		const pim_traffic_tree *tree = &f->tree[i];
+		if (tree->n == 1)
+			count[at_to == tree->adds ? tree->root : tree->leaf[0]]++;
+	}
+	for (int i = 0; i < slots; i++)
+		most = count[i] > most ? count[i] : most;
+	return (int)most;
+}
+
 /* What crosses from one part of the network to another where neither has more than `half` units:
  * slots cannot have more of their partners on their own side, nor trees more of their leaves. */
 static double count_crossing(const pim_placement *p, int half, double *far, ledger *l)
@@ -329,9 +344,12 @@ static double count_crossing(const pim_placement *p, int half, double *far, ledg
 		double most = 0, trees = 0;
 		for (int at_to = 0; at_to < 2; at_to++) {
 			double sum = 0;
-			memset(far, 0, sizeof *far * (size_t)p->units);
+			int slots = p->tenant[at_to ? f->to : f->from].n_units;
+			if (most_partners(f, at_to, far, slots) <= half)
+				continue;
+			memset(far, 0, sizeof *far * (size_t)slots);
 			add_far(list_pairs(f, LEAVES_one, at_to, l), half, far, l);
-			for (int k = 0; k < p->units; k++)
+			for (int k = 0; k < slots; k++)
 				sum += far[k];
 			most = sum > most ? sum : most;
 		}
@@ -346,13 +364,15 @@ static double count_crossing(const pim_placement *p, int half, double *far, ledg
 static double bound_by_middle(const pim_placement *p, double *far, ledger *l)
 {
 	const pim_target *t = p->target;
-	double bound = 0;
+	double bound = 0, crossing = 0;
+	int half = 0;
 	for (int d = 0; d < 3; d++) {
 		int size = t->network.size[d], lines = t->units / size;
 		bool ring = t->network.topology == PIM_TOPOLOGY_torus && size > 2;
 		if (size < 2)
 			continue;
-		double crossing = count_crossing(p, (size + 1) / 2 * lines, far, l);
+		if (half != (size + 1) / 2 * lines)
+			crossing = count_crossing(p, half = (size + 1) / 2 * lines, far, l);
 		double each = crossing / ((ring ? 4 : 2) * lines);
 		bound = each > bound ? each : bound;
 	}
