@@ -2,12 +2,14 @@
 /* picture_placement.c - the machine's network: how busy each unit is and how many bytes each link
  * carries.
  *
- * Bytes follow the dimension-ordered routes of all messages that the decisions imply. The layers of
- * a three-dimensional network stand side by side; links between layers are not drawn but counted.
- */
+ * Bytes follow the dimension-ordered routes of all messages that the decisions imply; what several
+ * units read goes along a tree. The title says what the busiest link carries, and what it would in
+ * any placement with so many bytes times links. The layers of a three-dimensional network stand
+ * side by side; links between layers are not drawn but counted. */
 #include <string.h>
 
 #include "passes/drawing.h"
+#include "passes/place.h"
 #include "targets/target.h"
 
 enum { PITCH = 84, SIDE = 56 };
@@ -19,18 +21,8 @@ typedef struct map {
 	double *busy;  /* by unit: cycles */
 	int *ops;	   /* by unit */
 	double *bytes; /* by link */
-	const pim_node *from, *to;
-	int *route;
+	double sum;	   /* of `bytes` */
 } map;
-
-static void count_message(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes)
-{
-	map *m = user;
-	int from = pim_slice_unit(m->from, from_slice), to = pim_slice_unit(m->to, to_slice);
-	int hops = pim_network_route(m->target, from, to, m->route);
-	for (int i = 0; i < hops; i++)
-		m->bytes[m->route[i]] += (double)bytes;
-}
 
 static void count_node(map *m, const pim_node *n)
 {
@@ -44,11 +36,8 @@ static void count_node(map *m, const pim_node *n)
 	for (uint32_t i = 0; i < n->n_in; i++) {
 		if (!n->in[i] || !n->in[i]->plan || !n->in[i]->plan->unit)
 			continue;
-		m->from = n->in[i];
-		m->to = n;
-		pim_arena *scratch = pim_arena_new();
-		pim_traffic_each(n, (int)i, scratch, count_message, m);
-		pim_arena_free(scratch);
+		if (n->in[i]->plan->layout)
+			m->sum += pim_traffic_links(m->target, n, (int)i, m->bytes);
 	}
 }
 
@@ -142,15 +131,16 @@ pim_drawing *pim_picture_of_placement(pim_graph *g, const pim_target *t)
 		.arena = arena,
 		.busy = PIM_NEW(arena, double, t->units),
 		.ops = PIM_NEW(arena, int, t->units),
-		.bytes = PIM_NEW(arena, double, links),
-		.route = PIM_NEW(arena, int, pim_network_diameter(t) + 1)};
+		.bytes = PIM_NEW(arena, double, links)};
 	PIM_EACH_NODE(n, g)
 	{
 		count_node(&m, n);
 	}
 	double busiest = largest(m.bytes, links), longest = largest(m.busy, t->units);
-	const char *title = pim_arena_printf(
-		arena, "@%s on %s: bytes over links, busiest %.3g", g->name, t->name, busiest);
+	double bound = pim_placement_load_bound(pim_placement_of(g, t, arena), m.sum, arena);
+	const char *title =
+		pim_arena_printf(arena, "@%s on %s: bytes over links, busiest %.4g, at least %.4g", g->name,
+			t->name, busiest, bound);
 	m.drawing = pim_drawing_new(g->module->context, title, PIM_ARRANGE_fixed);
 	if (m.drawing) {
 		draw_links(&m, draw_units(&m, longest), busiest);

@@ -41,15 +41,6 @@ static void write_units(const pim_placement *p, pim_graph *g)
 		n->plan->unit = pim_node_ridden(n)->plan->unit;
 }
 
-/* Does one flow say all that n reads of input i? Copies and constants are taken from the nearest
- * unit, and partial sums go in the shape that the units ask for. */
-static bool is_told_by_flow(const pim_node *n, int i)
-{
-	const pim_layout *from = n->in[i]->plan->layout;
-	return from->copies == 1 && n->in[i]->op != PIM_OP_constant &&
-		   !(n->op == PIM_OP_relayout && from->sums > 1);
-}
-
 /* Bytes times links of all messages, several readers of the same along a tree, and the bytes over
  * the busiest link. */
 static double count_links(pim_graph *g, const pim_placement *p, double *busiest, pim_arena *a)
@@ -58,13 +49,13 @@ static double count_links(pim_graph *g, const pim_placement *p, double *busiest,
 	double *load = PIM_NEW(a, double, pim_network_links(t)), sum = 0;
 	pim_tree_counter *trees = pim_tree_counter_new(t, a);
 	for (int i = 0; i < p->n_flows; i++)
-		if (is_told_by_flow(p->flow[i].reader, p->flow[i].input))
+		if (pim_flow_tells(p->flow[i].reader, p->flow[i].input))
 			sum += pim_flow_load(trees, p, &p->flow[i], load);
 	PIM_EACH_NODE(n, g)
 	for (int i = 0; i < (int)n->n_in && n->plan && n->plan->n_units > 0; i++) {
 		const pim_node *from = n->in[i];
 		if (from && from->plan && from->plan->layout && from->plan->n_units > 0 &&
-			!is_told_by_flow(n, i))
+			!pim_flow_tells(n, i))
 			sum += pim_traffic_links(t, n, i, load);
 	}
 	*busiest = 0;

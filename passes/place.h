@@ -61,6 +61,9 @@ pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_tree
 /* The one of a matrix [from slot * to slots + to slot], each message by itself. */
 pim_flow pim_flow_of_matrix(
 	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a);
+/* Is a flow all that n reads of its input on the machine too? Not of copies and constants, which
+ * come from the nearest unit, nor of partial sums, whose shape depends on the units. */
+bool pim_flow_tells(const pim_node *n, int input);
 /* taken[unit]: used by a rival of tenant i that has its units already (unit[0] >= 0). */
 void pim_placement_taken(const pim_placement *p, int i, bool *taken);
 /* Groups: tenants on the same units that flows between equal slots tie together. root[tenant]: the
@@ -116,7 +119,8 @@ int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch);
  * busiest links, looking at no more leaves and links than `steps`. The number that it did look at.
  */
 int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch);
-/* No placement, with so many bytes times links in all, has less on its busiest link. */
+/* No placement, with so many bytes times links in all, has less on its busiest link; on the machine
+ * too (pim_flow_tells). */
 double pim_placement_load_bound(const pim_placement *p, double byte_hops, pim_arena *scratch);
 
 /* ---- place_shared.c ---- */

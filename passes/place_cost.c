@@ -271,6 +271,11 @@ static int count_ways(const pim_target *t)
 	return ways;
 }
 
+static bool is_certain(const pim_flow *f)
+{
+	return !f->reader || pim_flow_tells(f->reader, f->input);
+}
+
 /* What slots at one end exchange with each of the other, all trees together: pairs in order. Roots
  * of trees with several leaves pass their bytes on whoever is on the same unit: to sure[slot]. */
 static int list_exchanges(const pim_flow *f, bool at_to, double *sure, ledger *l)
@@ -310,7 +315,7 @@ static double most_of_slots(const pim_placement *p, double *far, ledger *l)
 			memset(far, 0, sizeof *far * (size_t)p->units);
 			for (int k = 0; k < t->n_flows; k++) {
 				const pim_flow *f = &p->flow[t->flow[k]];
-				if ((at_to ? f->to : f->from) == one)
+				if ((at_to ? f->to : f->from) == one && is_certain(f))
 					add_far(list_exchanges(f, at_to, far, l), 1, far, l);
 			}
 			for (int i = 0; i < t->n_units; i++)
@@ -342,6 +347,8 @@ static double count_crossing(const pim_placement *p, int half, double *far, ledg
 	for (int i = 0; i < p->n_flows; i++) {
 		const pim_flow *f = &p->flow[i];
 		double most = 0, trees = 0;
+		if (!is_certain(f))
+			continue;
 		for (int at_to = 0; at_to < 2; at_to++) {
 			double sum = 0;
 			int slots = p->tenant[at_to ? f->to : f->from].n_units;

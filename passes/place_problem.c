@@ -294,6 +294,13 @@ pim_placement *pim_placement_of(pim_graph *g, const pim_target *t, pim_arena *a)
 	return p;
 }
 
+bool pim_flow_tells(const pim_node *n, int input)
+{
+	const pim_layout *from = n->in[input]->plan->layout;
+	return from->copies == 1 && n->in[input]->op != PIM_OP_constant &&
+		   !(n->op == PIM_OP_relayout && from->sums > 1);
+}
+
 void pim_placement_taken(const pim_placement *p, int i, bool *taken)
 {
 	memset(taken, 0, sizeof *taken * (size_t)p->units);
