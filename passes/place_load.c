@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "passes/place.h"
 
 /* On larger networks slots are exchanged with units so many links away only. */
@@ -167,14 +168,7 @@ static int list_links(loads *s, const branch *b)
 
 static void note_passage(loads *s, int link, int one)
 {
-	if (s->n_passages == s->room) {
-		int64_t room = s->room ? 2 * s->room : 4096;
-		passage *more = PIM_NEW(s->arena, passage, room);
-		if (s->n_passages)
-			memcpy(more, s->passage, sizeof *more * (size_t)s->n_passages);
-		s->passage = more;
-		s->room = room;
-	}
+	s->passage = pim_array_grow(s->passage, s->n_passages, &s->room, sizeof *s->passage);
 	s->passage[s->n_passages] = (passage){one, s->passage_of[link]};
 	s->passage_of[link] = s->n_passages++;
 }
@@ -454,5 +448,6 @@ int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch)
 	count_loads(&s);
 	while (s.left > 0 && relieve_all(&s))
 		;
+	free(s.passage);
 	return steps - s.left;
 }

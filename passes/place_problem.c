@@ -83,14 +83,7 @@ static void add_tree(void *user, const pim_traffic_tree *tree)
 		g->tree[g->n - 1].bytes += tree->bytes;
 		return;
 	}
-	if (g->n == g->room) {
-		int room = g->room ? 2 * g->room : 64;
-		pim_traffic_tree *more = PIM_NEW(g->arena, pim_traffic_tree, room);
-		if (g->n)
-			memcpy(more, g->tree, sizeof *more * (size_t)g->n);
-		g->tree = more;
-		g->room = room;
-	}
+	g->tree = pim_arena_grow(g->arena, g->tree, g->n, &g->room, sizeof *g->tree);
 	int *leaf = PIM_NEW(g->arena, int, tree->n);
 	memcpy(leaf, tree->leaf, sizeof *leaf * (size_t)tree->n);
 	g->tree[g->n] = *tree;

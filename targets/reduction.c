@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/target.h"
 
 /* Where slices are: on their units, or, before they are placed, as they are numbered. */
@@ -188,6 +189,7 @@ static void add_round(const pim_target *t, progress *p, int round, pim_dtype typ
 	l->longest = p->last > l->longest ? p->last : l->longest;
 }
 
+/* The parts of all slices, on the heap. */
 static progress *begin_all(const pim_target *t, const pim_node *n, pim_sums shape,
 	pim_crew_sizes crews, int64_t *count, int *rounds, pim_arena *a)
 {
@@ -196,13 +198,8 @@ static progress *begin_all(const pim_target *t, const pim_node *n, pim_sums shap
 	for (int64_t s = 0; s < slices; s++) {
 		pim_reduction *r;
 		int parts = pim_reductions_of(t, n, s, shape, crews, &r, a);
-		if (*count + parts > room) {
-			progress *more = PIM_NEW(a, progress, room = 2 * (*count + parts));
-			if (*count)
-				memcpy(more, all, sizeof *more * (size_t)*count);
-			all = more;
-		}
 		for (int k = 0; k < parts; k++) {
+			all = pim_array_grow(all, *count, &room, sizeof *all);
 			all[(*count)++] = (progress){r[k], PIM_NEW(a, double, r[k].n), 0};
 			*rounds = r[k].rounds > *rounds ? r[k].rounds : *rounds;
 		}
@@ -228,6 +225,7 @@ double pim_sums_cycles(const pim_target *t, const pim_node *n, pim_sums shape, p
 			most_of(l.adds, t->units, most_of(l.in, t->units, most_of(l.out, t->units, 0))));
 	}
 	cycles += l.longest;
+	free(p);
 	pim_arena_free(a);
 	return cycles;
 }

@@ -5,6 +5,7 @@
  * the number of pairs that really exchange something, never slices times slices. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/target.h"
 
 void pim_traffic_each(
@@ -94,12 +95,7 @@ typedef struct errands {
 
 static void add_errand(errands *e, int64_t slice, const pim_box *part, int unit)
 {
-	if (e->n == e->room) {
-		e->room = e->room ? 2 * e->room : 256;
-		e->list = realloc(e->list, (size_t)e->room * sizeof *e->list);
-		if (!e->list)
-			abort();
-	}
+	e->list = pim_array_grow(e->list, e->n, &e->room, sizeof *e->list);
 	e->list[e->n++] = (errand){slice, *part, unit};
 }
 
