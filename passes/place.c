@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Leaves and links that are looked at for the second criterion. */
-static const int64_t MOST_LOAD = 50 * 1000 * 1000;
+static const int64_t MOST_LOAD = 20 * 1000 * 1000;
 
 typedef enum method { METHOD_structured, METHOD_greedy, METHOD_search, METHOD_COUNT } method;
 static const char *const method_name[METHOD_COUNT] = {"structured", "greedy", "search"};

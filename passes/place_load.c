@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* place_load - the busiest link as second criterion: less on it, for the same bytes times links.
  *
- * Links are taken up from the busiest on. Each tree over a link may leave it by another place of
- * its root or of a leaf behind the link: that slot exchanges units with what is near, alone or with
- * all that stands there in the same chain of tenants (pim_placement_groups). An exchange is kept
- * when the placement costs less; or when it costs the same, the link carries less, and no link that
- * got more carries as much as it did. So the loads, sorted from the largest, fall
- * in the order of words: it ends. A try counts the trees of two slots; only one that is not dearer
- * costs their routes, link by link.
- * Cost: leaves and links that are looked at, at most `steps`. Source: ours. */
+ * Each tree over the busiest link may leave it by another place of its root or of a leaf behind the
+ * link: that slot exchanges units with what is near, alone or with all that stands there in the
+ * same chain of tenants (pim_placement_groups). An exchange is kept when the placement costs no
+ * more, the link carries less (by a thousandth), and no link that got more carries as much as it
+ * did. So the loads, sorted from the largest, fall in the order of words; it ends when the busiest
+ * link cannot be relieved. A try counts the trees of two slots; only one that is not dearer costs
+ * their routes, link by link. At most `steps` leaves and links are looked at. Source: ours. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,8 @@
 
 /* On larger networks slots are exchanged with units so many links away only. */
 enum { MOST_ALL = 64, NEAR = 2 };
+/* Part of its load that a link must be relieved of by an exchange. */
+static const double LEAST = 1e-3;
 
 typedef struct branch {
 	const pim_flow *flow;
@@ -51,7 +52,6 @@ typedef struct loads {
 	int64_t *links_then;			 /* of changed branches */
 	int *touched, n_touched;		 /* links */
 	int *route;
-	bool *stuck; /* [link] */
 	int64_t *passage_of, n_passages, room;
 	passage *passage;
 	int64_t now, left;
@@ -180,7 +180,6 @@ static void count_loads(loads *s)
 	s->before = PIM_NEW(s->arena, double, links);
 	s->met = PIM_NEW(s->arena, int64_t, links);
 	s->touched = PIM_NEW(s->arena, int, links);
-	s->stuck = PIM_NEW(s->arena, bool, links);
 	s->passage_of = PIM_NEW(s->arena, int64_t, links);
 	memset(s->passage_of, -1, sizeof *s->passage_of * (size_t)links);
 	for (int i = 0; i < s->n; i++) {
@@ -317,7 +316,7 @@ static void add_loads(loads *s, int sign)
 /* Does the link carry less, and none that got more as much as it did? */
 static bool is_relieved(const loads *s, int link)
 {
-	if (s->met[link] != s->now || s->load[link] >= s->before[link])
+	if (s->met[link] != s->now || s->load[link] > (1 - LEAST) * s->before[link])
 		return false;
 	for (int i = 0; i < s->n_touched; i++) {
 		int other = s->touched[i];
@@ -344,14 +343,13 @@ static bool try_exchange(loads *s, const exchange *e, int link)
 		return false;
 	find_changed(s, e);
 	make_exchange(s, e);
-	double change = count_change(s);
-	if (change <= 0) {
+	if (count_change(s) <= 0) {
 		s->n_touched = 0;
 		make_exchange(s, e);
 		add_loads(s, -1);
 		make_exchange(s, e);
 		add_loads(s, 1);
-		if (change < 0 || is_relieved(s, link)) {
+		if (is_relieved(s, link)) {
 			keep_change(s);
 			return true;
 		}
@@ -412,23 +410,19 @@ static bool relieve(loads *s, int link)
 
 static int find_busiest(const loads *s)
 {
-	int busiest = -1;
-	for (int l = 0; l < pim_network_links(s->p->target); l++)
-		if (!s->stuck[l] && s->load[l] > 0 && (busiest < 0 || s->load[l] > s->load[busiest]))
-			busiest = l;
+	int busiest = 0;
+	for (int l = 1; l < pim_network_links(s->p->target); l++)
+		busiest = s->load[l] > s->load[busiest] ? l : busiest;
 	return busiest;
 }
 
-/* Every link once until it cannot be relieved. */
-static bool relieve_all(loads *s)
+/* The busiest link, whichever it is then, until it cannot be relieved. */
+static bool relieve_busiest(loads *s)
 {
 	bool any = false;
-	memset(s->stuck, 0, sizeof *s->stuck * (size_t)pim_network_links(s->p->target));
 	list_groups(s);
-	for (int link; s->left > 0 && (link = find_busiest(s)) >= 0;) {
-		s->stuck[link] = !relieve(s, link);
-		any = any || !s->stuck[link];
-	}
+	while (s->left > 0 && relieve(s, find_busiest(s)))
+		any = true;
 	return any;
 }
 
@@ -446,7 +440,7 @@ int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch)
 	find_slots(&s);
 	find_near(&s);
 	count_loads(&s);
-	while (s.left > 0 && relieve_all(&s))
+	while (s.left > 0 && relieve_busiest(&s))
 		;
 	free(s.passage);
 	return steps - s.left;
