@@ -28,6 +28,8 @@ LARGE = networks.LARGE | INEXACT
 class Test(networks.Test):
     """One model; what passes write is checked by networks.py."""
 
+    target = "--target=hbm2-pim"
+
     def check_text(self, cycles):
         pass
 
@@ -44,13 +46,11 @@ def main():
     if not models:
         print(f"skipped: there are no networks in {o.data} (set PIM_DATA)")
         return networks.SKIPPED
-    networks.TARGET = "--target=hbm2-pim"
-    networks.Test = Test
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     print(f"{'network':26}{'compile s':>9} {'simulate s':>9} {'difference':>11} {'estimated':>11} {'simulated':>11}")
     start, failed = time.monotonic(), 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line, good in pool.map(lambda m: networks.check_model(o.bin.resolve(), m), models):
+        for line, good in pool.map(lambda m: networks.check_model(o.bin.resolve(), m, Test), models):
             print(line, flush=True)
             failed += not good
     print(f"{len(models)} models, {failed} failed, {time.monotonic() - start:.0f} s")

@@ -29,7 +29,6 @@ import time
 from pathlib import Path
 
 SKIPPED = 77
-TARGET = "--target=stack3d"
 PASSES = ("canonicalize", "fold", "cse", "canonicalize", "split-branches", "interleave-layout", "map",
           "schedule", "place", "lower")
 
@@ -62,6 +61,8 @@ def run(command):
 
 class Test:
     """One model in a folder of its own."""
+
+    target = "--target=stack3d"
 
     def __init__(self, binaries, model, folder):
         self.pimopt, self.pimsim = binaries / "pimopt", binaries / "pimsim"
@@ -101,7 +102,7 @@ class Test:
     def compile(self):
         program = self.folder / "x.pimc"
         numerics = [] if self.name in TIMED_ONLY else ["--verify-numerics"]
-        self.timed("compile", [self.pimopt, self.model, TARGET, "--pipeline=default", "--threads=2",
+        self.timed("compile", [self.pimopt, self.model, self.target, "--pipeline=default", "--threads=2",
                                "--verify-roundtrip", *numerics, *self.given(), "-o", program])
         return program
 
@@ -138,7 +139,7 @@ class Test:
             after, again = self.folder / f"{i}-{name}" / "p.pim", self.folder / f"{i}-again" / "p.pim"
             after.parent.mkdir()
             again.parent.mkdir()
-            run([self.pimopt, before, TARGET, f"--pass-pipeline={name}", *given, "-o", after])
+            run([self.pimopt, before, self.target, f"--pass-pipeline={name}", *given, "-o", after])
             run([self.pimopt, after, "-o", again])
             if not filecmp.cmp(after, again, shallow=False):
                 raise Failure(f"the text after {name} is another one when it is read and printed again")
@@ -149,7 +150,7 @@ class Test:
                 shutil.rmtree(before.parent)
             before, given = after, []
         program = self.folder / "text.pimc"
-        run([self.pimopt, before, TARGET, "--pass-pipeline=lower", "-o", program])
+        run([self.pimopt, before, self.target, "--pass-pipeline=lower", "-o", program])
         report = json.loads(run([self.pimsim, program, "--timing-only", "--json"])[0])
         if report["cycles"] != cycles:
             raise Failure(f"compiled through text it takes {report['cycles']} cycles, else {cycles}")
@@ -164,11 +165,11 @@ class Test:
                 f"{simulated:11} {100 * (simulated - estimated) / max(estimated, 1):+7.1f} %")
 
 
-def check_model(binaries, model):
+def check_model(binaries, model, test=Test):
     """A line of the table, and whether all was well."""
     with tempfile.TemporaryDirectory(prefix="pim-networks-") as folder:
         try:
-            return f"{model.parent.name:26}{Test(binaries, model, Path(folder)).check()}", True
+            return f"{model.parent.name:26}{test(binaries, model, Path(folder)).check()}", True
         except Failure as e:
             return f"{model.parent.name:26}FAILED\n{e}", False
 

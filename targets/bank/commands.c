@@ -143,12 +143,11 @@ static int64_t find_register(const listing *l, int reg)
 	return find_compute(l->t) + l->m->scratch + l->m->first_row[reg];
 }
 
-static int32_t find_row(const listing *l, const int64_t base[PIM_AREAS], pim_bit row)
+static int32_t find_row(const int64_t base[PIM_AREAS], pim_bit row)
 {
 	if (row == PIM_ROW_NONE)
 		return -1;
 	int area = (row & PIM_AREA_MASK) >> PIM_AREA_SHIFT, at = row & ((1 << PIM_AREA_SHIFT) - 1);
-	(void)l;
 	return (int32_t)(base[area] + at) | (row & PIM_ROW_NOT ? PIM_DRAM_NOT : 0);
 }
 
@@ -162,8 +161,8 @@ static void list_call(const listing *l, const pim_step *s)
 	for (int64_t i = 0; i < r.n; i++) {
 		pim_slot_work w = {.operation = true};
 		for (int k = 0; k < 3; k++) {
-			w.from[k] = find_row(l, base, r.op[i].from[k]);
-			w.to[k] = find_row(l, base, r.op[i].to[k]);
+			w.from[k] = find_row(base, r.op[i].from[k]);
+			w.to[k] = find_row(base, r.op[i].to[k]);
 		}
 		l->visit(l->user, &w);
 	}

@@ -9,20 +9,15 @@
  * in complement; the sum is the majority of x, that complement and the carry. The three rows of the
  * new carry and the spare ones change roles from bit to bit. Known bits cost nothing. */
 #include <assert.h>
-#include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/bank/bank.h"
 
 enum { T0, T1, T2, T3, T4, T5, D0, D1, ZERO, ONE, NOTHING = PIM_ROW_NONE, NOT = PIM_ROW_NOT };
 
 static void add_op(pim_bank_rows *r, pim_row_op op)
 {
-	if (r->n == r->room) {
-		r->room = r->room ? 2 * r->room : 256;
-		r->op = realloc(r->op, (size_t)r->room * sizeof *r->op);
-		if (!r->op)
-			abort();
-	}
+	r->op = pim_array_grow(r->op, r->n, &r->room, sizeof *r->op);
 	for (int i = 1; i < 3; i++)
 		r->extra += (op.from[i] != NOTHING) + (op.to[i] != NOTHING);
 	r->activations += 1 + (op.to[0] != NOTHING);

@@ -17,15 +17,24 @@ static int64_t multiply(int64_t a, int64_t b)
 
 static bool couples_result(const pim_node *op)
 {
-	return op->op == PIM_OP_softmax || op->op == PIM_OP_log_softmax ||
-		   op->op == PIM_OP_layer_norm || op->op == PIM_OP_cumsum || op->op == PIM_OP_cumprod;
+	switch ((pim_op)op->op) {
+#define COUPLED(op) case PIM_OP_##op:
+#include "targets/bank/recipes.def"
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* Rounds that go on from the one before cannot be shared out among groups. */
 static bool goes_in_order(const pim_node *op)
 {
-	return op->op == PIM_OP_cumsum || op->op == PIM_OP_cumprod || op->op == PIM_OP_arg_max ||
-		   op->op == PIM_OP_arg_min;
+	switch ((pim_op)op->op) {
+#define IN_ORDER(op) case PIM_OP_##op:
+#include "targets/bank/recipes.def"
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Turns and additions after which each of n groups has the sum of all: a factor p of n takes

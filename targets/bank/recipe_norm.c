@@ -134,12 +134,15 @@ static void raise_to(pim_micro *m, int reg, double exponent)
 	}
 }
 
-/* Neighbouring channels one by one; there are few. */
+/* Neighbouring channels one by one, of which each takes two registers of 32 rows: more than these
+ * do not fit a thousand compute rows. */
+enum { MOST_NEIGHBOURS = 16 };
+
 void pim_recipe_lrn(pim_micro *m)
 {
 	int64_t size = pim_node_int(m->op, "size");
 	int raw = pim_micro_operand(m, 0), sum = pim_micro_value(m, pim_format_f32, 0);
-	if (size > 16) {
+	if (size > MOST_NEIGHBOURS) {
 		m->refused = true;
 		return;
 	}

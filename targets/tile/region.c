@@ -5,16 +5,12 @@
  * joined, so a region stays a few boxes. Cost: boxes times dimensions. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/tile/tile.h"
 
 static void push(pim_region *r, const pim_box *box)
 {
-	if (r->n == r->space) {
-		r->space = 2 * r->space + 4;
-		r->box = realloc(r->box, sizeof *r->box * (size_t)r->space);
-		if (!r->box)
-			abort();
-	}
+	r->box = pim_array_grow(r->box, r->n, &r->space, sizeof *r->box);
 	r->box[r->n++] = *box;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/tile/tile.h"
 
 enum { ALIGN = 64 };
@@ -17,9 +18,8 @@ static int64_t round_up(int64_t bytes)
 
 void pim_room_start(pim_room *r)
 {
-	*r = (pim_room){.n = 1, .space = 16, .gap = malloc(16 * sizeof *r->gap)};
-	if (!r->gap)
-		abort();
+	*r = (pim_room){.n = 1};
+	r->gap = pim_array_grow(r->gap, 0, &r->space, sizeof *r->gap);
 	r->gap[0] = (struct pim_gap){0, INT64_MAX};
 }
 
@@ -47,12 +47,7 @@ int64_t pim_room_take(pim_room *r, int64_t bytes)
 
 static void insert_gap(pim_room *r, int i, struct pim_gap gap)
 {
-	if (r->n == r->space) {
-		r->space *= 2;
-		r->gap = realloc(r->gap, sizeof *r->gap * (size_t)r->space);
-		if (!r->gap)
-			abort();
-	}
+	r->gap = pim_array_grow(r->gap, r->n, &r->space, sizeof *r->gap);
 	memmove(r->gap + i + 1, r->gap + i, sizeof *r->gap * (size_t)(r->n - i));
 	r->gap[i] = gap;
 	r->n++;

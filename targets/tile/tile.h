@@ -37,7 +37,8 @@ void pim_tracker_free(pim_tracker *t);
 /* ---- room.c: main memory of one unit, first fit ---- */
 
 typedef struct pim_room {
-	int n, space;
+	int n;
+	int64_t space;
 	struct pim_gap {
 		int64_t lo, hi;
 	} * gap; /* ascending */
@@ -69,7 +70,8 @@ enum { PIM_SPACE_constant = PIM_SPACE_buffer + 1 };
 
 /* Boxes of a value, disjoint (region.c). */
 typedef struct pim_region {
-	int n, space;
+	int n;
+	int64_t space;
 	pim_box *box;
 } pim_region;
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/tile/tile.h"
 
 /* Transfers with one source that leave together: n of them, from `first` on. */
@@ -42,12 +43,8 @@ static pim_pattern sent_pattern(const pim_pattern *p)
 void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to, int64_t ready)
 {
-	if (l->n_transfers == l->room_transfers) {
-		l->room_transfers = l->room_transfers ? 2 * l->room_transfers : 1024;
-		l->transfer = realloc(l->transfer, sizeof *l->transfer * (size_t)l->room_transfers);
-		if (!l->transfer)
-			abort();
-	}
+	l->transfer =
+		pim_array_grow(l->transfer, l->n_transfers, &l->room_transfers, sizeof *l->transfer);
 	pim_touch_span(p, p->from, &from);
 	pim_touch_span(p, p->to, &to);
 	l->transfer[l->n_transfers] = (pim_transfer){.pattern = *p,

@@ -8,14 +8,7 @@
 #include <string.h>
 
 #include "targets/bank/bank.h"
-#include "tests/unit/check.h"
-
-static uint64_t state = 9;
-static int64_t draw(int64_t lo, int64_t hi)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return lo + (int64_t)((state >> 33) % (uint64_t)(hi - lo + 1));
-}
+#include "tests/unit/draw.h"
 
 enum { MOST = 20000 };
 static pim_dram_command list[MOST];
@@ -31,22 +24,22 @@ static void keep(void *user, const pim_dram_command *c)
 static void draw_machine(pim_target *t, pim_bank_grid *g)
 {
 	memset(t, 0, sizeof *t);
-	t->network.size[0] = (int)draw(1, 16);
-	t->bank.columns = 64 << draw(0, 6);
-	t->bank.burst_bytes = 8 << draw(0, 2);
-	t->bank.trcd = draw(4, 20);
-	t->bank.trp = draw(4, 20);
-	t->bank.tras = t->bank.trcd + draw(4, 20);
-	t->bank.trrd = draw(1, 6);
-	t->bank.tfaw = draw(1, 40);
-	t->bank.tccd = draw(1, 4);
-	t->bank.twr = draw(4, 16);
-	t->bank.twtr = draw(1, 8);
-	t->bank.trtp = draw(1, 60);
-	t->bank.write_latency = draw(0, 8);
-	t->bank.second_activation = draw(0, 20);
-	t->bank.trfc = draw(50, 300);
-	t->bank.trefi = draw(3000, 5000);
+	t->network.size[0] = (int)draw_in(1, 16);
+	t->bank.columns = 64 << draw_in(0, 6);
+	t->bank.burst_bytes = 8 << draw_in(0, 2);
+	t->bank.trcd = draw_in(4, 20);
+	t->bank.trp = draw_in(4, 20);
+	t->bank.tras = t->bank.trcd + draw_in(4, 20);
+	t->bank.trrd = draw_in(1, 6);
+	t->bank.tfaw = draw_in(1, 40);
+	t->bank.tccd = draw_in(1, 4);
+	t->bank.twr = draw_in(4, 16);
+	t->bank.twtr = draw_in(1, 8);
+	t->bank.trtp = draw_in(1, 60);
+	t->bank.write_latency = draw_in(0, 8);
+	t->bank.second_activation = draw_in(0, 20);
+	t->bank.trfc = draw_in(50, 300);
+	t->bank.trefi = draw_in(3000, 5000);
 	t->bank.grid = g;
 	pim_bank_grid_make(t, t->network.size[0], t->bank.tfaw, g);
 	CHECK(g->slots > 0 && g->period <= t->bank.trefi);
@@ -58,9 +51,9 @@ static bool draw_groups(const pim_target *t, pim_target *all, pim_bank_grid *g)
 {
 	pim_target drawn = *t;
 	do
-		drawn.bank.all_bank = (int)draw(1, t->network.size[0]);
+		drawn.bank.all_bank = (int)draw_in(1, t->network.size[0]);
 	while (t->network.size[0] % drawn.bank.all_bank);
-	drawn.bank.all_bank_tfaw = draw(1, 300);
+	drawn.bank.all_bank_tfaw = draw_in(1, 300);
 	pim_bank_grid_make_groups(&drawn, g);
 	CHECK(g->period == t->bank.grid->period);
 	*all = drawn;
@@ -72,15 +65,15 @@ static bool draw_groups(const pim_target *t, pim_target *all, pim_bank_grid *g)
 
 static pim_slot_work draw_work(const pim_target *t)
 {
-	pim_slot_work w = {.operation = draw(0, 1), .from = {7, -1, -1}, .to = {-1, -1, -1}};
+	pim_slot_work w = {.operation = draw_in(0, 1), .from = {7, -1, -1}, .to = {-1, -1, -1}};
 	if (w.operation) {
-		w.to[0] = draw(0, 3) ? 9 : -1;
+		w.to[0] = draw_in(0, 3) ? 9 : -1;
 		return w;
 	}
-	w.access = draw(0, 1) ? PIM_ACCESS_read : PIM_ACCESS_write;
+	w.access = draw_in(0, 1) ? PIM_ACCESS_read : PIM_ACCESS_write;
 	int64_t most = pim_access_most(t, w.access), row = t->bank.columns / 8;
-	w.bytes = draw(1, most < row ? most : row);
-	w.n = (int)draw(1, pim_access_each(t, w.access, w.bytes));
+	w.bytes = draw_in(1, most < row ? most : row);
+	w.n = (int)draw_in(1, pim_access_each(t, w.access, w.bytes));
 	w.from[1] = w.from[2] = 8;
 	return w;
 }
@@ -163,7 +156,7 @@ static int compare(const void *a, const void *b)
 static void test_rules(const pim_target *t)
 {
 	const pim_bank_grid *g = t->bank.grid;
-	int64_t first = draw(0, 2) * g->slots + draw(0, g->slots - 1), n = g->slots + 3;
+	int64_t first = draw_in(0, 2) * g->slots + draw_in(0, g->slots - 1), n = g->slots + 3;
 	n_list = 0;
 	for (int unit = 0; unit < g->banks; unit++)
 		for (int64_t k = 0; k < (n < 60 ? n : 60); k++) {
@@ -187,16 +180,16 @@ static void count_slot(void *user, const pim_slot_work *w)
 static void test_closed_forms(const pim_target *t)
 {
 	const pim_bank_grid *g = t->bank.grid;
-	int64_t bank = draw(0, g->banks - 1), slots = 0, bytes = draw(1, 9000);
-	pim_access access = draw(0, 1) ? PIM_ACCESS_read : PIM_ACCESS_write;
+	int64_t bank = draw_in(0, g->banks - 1), slots = 0, bytes = draw_in(1, 9000);
+	pim_access access = draw_in(0, 1) ? PIM_ACCESS_read : PIM_ACCESS_write;
 	pim_element_visit(t, access, (pim_row_place){3, bytes}, bytes, count_slot, &slots);
 	CHECK(slots == pim_element_slots(t, access, bytes));
 	/* the slot behind a time is the first one that begins then or later */
-	int64_t time = draw(0, 3 * g->period), k = pim_slot_behind(g, bank, time);
+	int64_t time = draw_in(0, 3 * g->period), k = pim_slot_behind(g, bank, time);
 	CHECK(pim_slot_start(g, bank, k) >= time);
 	CHECK(k == 0 || pim_slot_start(g, bank, k - 1) < time);
 	/* any n slots take their average, give or take the time between the last slot and a refresh */
-	int64_t n = draw(1, 5 * g->slots), from = draw(0, 3 * g->slots);
+	int64_t n = draw_in(1, 5 * g->slots), from = draw_in(0, 3 * g->slots);
 	int64_t took = pim_slot_start(g, bank, from + n) - pim_slot_start(g, bank, from);
 	CHECK(llabs(took - pim_slots_cycles(g, n)) <= g->period - g->slots * g->slot);
 	CHECK(pim_slots_cycles(g, n * g->slots) == n * g->period);
