@@ -32,7 +32,8 @@ enum { OK = 0, WRONG = 1, USAGE = 2 };
 	X(tolerance, "T", "rtol=R,atol=A instead of the defaults (see the manual page)")               \
 	X(timeline, "FILE", "what ran when, as a Chrome trace (opens in Perfetto)")                    \
 	X(timeline_limit, "N", "most spans in it (default 200000)")                                    \
-	X(trace, "FILE", "every command to the banks: cycle, channel, bank, command, rows, as CSV")    \
+	X(trace, "FILE",                                                                               \
+		"every command to the banks: cycle, channel, bank or banks, command, rows, as CSV")        \
 	X(host, NULL, "banks: the host brings inputs and takes results away in the run's time")        \
 	X(links, NULL, "lists every link that carried bytes, not only the ten busiest")                \
 	X(compare, NULL, "where the run and its estimate part: the critical path by op and by cause")  \
