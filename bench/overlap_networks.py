@@ -8,7 +8,7 @@ own work: every op on its own share of the banks, one op after the other (best-o
 after the other (best-original-all). Latencies are the pass's estimates by exact propagation; with --simulate all but the
 first are lowered too and run by pimsim (timing only), for comparison.
 --small: reduced-size copies, all variants lowered, values compared with the evaluator's.
-Networks are made by examples/models with zero weights. Needs python3-onnx in the Python of --python.
+Networks are made by examples/models with drawn weights: equal constants would be one. Needs python3-onnx in the Python of --python.
 """
 import argparse
 import json
@@ -44,7 +44,7 @@ LAYERS = {
 
 def make(args, name, folder):
     script, *options = NETWORKS[name]
-    size = ["--small"] if args.small else ["--weights=zeros"]
+    size = ["--small"] if args.small else []
     subprocess.run([args.python, ROOT / "examples" / "models" / script, *options, *size, "--out", folder],
                    check=True, stdout=subprocess.DEVNULL)
     return next(p for p in Path(folder).glob("*.onnx") if p.stem == name)

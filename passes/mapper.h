@@ -177,9 +177,13 @@ bool pim_mapper_cut_loops(const pim_mapper_group *g, const pim_mapper_choice *c,
 /* Slices of that layout in the order in which the loops went by them at all units at once. */
 int32_t *pim_mapper_loop_order(const pim_mapper_choice *c, const pim_mapper_loop *loop, int depth,
 	const pim_layout *fine, pim_arena *a);
-/* Bytes of constants that a unit holds more when it is given any of the slices: before, with ranges
- * `before` of its axes, one of them; now so many, of ranges `now`. */
-int64_t pim_mapper_more_constants(
+/* Bytes that a unit holds more of what the leader reads when it is given any of the slices: before,
+ * with ranges `before` of its axes, one of them; now so many, of ranges `now`, each with a box of
+ * its own, all of them at most the whole value. */
+typedef struct pim_mapper_held {
+	int64_t constants, values;
+} pim_mapper_held;
+pim_mapper_held pim_mapper_more_inputs(
 	const pim_mapper_group *g, const int64_t *before, const int64_t *now, int64_t waves);
 
 /* ---- mapper_reads.c: steps of a producer that steps of a reader wait for ---- */

@@ -548,10 +548,10 @@ static pim_mapper_choice *turn_loops(
 	if (!run_inside(w, c, loop, depth, &r))
 		return NULL;
 	fill_choice(w, &r, &now);
-	int64_t more =
-		pim_mapper_more_constants(w->g, before, w->extent, now.choice.slices / c->slices);
-	now.choice.bytes = c->bytes + more;
-	now.choice.constants = c->constants + more;
+	pim_mapper_held more =
+		pim_mapper_more_inputs(w->g, before, w->extent, now.choice.slices / c->slices);
+	now.choice.bytes = c->bytes + more.constants + more.values;
+	now.choice.constants = c->constants + more.constants;
 	if (now.choice.bytes > pim_target_usable_bytes(w->m->target) && now.choice.bytes > c->bytes)
 		return NULL;
 	now.choice.fused = pim_mapper_fits(w->m, w->g, &now.choice);
