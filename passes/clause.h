@@ -69,7 +69,7 @@ bool pim_clause_contradict(pim_clause_solver *s);
 /* How a search goes on. prefer: the value of each variable it leans to (a known solution). */
 typedef struct pim_clause_plan {
 	int64_t conflicts;			   /* most contradictions in this call */
-	double until;				   /* clock_gettime(CLOCK_MONOTONIC) seconds */
+	double until;				   /* by pim_seconds_now */
 	pim_clause_literal assumption; /* bound < 0: none */
 	bool switches_only;			   /* choose by activity among variables of two values only */
 	const int32_t *prefer;		   /* may be NULL */

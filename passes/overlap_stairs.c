@@ -319,8 +319,8 @@ static range end_of_turns(const finder *f, int u, int d, range r)
 		a = b;
 		b = rest;
 	}
-	int64_t turn = wide / a * f->down->width[d];
-	if (turn >= r.to - r.from)
+	int64_t turn;
+	if (!pim_mul(wide / a, f->down->width[d], &turn) || turn >= r.to - r.from)
 		return r;
 	if (block / a * f->up->rise[u] > wide / a * f->down->rise[d])
 		r.from = r.to - turn;

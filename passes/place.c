@@ -41,6 +41,19 @@ static void write_units(const pim_placement *p, pim_graph *g)
 		n->plan->unit = pim_node_ridden(n)->plan->unit;
 }
 
+/* What n is placed with: the op that it rides on, or itself. */
+static const pim_node *placed_with(const pim_node *n)
+{
+	const pim_node *ridden = pim_node_ridden(n);
+	return ridden ? ridden : n;
+}
+
+/* Is there a flow for this edge, and does it tell all that is sent? */
+static bool is_told(const pim_node *n, int input)
+{
+	return placed_with(n) != placed_with(n->in[input]) && pim_flow_tells(n, input);
+}
+
 /* Bytes times links of all messages, several readers of the same along a tree, and the bytes over
  * the busiest link. */
 static double count_links(pim_graph *g, const pim_placement *p, double *busiest, pim_arena *a)
@@ -54,8 +67,7 @@ static double count_links(pim_graph *g, const pim_placement *p, double *busiest,
 	PIM_EACH_NODE(n, g)
 	for (int i = 0; i < (int)n->n_in && n->plan && n->plan->n_units > 0; i++) {
 		const pim_node *from = n->in[i];
-		if (from && from->plan && from->plan->layout && from->plan->n_units > 0 &&
-			!pim_flow_tells(n, i))
+		if (from && from->plan && from->plan->layout && from->plan->n_units > 0 && !is_told(n, i))
 			sum += pim_traffic_links(t, n, i, load);
 	}
 	*busiest = 0;

@@ -26,8 +26,8 @@
  * two. Gaps matter on large networks: a message from far takes links for times far ahead, and
  * others use them until then. What ended before the message that is looked at starts is forgotten
  * when a link has no more room: sends come in order of their start, or nearly. Cost: for each link
- * of a tree, a binary search and the spans in which the message waits. Source: processor sharing of
- * each link (Kleinrock 1967); the rest is ours. */
+ * of a tree, a binary search, and the spans from where the message waits on. Source: processor
+ * sharing of each link (Kleinrock 1967); the rest is ours. */
 #include "targets/links.h"
 
 #include <stdlib.h>

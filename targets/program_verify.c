@@ -24,6 +24,7 @@ typedef struct checker {
 	int64_t count[PIM_MAX_REPEAT],
 		opened[PIM_MAX_REPEAT]; /* rounds; commands run before the block */
 	int64_t run;				/* commands that run before this one, in first rounds */
+	int64_t all_runs;			/* of the streams before this one, all rounds */
 	int64_t *buffer, *memory;	/* highest byte used + 1, per unit */
 } checker;
 
@@ -36,7 +37,9 @@ static void report(checker *k, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	if (k->unit >= 0) {
+	if (k->unit >= 0 && k->at < 0)
+		pim_text_printf(&message, "unit %d: ", k->unit);
+	if (k->unit >= 0 && k->at >= 0) {
 		const pim_command *c = &k->program->stream[k->unit].command[k->at];
 		const char *name = c->code < PIM_COMMAND_COUNT ? pim_command_at(c->code)->name : "?";
 		pim_text_printf(&message, "unit %d, command %lld (%s): ", k->unit, (long long)k->at, name);
@@ -300,6 +303,8 @@ static void check_stream(checker *k)
 		k->run += c->code < PIM_COMMAND_repeat;
 	}
 	k->at = s->n_commands - 1;
+	if (!pim_add(k->all_runs, k->run, &k->all_runs))
+		k->all_runs = INT64_MAX;
 	if (k->depth)
 		report(k, "%d repeats are not closed at the end of the stream", k->depth);
 }
@@ -349,7 +354,10 @@ static bool check_together(checker *k, pim_walk *walk, int first, int banks, con
 			of = k->unit;
 		}
 	}
-	return goes_on;
+	k->unit = first;
+	if (goes_on && wanted < 0)
+		report(k, "no bank of the channel runs the all-bank kernel that it takes no part in");
+	return goes_on && wanted >= 0;
 }
 
 static bool has_lockstep(const pim_program *p)
@@ -358,6 +366,18 @@ static bool has_lockstep(const pim_program *p)
 		for (int64_t i = 0; i < p->stream[u].n_commands; i++)
 			if (pim_command_is_lockstep(p->stream[u].command[i].code))
 				return true;
+	return false;
+}
+
+/* Commands that run are compared one by one. */
+static bool is_comparable(checker *k)
+{
+	enum { MOST_COMPARED = 1000000000 };
+	if (k->all_runs <= MOST_COMPARED)
+		return true;
+	k->unit = -1;
+	report(k, "the program runs %lld commands, and one with all-bank kernels at most %d",
+		(long long)k->all_runs, MOST_COMPARED);
 	return false;
 }
 
@@ -375,6 +395,8 @@ static void check_channels(checker *k, pim_arena *a)
 			t->name);
 		return;
 	}
+	if (!is_comparable(k))
+		return;
 	const int *class_of = pim_lockstep_classes(k->program, a);
 	int banks = t->network.size[0];
 	pim_walk *walk = PIM_NEW(a, pim_walk, banks);

@@ -7,7 +7,7 @@
  * and one cause. The estimate is cut up in the same way: in order of their estimated ends, a task's
  * share is what it adds to the end of those before it. Shares and path each sum up to a whole, so
  * the differences of the tasks sum up to that of the run, and causes say what the run did there.
- * Cost: 72 bytes for each command that ran. */
+ * Cost: 64 bytes for each command that ran. */
 #include <stdlib.h>
 
 #include "ir/array.h"

@@ -177,7 +177,8 @@ enum { PIM_KNOWN_count, PIM_KNOWN_here, PIM_KNOWN_point }; /* point: its number 
 enum { PIM_MOST_STEPS = 200, PIM_MOST_REGISTERS = 40, PIM_MOST_CONSTANTS = 6 };
 /* Lanes: the results, and `groups` of them side by side where the points that make one result are
  * shared out: lane = group * results + result (groups 1: in waves of all columns). Round t of group
- * g works on point t * groups + g; groups are a power of two and joined by turns. */
+ * g works on point t * groups + g; groups are an odd number up to 15 times a power of two, and
+ * joined by turns. */
 typedef struct pim_micro {
 	const pim_node *op;
 	const pim_axes *axes;

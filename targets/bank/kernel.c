@@ -48,8 +48,8 @@ static int64_t joins_of(int64_t groups)
 	return joins;
 }
 
-/* At most `most` groups: an odd number up to 15 times a power of two, so at least 15 of 16 are
- * used. The fewest rounds and joins together; a round takes no less than a join. */
+/* At most `most` groups: an odd number up to 15 times a power of two, so that eight of nine could
+ * be used. The fewest rounds and joins together; a round takes no less than a join. */
 static int64_t choose_groups(int64_t points, int64_t most)
 {
 	int64_t best = 1, least = points;
@@ -75,7 +75,7 @@ static void spread(pim_micro *m, int64_t columns)
 		int64_t *n = m->inner[a] ? &m->points : &m->results;
 		*n = multiply(*n, m->extent[a]);
 	}
-	if (!m->alone && m->results <= columns) {
+	if (!m->alone && m->results > 0 && m->results <= columns) {
 		int64_t most = columns / m->results;
 		m->groups = choose_groups(m->points, most < m->points ? most : m->points);
 	}

@@ -47,9 +47,8 @@ static const conflict conflicts[] = {
 		"unit 0 {\ncopy p1 m:0x10000 <- m:0x0 t0\nsend p0 unit 1 <- m:0x0 t0\n}\n"
 		"unit 1 {\nrecv p0 unit 0 m:0x0 t0\n}\n",
 		{{0, 0, 260, PERIOD + 260 + 120}, {0, 1, PERIOD + 260 + 120, PERIOD + 260 + 240}}},
-	/* sent at 4176, it is there at 4311 and written in slot 31 of bank 1, which begins at 3796 +
-	 * 263
-	 * + 2 * 120 = 4299, one later */
+	/* sent at 4176, it is there at 4311 and written one later than in slot 31 of bank 1, which
+	 * begins at 3796 + 263 + 2 * 120 = 4299 */
 	{"what comes in is written between row operations, the kernel ends a slot later",
 		"unit 0 {\ncopy p1 m:0x10000 <- m:0x0 t0\nsend p0 unit 1 <- m:0x0 t0\n}\n"
 		"unit 1 {\nrows k0 b:0x80 <- b:0x0, b:0x40 t0\nrecv p0 unit 0 m:0x0 t0\n}\n",
