@@ -62,15 +62,37 @@ void pim_recipe_integer_product(pim_micro *m)
 	pim_micro_scatter(m, sum);
 }
 
-static int reduce(pim_micro *m, pim_routine routine, double neutral)
+/* Of input x, in format f. */
+static int reduce_in(pim_micro *m, int x, pim_format f, pim_routine routine, double neutral)
 {
-	int x = pim_micro_operand(m, 0), sum = pim_micro_value(m, m->format[x], neutral);
+	int sum = pim_micro_value(m, f, neutral);
 	pim_micro_start(m);
 	pim_micro_gather(m, x, 0, neutral);
-	pim_micro_by(m, routine, sum, x);
+	pim_micro_by(m, routine, sum, pim_micro_convert(m, x, f));
 	pim_micro_end(m);
 	pim_micro_join(m, routine, sum);
 	return sum;
+}
+
+static int reduce(pim_micro *m, pim_routine routine, double neutral)
+{
+	int x = pim_micro_operand(m, 0);
+	return reduce_in(m, x, m->format[x], routine, neutral);
+}
+
+/* The sum of all points; of integers in 16, 32 or 64 bits where it or their number needs them. */
+static int add_all(pim_micro *m)
+{
+	int x = pim_micro_operand(m, 0);
+	pim_format f = m->format[x];
+	while (!f.exponent && f.bits < 64 && m->points >> (f.bits - m->format[x].bits))
+		f.bits *= 2;
+	return reduce_in(m, x, f, PIM_ROUTINE_add, 0);
+}
+
+static void scatter_as_result(pim_micro *m, int reg)
+{
+	pim_micro_scatter(m, pim_micro_convert(m, reg, pim_micro_format(m, m->op->type)));
 }
 
 void pim_recipe_sum(pim_micro *m)
@@ -80,9 +102,9 @@ void pim_recipe_sum(pim_micro *m)
 
 void pim_recipe_mean(pim_micro *m)
 {
-	int sum = reduce(m, PIM_ROUTINE_add, 0);
+	int sum = add_all(m);
 	pim_micro_by_value(m, PIM_ROUTINE_div, sum, (double)m->points);
-	pim_micro_scatter(m, sum);
+	scatter_as_result(m, sum);
 }
 
 void pim_recipe_product_of_all(pim_micro *m)
@@ -104,10 +126,10 @@ void pim_recipe_smallest(pim_micro *m)
 
 void pim_recipe_average(pim_micro *m)
 {
-	int sum = reduce(m, PIM_ROUTINE_add, 0), count = pim_micro_register(m, m->format[sum]);
+	int sum = add_all(m), count = pim_micro_register(m, m->format[sum]);
 	pim_micro_add(m, PIM_STEP_known, count, count, PIM_KNOWN_count);
 	pim_micro_by(m, PIM_ROUTINE_div, sum, count);
-	pim_micro_scatter(m, sum);
+	scatter_as_result(m, sum);
 }
 
 /* ---- in order ---- */
