@@ -396,10 +396,11 @@ static inline void travel_to(twin *t, step *s, int unit, int to, passage *at_lin
 		passage next = take_link(t, link, there - flits, flits, depth);
 		next.waits = p.waits + next.last - there;
 		next.room = held + depth;
-		double inside = (double)(next.last - next.first) * (double)next.room / (double)flits;
-		int64_t left = next.last - (int64_t)inside + next.waits * 2 / 3;
-		if (next.room < flits && left > s->end)
-			s->end = left;
+		if (next.room < flits) {
+			double inside = (double)(next.last - next.first) * (double)next.room / (double)flits;
+			int64_t left = next.last - (int64_t)inside + next.waits * 2 / 3;
+			s->end = left > s->end ? left : s->end;
+		}
 		if (link < PORT)
 			t->link_bytes[link] += bytes;
 		at_link[link] = p = next;
