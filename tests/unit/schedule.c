@@ -124,16 +124,17 @@ static void compare_with_all_orders(void)
 		CHECK(bound <= s.best && s.best <= list);
 		list_optimal += list == s.best;
 		bool proved = false;
-		int64_t better = pim_region_ilp(&r, (pim_region_effort){.seconds = 60}, &nodes, &proved, a);
+		int64_t better =
+			pim_region_ilp(&r, (pim_region_effort){.seconds = 600}, &nodes, &proved, a);
 		CHECK(is_valid(&r) && pim_region_cycles(&r) <= list && better <= s.best);
 		CHECK(!solver || (proved && pim_region_cycles(&r) == s.best && better >= s.best - 1));
 		improved += pim_region_cycles(&r) < list;
-		CHECK(pim_region_search(&copy, (pim_region_effort){.seconds = 60}, &nodes, &proved) ==
+		CHECK(pim_region_search(&copy, (pim_region_effort){.seconds = 600}, &nodes, &proved) ==
 			  s.best);
 		CHECK(proved && is_valid(&copy) && pim_region_cycles(&copy) == s.best);
 		pim_region rough = copy_region(&listed, a);
 		bound = pim_region_search(
-			&rough, (pim_region_effort){.seconds = 60, .gap = 0.2}, &nodes, &proved);
+			&rough, (pim_region_effort){.seconds = 600, .gap = 0.2}, &nodes, &proved);
 		CHECK(proved && is_valid(&rough) && bound <= s.best);
 		CHECK(
 			(double)(pim_region_cycles(&rough) - bound) <= 0.2 * (double)pim_region_cycles(&rough));
