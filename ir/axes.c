@@ -163,16 +163,6 @@ void pim_axes_result(const pim_axes *x, int rank, const pim_box *axes, pim_box *
 		span_index(&x->map[x->n_inputs][d], axes, &result->lo[d], &result->hi[d]);
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 void pim_axes_demand(const pim_axes *x, const pim_node *n, int input, const pim_box *axes,
 	pim_box *need, int64_t *lo_pad, int64_t *hi_pad)
 {
@@ -185,11 +175,11 @@ void pim_axes_demand(const pim_axes *x, const pim_node *n, int input, const pim_
 			span_index(&x->map[input][d], axes, &lo, &hi);
 		if (none)
 			hi = 0;
-		need->lo[d] = smaller(larger(lo, 0), size);
-		need->hi[d] = larger(smaller(hi, size), need->lo[d]);
+		need->lo[d] = pim_min(pim_max(lo, 0), size);
+		need->hi[d] = pim_max(pim_min(hi, size), need->lo[d]);
 		if (lo_pad)
-			lo_pad[d] = larger(0, smaller(hi, 0) - lo);
+			lo_pad[d] = pim_max(0, pim_min(hi, 0) - lo);
 		if (hi_pad)
-			hi_pad[d] = larger(0, hi - larger(lo, size));
+			hi_pad[d] = pim_max(0, hi - pim_max(lo, size));
 	}
 }

@@ -29,9 +29,11 @@ void pim_arena_defer(pim_arena *a, void (*free_data)(void *), void *data);
 _Noreturn void pim_bug_at(const char *file, int line, const char *format, ...) PIM_PRINTF(3, 4);
 #define PIM_BUG(...) pim_bug_at(__FILE__, __LINE__, __VA_ARGS__)
 
-/* a divided by b > 0, rounded up, for a >= 0; the larger of two. */
-static inline int64_t pim_divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+/* a divided by b > 0, rounded up or down; the larger and the smaller of two. */
+static inline int64_t pim_divide_up(int64_t a, int64_t b) { return a / b + (a % b > 0); }
+static inline int64_t pim_divide_down(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t pim_max(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t pim_min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* a * b and a + b on sizes from files: false when the result does not fit. */
 static inline bool pim_mul(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }

@@ -6,11 +6,6 @@
  * are too large is here, once, for the pass that makes nests, their verifier and the lowering. */
 #include "ir/ir.h"
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 void pim_nest_extents(const pim_node *n, const pim_axes *x, int64_t *extent)
 {
 	for (int a = 0; a < x->n_axes; a++)
@@ -32,7 +27,7 @@ static int64_t count_places(const pim_index *index, const int64_t *tile, int64_t
 		if (!pim_mul(coef < 0 ? -coef : coef, steps, &more) || !pim_add(places, more, &places))
 			return size;
 	}
-	return at_most(places, size);
+	return pim_min(places, size);
 }
 
 int64_t pim_nest_operand_bytes(const pim_node *n, const pim_axes *x, int i, const int64_t *tile)

@@ -32,16 +32,6 @@ typedef struct arrivals {
 	double carried; /* bytes, likewise */
 } arrivals;
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t at_least(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static bool has_layout(const pim_node *n)
 {
 	return n && n->plan && n->plan->layout;
@@ -92,7 +82,7 @@ static int64_t count_readers(const pim_node *n, const pim_axes *x, int input)
 			told = told || used[index->term[k].axis];
 		readers *= told ? 1 : l->parts[d];
 	}
-	return at_least(1, readers / n->in[input]->plan->layout->copies);
+	return pim_max(1, readers / n->in[input]->plan->layout->copies);
 }
 
 static void count_input(const pim_target *t, const pim_node *n, const pim_axes *x, int input,
@@ -100,7 +90,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 {
 	const pim_node *from = n->in[input];
 	const pim_layout *l = from->plan->layout;
-	int64_t units = at_most(c.from, pim_layout_slices(l)), pieces = 0, copy = 0;
+	int64_t units = pim_min(c.from, pim_layout_slices(l)), pieces = 0, copy = 0;
 	pim_box need, part;
 	pim_axes_demand(x, n, input, axes, &need, NULL, NULL);
 	bool shared = from->op == PIM_OP_constant;
@@ -118,7 +108,7 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 		a->bytes += bytes;
 		a->messages++;
 		a->receive += port;
-		int64_t send = at_least(port, pim_target_send_cycles(t, bytes, 0) + t->command_cycles);
+		int64_t send = pim_max(port, pim_target_send_cycles(t, bytes, 0) + t->command_cycles);
 		a->send += send;
 		a->shared += (double)send / readers;
 		a->carried += (double)bytes / readers;
@@ -164,7 +154,7 @@ static int64_t count_senders(const pim_fusion *f, int units)
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (comes_in(&f->member[m], i))
 				senders =
-					at_least(senders, at_most(units, pim_layout_slices(n->in[i]->plan->layout)));
+					pim_max(senders, pim_min(units, pim_layout_slices(n->in[i]->plan->layout)));
 	}
 	return senders;
 }
@@ -189,7 +179,7 @@ static pim_exchange bus_exchange(const pim_target *t, int64_t partners)
 	pim_exchange r = {.units = 1};
 	int64_t left = partners + 1, reach[4] = {1};
 	for (int d = 0; d < 3; d++) {
-		int64_t side = at_most(t->network.size[d], left);
+		int64_t side = pim_min(t->network.size[d], left);
 		reach[d + 1] = r.units *= side;
 		left = pim_divide_up(left, side);
 	}
@@ -211,7 +201,7 @@ pim_exchange pim_exchange_of(const pim_target *t, int64_t partners)
 	pim_exchange r = {.units = 1};
 	int64_t left = partners + 1;
 	for (int d = 0; d < 3; d++) {
-		int64_t side = at_most(t->network.size[d], left);
+		int64_t side = pim_min(t->network.size[d], left);
 		bool ring = t->network.topology == PIM_TOPOLOGY_torus && side == t->network.size[d];
 		double load = busiest_load(side, ring);
 		r.hops += mean_hops(side, ring);
@@ -236,7 +226,7 @@ static int64_t wait_for(const pim_target *t, const arrivals *a, int64_t wide, in
 	int64_t sent = (int64_t)(a->shared * (double)wide / (double)senders);
 	int64_t entered = (int64_t)((double)a->bytes / t->network.link_bytes_per_cycle);
 	return first +
-		   at_least(at_least(carried, entered), at_least(a->receive, sent - a->send / a->messages));
+		   pim_max(pim_max(carried, entered), pim_max(a->receive, sent - a->send / a->messages));
 }
 
 /* ---- slices beside what they read ---- */
@@ -305,7 +295,7 @@ static const int *bind_slices(
 {
 	const pim_member *p = &f->member[k.member];
 	const pim_node *from = p->node->in[k.input];
-	int64_t units = at_most(c.from, pim_layout_slices(from->plan->layout));
+	int64_t units = pim_min(c.from, pim_layout_slices(from->plan->layout));
 	int *on = PIM_NEW(a, int, slices), *room = PIM_NEW(a, int, units);
 	for (int64_t u = 0; u < units; u++)
 		room[u] = (int)waves;
@@ -334,8 +324,8 @@ static supply find_supply(
 	int64_t senders = count_senders(f, c.from);
 	for (int i = 0; i < 3; i++) {
 		arrivals a = count_arrivals(t, f, sample[i], c);
-		r.copied = at_least(r.copied, a.copy);
-		r.waits = at_least(r.waits, wait_for(t, &a, c.units, senders));
+		r.copied = pim_max(r.copied, a.copy);
+		r.waits = pim_max(r.waits, wait_for(t, &a, c.units, senders));
 		r.bytes += (double)a.bytes * (double)slices / 3;
 	}
 	return r;
@@ -377,8 +367,8 @@ static pim_estimate estimate_sums(const pim_target *t, const pim_node *n, crew c
 	pim_sums shape = pim_sums_best(t, n, crews);
 	if (shape == PIM_SUMS_straight)
 		return e;
-	e.cycles = at_least(1, (int64_t)pim_sums_cycles(t, n, shape, crews));
-	e.incoming = at_least(0, e.cycles - e.compute);
+	e.cycles = pim_max(1, (int64_t)pim_sums_cycles(t, n, shape, crews));
+	e.incoming = pim_max(0, e.cycles - e.compute);
 	return e;
 }
 
@@ -390,7 +380,7 @@ pim_estimate pim_node_estimate(
 		return e;
 	e.slices = pim_layout_slices(n->plan->layout);
 	crew c = {
-		.units = (int)at_most(at_least(units, 1), e.slices), .from = (int)at_least(from_units, 1)};
+		.units = (int)pim_min(pim_max(units, 1), e.slices), .from = (int)pim_max(from_units, 1)};
 	if (n->graph->facts & PIM_FACT_placed)
 		c.crews = PIM_CREWS_placed;
 	e.waves = pim_divide_up(e.slices, c.units);
@@ -405,7 +395,7 @@ pim_estimate pim_node_estimate(
 			compute = kernels + s.copied;
 	e.compute = compute * e.waves;
 	e.incoming = s.waits * e.waves;
-	e.cycles = at_least(1, s.waits + e.compute + (e.waves - 1) * at_least(0, s.waits - compute));
+	e.cycles = pim_max(1, s.waits + e.compute + (e.waves - 1) * pim_max(0, s.waits - compute));
 	return estimate_sums(t, n, c, e);
 }
 
@@ -422,19 +412,19 @@ pim_estimate pim_input_estimate(
 	if (!has_layout(n) || !has_layout(n->in[input]))
 		return e;
 	e.slices = pim_layout_slices(n->plan->layout);
-	crew c = {.units = (int)at_most(units_of(t, n), e.slices), .from = t->units, .crews = crews};
+	crew c = {.units = (int)pim_min(units_of(t, n), e.slices), .from = t->units, .crews = crews};
 	e.waves = pim_divide_up(e.slices, c.units);
 	const pim_axes *x = pim_axes_new(n, scratch);
 	const pim_node *from = n->in[input];
 	int64_t sample[3] = {0, middle_slice(n->plan->layout), e.slices - 1},
-			senders = at_most(units_of(t, from), pim_layout_slices(from->plan->layout));
+			senders = pim_min(units_of(t, from), pim_layout_slices(from->plan->layout));
 	for (int i = 0; i < 3; i++) {
 		pim_box axes;
 		arrivals a = {0};
 		pim_slice_axes(n, x, sample[i], &axes);
 		count_input(t, n, x, input, &axes, sample[i], c, &a);
-		e.compute = at_least(e.compute, a.copy);
-		e.incoming = at_least(e.incoming, wait_for(t, &a, c.units, senders));
+		e.compute = pim_max(e.compute, a.copy);
+		e.incoming = pim_max(e.incoming, wait_for(t, &a, c.units, senders));
 		e.bytes += (double)a.bytes * (double)e.slices / 3;
 	}
 	e.cycles = e.incoming + e.compute;

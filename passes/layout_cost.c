@@ -9,18 +9,13 @@
 
 #include "passes/pass.h"
 
-static int64_t largest(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* Elements that two boxes share. */
 static int64_t count_shared(int rank, const int64_t *a, const int64_t *b)
 {
 	int64_t shared = 1;
 	for (int d = 0; d < rank && shared > 0; d++) {
-		int64_t lo = largest(a[d], b[d]);
-		int64_t hi = a[rank + d] < b[rank + d] ? a[rank + d] : b[rank + d];
+		int64_t lo = pim_max(a[d], b[d]);
+		int64_t hi = pim_min(a[rank + d], b[rank + d]);
 		shared *= hi > lo ? hi - lo : 0;
 	}
 	return shared;
@@ -105,8 +100,8 @@ pim_edge pim_edge_cost(const pim_target *t, const pim_type *type, const pim_stat
 		int64_t messages = count_owners(type, &from->layout, box) - (local > 0);
 		x.bytes += (all - local) * bytes;
 		x.messages += messages;
-		x.reader_bytes = largest(x.reader_bytes, (all - local) * bytes * waves);
-		x.reader_messages = largest(x.reader_messages, messages * waves);
+		x.reader_bytes = pim_max(x.reader_bytes, (all - local) * bytes * waves);
+		x.reader_messages = pim_max(x.reader_messages, messages * waves);
 	}
 	if (x.bytes == 0)
 		return (pim_edge){0, 0};

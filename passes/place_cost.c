@@ -222,21 +222,16 @@ static int64_t bound_on_buses(const pim_flow *f)
 	return links;
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static int64_t bound_of_flow(
 	const pim_placement *p, const nearness *w, const pim_flow *f, ledger *l)
 {
 	int from_slots = p->tenant[f->from].n_units, to_slots = p->tenant[f->to].n_units;
-	int64_t singles = larger(
+	int64_t singles = pim_max(
 		bound_of_singles(w, f, true, to_slots, l), bound_of_singles(w, f, false, from_slots, l));
 	if (p->target->network.topology == PIM_TOPOLOGY_bus)
 		return singles + bound_on_buses(f);
 	return singles +
-		   larger(bound_of_trees(f, true, to_slots, l), bound_of_trees(f, false, from_slots, l));
+		   pim_max(bound_of_trees(f, true, to_slots, l), bound_of_trees(f, false, from_slots, l));
 }
 
 double pim_placement_bound(const pim_placement *p, pim_arena *scratch)

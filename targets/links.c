@@ -65,11 +65,6 @@ struct pim_links {
 	int64_t sharers; /* that take turns at most */
 };
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void *need(void *p)
 {
 	return pim_array_need(p, "the messages on links");
@@ -190,7 +185,7 @@ static int64_t take_free(walk *w, int64_t most)
 	int64_t start = w->time;
 	w->time += most;
 	if (w->next < w->x->n)
-		w->time = earlier(w->time, pim_max(start, w->x->taken[w->next].lo));
+		w->time = pim_min(w->time, pim_max(start, w->x->taken[w->next].lo));
 	put_span(w->l, start, w->time, 1);
 	return w->time - start;
 }
@@ -208,7 +203,7 @@ static void keep_span(walk *w)
 static int64_t take_turns(walk *w, int64_t most)
 {
 	const span *b = w->x->taken + w->next;
-	int64_t start = w->time, flits = earlier((b->hi - start) / b->sharers, most);
+	int64_t start = w->time, flits = pim_min((b->hi - start) / b->sharers, most);
 	w->time = flits == most ? start + flits * b->sharers : b->hi;
 	w->next += w->time == b->hi;
 	put_span(w->l, start, w->time, b->sharers + 1);

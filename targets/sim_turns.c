@@ -73,11 +73,6 @@ static int64_t slot_behind(const pim_sim_turns *q, uint32_t unit, int64_t time)
 
 /* ---- all-bank kernels ---- */
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static pim_sim_lockstep *lockstep_of(const pim_sim_turns *q, uint32_t unit)
 {
 	return q->lockstep + unit / q->grid->banks;
@@ -87,8 +82,8 @@ static pim_sim_lockstep *lockstep_of(const pim_sim_turns *q, uint32_t unit)
 static void meet(pim_sim_turns *q, pim_sim_turn x)
 {
 	pim_sim_lockstep *c = lockstep_of(q, x.unit);
-	c->time = c->there ? later(c->time, x.time) : x.time;
-	c->slots = c->there ? later(c->slots, x.slots) : x.slots;
+	c->time = c->there ? pim_max(c->time, x.time) : x.time;
+	c->slots = c->there ? pim_max(c->slots, x.slots) : x.slots;
 	if (++c->there < q->grid->banks)
 		return;
 	x.unit -= x.unit % (uint32_t)q->grid->banks;
@@ -108,7 +103,7 @@ static void begin_all(pim_sim_turns *q, pim_sim_turn *x)
 {
 	pim_sim_lockstep *c = lockstep_of(q, x->unit);
 	int64_t singles = c->single_end ? c->single_end + q->mode_switch : 0;
-	int64_t from = pim_slot_behind(q->all, 0, later(x->time, singles));
+	int64_t from = pim_slot_behind(q->all, 0, pim_max(x->time, singles));
 	int64_t start = pim_slot_start(q->all, 0, from);
 	if (start > x->time) {
 		x->time = start;
@@ -169,17 +164,17 @@ static bool begin_single(pim_sim_turns *q, pim_sim_turn *x)
 {
 	pim_sim_lockstep *c = lockstep_of(q, x->unit);
 	bool goes_on = c->runs && stop_all(q, c, x->time);
-	int64_t slot = slot_behind(q, x->unit, later(x->time, c->singles));
+	int64_t slot = slot_behind(q, x->unit, pim_max(x->time, c->singles));
 	int64_t start = slot_start(q, x->unit, slot);
 	int64_t end = slot_start(q, x->unit, slot + x->slots - 1) + q->grid->slot;
 	if (goes_on)
-		c->from = later(c->from, pim_slot_behind(q->all, 0, end + q->mode_switch));
+		c->from = pim_max(c->from, pim_slot_behind(q->all, 0, end + q->mode_switch));
 	if (start > x->time) {
 		x->time = start;
 		push(q, *x);
 		return false;
 	}
-	c->single_end = later(c->single_end, end);
+	c->single_end = pim_max(c->single_end, end);
 	return true;
 }
 
@@ -235,7 +230,7 @@ static bool end(pim_sim_turns *q, pim_sim_turn *x)
 	b->free = b->free > b->kernel_end ? b->free : b->kernel_end;
 	b->kernel_end = -1;
 	if (q->all)
-		lockstep_of(q, x->unit)->single_end = later(lockstep_of(q, x->unit)->single_end, time);
+		lockstep_of(q, x->unit)->single_end = pim_max(lockstep_of(q, x->unit)->single_end, time);
 	return true;
 }
 

@@ -62,11 +62,6 @@ int64_t pim_timeloop_words(const timeloop_tensor *t, int dims, const int64_t *ex
 	return words;
 }
 
-static int64_t find_largest(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static void set_mesh(const timeloop_row *row, int level, timeloop_mesh mesh, timeloop_units *u)
 {
 	int64_t x = 1, y = 1;
@@ -76,8 +71,8 @@ static void set_mesh(const timeloop_row *row, int level, timeloop_mesh mesh, tim
 		else
 			y *= row->loop[i].count;
 	u->n = x * y;
-	u->mesh_x = find_largest(mesh.x, x);
-	u->mesh_y = find_largest(mesh.y, y);
+	u->mesh_x = pim_max(mesh.x, x);
+	u->mesh_y = pim_max(mesh.y, y);
 }
 
 /* A difference of two offsets is one number too: every rank has room for both signs. */
@@ -141,7 +136,7 @@ static double find_hops(const timeloop_units *u)
 			if (u->key[j] != u->key[k])
 				continue;
 			first &= j >= k;
-			farthest = find_largest(farthest, j % u->mesh_x);
+			farthest = pim_max(farthest, j % u->mesh_x);
 		}
 		double down = (double)(k / u->mesh_x) - middle;
 		sum += (down < 0 ? -down : down) + (first ? (double)farthest : 0);

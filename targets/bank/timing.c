@@ -27,11 +27,6 @@
  * issues each command as early as it may needs as long for a slot on hbm2-pim. */
 #include "targets/bank/bank.h"
 
-static int64_t most(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* From an activation until one burst is over and the row may be precharged, but for tRAS. */
 static int64_t burst_cycles(const pim_target *t, pim_access access)
 {
@@ -43,7 +38,7 @@ static int64_t burst_cycles(const pim_target *t, pim_access access)
 /* Cycles from an activation on until the row may be precharged, reads or writes n bursts. */
 static int64_t open_cycles(const pim_target *t, pim_access access, int64_t bursts)
 {
-	return most(t->bank.tras, burst_cycles(t, access) + (bursts - 1) * t->bank.tccd);
+	return pim_max(t->bank.tras, burst_cycles(t, access) + (bursts - 1) * t->bank.tccd);
 }
 
 /* Turns from an activation to the next one when the row is open for so long. */
@@ -58,7 +53,7 @@ enum { BUS = 2 };
 /* Quarters of a cycle between two activations of a channel; a turn is a number of whole cycles. */
 static int64_t find_quarters(const pim_target *t, int64_t banks, int64_t tfaw)
 {
-	int64_t quarters = most(tfaw, 4 * most(t->bank.trrd, BUS));
+	int64_t quarters = pim_max(tfaw, 4 * pim_max(t->bank.trrd, BUS));
 	while (banks * quarters % 4)
 		quarters++;
 	return quarters;
@@ -70,9 +65,10 @@ void pim_bank_grid_make(const pim_target *t, int64_t banks, int64_t tfaw, pim_ba
 	*g = (pim_bank_grid){.banks = banks, .quarters = apart, .turn = banks * apart / 4};
 	g->before = pim_divide_up(4 * (t->bank.trp + 1), apart);
 	g->closed = pim_divide_up(g->before * apart, 4) - 1;
-	g->second = most(1, pim_divide_up(t->bank.second_activation, g->turn));
-	int64_t access = most(open_cycles(t, PIM_ACCESS_read, 1), open_cycles(t, PIM_ACCESS_write, 1));
-	g->turns = most(g->second + turns_for(g, t->bank.tras), turns_for(g, access));
+	g->second = pim_max(1, pim_divide_up(t->bank.second_activation, g->turn));
+	int64_t access =
+		pim_max(open_cycles(t, PIM_ACCESS_read, 1), open_cycles(t, PIM_ACCESS_write, 1));
+	g->turns = pim_max(g->second + turns_for(g, t->bank.tras), turns_for(g, access));
 	g->slot = g->turns * g->turn;
 	int64_t last = pim_bank_offset(g, g->banks - 1);
 	g->slots = (t->bank.trefi - t->bank.trfc - last) / g->slot;
@@ -108,14 +104,14 @@ int64_t pim_bank_close(const pim_bank_grid *g, int64_t bank, int64_t turns)
 int64_t pim_access_turns(const pim_target *t, pim_access access, int64_t bytes)
 {
 	int64_t bursts = pim_divide_up(bytes, t->bank.burst_bytes);
-	return turns_for(t->bank.grid, open_cycles(t, access, most(bursts, 1)));
+	return turns_for(t->bank.grid, open_cycles(t, access, pim_max(bursts, 1)));
 }
 
 int64_t pim_access_most(const pim_target *t, pim_access access)
 {
 	const pim_bank_grid *g = t->bank.grid;
 	int64_t left = g->turns * g->turn - g->closed - burst_cycles(t, access);
-	return (1 + most(left, 0) / t->bank.tccd) * t->bank.burst_bytes;
+	return (1 + pim_max(left, 0) / t->bank.tccd) * t->bank.burst_bytes;
 }
 
 int64_t pim_access_each(const pim_target *t, pim_access access, int64_t bytes)

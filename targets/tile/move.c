@@ -32,20 +32,11 @@ typedef struct move {
 	bool failed;
 } move;
 
-static int64_t divide_down(int64_t a, int64_t b)
-{
-	return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return -divide_down(-a, b);
-}
-
 /* Narrows axis values q to lo <= coef*q < hi; false when none is left. */
 static bool narrow(pim_box *axes, int axis, int64_t coef, int64_t lo, int64_t hi)
 {
-	int64_t first = coef > 0 ? divide_up(lo, coef) : divide_up(hi - 1, coef);
-	int64_t last = coef > 0 ? divide_down(hi - 1, coef) : divide_down(lo, coef);
+	int64_t first = coef > 0 ? pim_divide_up(lo, coef) : pim_divide_up(1 - hi, -coef);
+	int64_t last = coef > 0 ? pim_divide_down(hi - 1, coef) : pim_divide_down(-lo, -coef);
 	if (axes->lo[axis] < first)
 		axes->lo[axis] = first;
 	if (axes->hi[axis] > last + 1)
