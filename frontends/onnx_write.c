@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 enum { OLDEST_WRITTEN = 17 };
 
 /* Larger constants of one value are written as ConstantOfShape. */
@@ -383,9 +385,7 @@ static bool pack(onnx_writer *w, const Onnx__ModelProto *m, FILE *out)
 		return pim_error(w->context, w->graph->loc,
 			"the model takes %zu bytes, and an ONNX file holds at most %lld", n,
 			(long long)FILE_LIMIT);
-	bytes = malloc(n + 1);
-	if (!bytes)
-		PIM_BUG("no memory for a model of %zu bytes", n);
+	bytes = pim_array_raw((int64_t)n, 1);
 	onnx__model_proto__pack(m, bytes);
 	ok = fwrite(bytes, 1, n, out) == n;
 	free(bytes);

@@ -7,11 +7,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room for one more behind the n elements of `size` bytes that `list` has; *room doubles where that
- * is needed, and the old list is freed. Aborts in one line when there is no memory. */
-void *pim_array_grow(void *list, int64_t n, int64_t *room, size_t size);
+/* All of these abort in one line when there is no memory; free() takes what they give. */
 
-/* p, which malloc or one like it gave for `what`; aborts in one line where it gave nothing. */
-void *pim_array_need(void *p, const char *what);
+/* n elements of `size` bytes, all zero. */
+void *pim_array_new(int64_t n, size_t size);
+
+/* The same with whatever bytes were there. */
+void *pim_array_raw(int64_t n, size_t size);
+
+/* The list with n elements, those it had before in front; the old list is freed. */
+void *pim_array_resize(void *list, int64_t n, size_t size);
+
+/* Room for at least n elements; *room at least doubles where that is needed, and the old list is
+ * freed. */
+void *pim_array_reserve(void *list, int64_t n, int64_t *room, size_t size);
+
+/* Room for one more behind the n elements that `list` has. */
+void *pim_array_grow(void *list, int64_t n, int64_t *room, size_t size);
 
 #endif

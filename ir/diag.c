@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 
 typedef struct spot {
@@ -142,9 +143,7 @@ bool pim_file_error(pim_context *c, const char *file, const char *format, ...)
 	va_start(ap, format);
 	int n = vsnprintf(NULL, 0, format, ap);
 	va_end(ap);
-	char *said = malloc((size_t)(n < 0 ? 0 : n) + 1);
-	if (!said)
-		PIM_BUG("out of memory (%d bytes of a message)", n);
+	char *said = pim_array_new((int64_t)(n < 0 ? 0 : n) + 1, 1);
 	va_start(ap, format);
 	vsnprintf(said, (size_t)(n < 0 ? 0 : n) + 1, format, ap);
 	va_end(ap);

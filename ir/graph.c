@@ -43,16 +43,10 @@ pim_graph *pim_module_graph(const pim_module *m, int i)
 	return m->graphs[i];
 }
 
-/* Room for one more in an array of pointers that lives in the module's arena. */
-static void *make_room(pim_module *m, void *array, int n, int *room)
+/* Room for one more in a list of pointers that lives in the module's arena. */
+static void *make_room(pim_module *m, void *list, int n, int *room)
 {
-	if (n < *room)
-		return array;
-	*room = *room ? *room * 2 : 4;
-	void **more = PIM_NEW(m->arena, void *, *room);
-	if (n)
-		memcpy(more, array, sizeof *more * (size_t)n);
-	return more;
+	return pim_arena_grow(m->arena, list, n, room, sizeof(void *));
 }
 
 pim_graph *pim_graph_new(pim_module *m, const char *name)

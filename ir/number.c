@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 
 static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
@@ -146,9 +147,7 @@ static const char *read_word(const char *s, const char *end, double *v)
 /* By the C library, in the C locale. */
 static double read_slowly(const char *s, size_t n)
 {
-	char room[128], *copy = n < sizeof room ? room : malloc(n + 1);
-	if (!copy)
-		PIM_BUG("out of memory (%zu bytes of a number)", n);
+	char room[128], *copy = n < sizeof room ? room : pim_array_raw((int64_t)n + 1, 1);
 	memcpy(copy, s, n);
 	copy[n] = '\0';
 	locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);

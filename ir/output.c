@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 
 struct pim_output {
@@ -37,9 +38,7 @@ static FILE *open_temporary(pim_output *o, const struct stat *old)
 {
 	size_t n = strlen(o->path) + 64;
 	int fd = -1;
-	o->temporary = malloc(n);
-	if (!o->temporary)
-		PIM_BUG("out of memory (%zu bytes)", n);
+	o->temporary = pim_array_new((int64_t)n, 1);
 	for (int i = 0; fd < 0 && i < TRIES; i++) {
 		snprintf(o->temporary, n, "%s.tmp-%ld-%d", o->path, (long)getpid(), i);
 		tell(o, true);
@@ -86,9 +85,8 @@ static FILE *open_file(pim_output *o)
 
 pim_output *pim_output_open(pim_context *c, const char *path)
 {
-	pim_output *o = calloc(1, sizeof *o);
-	if (!o || !(o->path = strdup(path)))
-		PIM_BUG("out of memory (%zu bytes)", sizeof *o);
+	pim_output *o = pim_array_new(1, sizeof *o);
+	o->path = memcpy(pim_array_raw((int64_t)strlen(path) + 1, 1), path, strlen(path) + 1);
 	o->context = c;
 	o->file = open_file(o);
 	if (o->file)

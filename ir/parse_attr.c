@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/parser.h"
 
 #define MAX_ATTRS 32
@@ -79,13 +80,7 @@ static bool parse_cell(pim_cursor *c, pim_attr_kind kind, parser_cell *cell)
 
 static void add_cell(parser *p, size_t n, parser_cell cell)
 {
-	if (n >= p->room_cells) {
-		p->room_cells = p->room_cells ? p->room_cells * 2 : 16;
-		parser_cell *more = realloc(p->cells, p->room_cells * sizeof *more);
-		if (!more)
-			PIM_BUG("out of memory (%zu elements of a list)", p->room_cells);
-		p->cells = more;
-	}
+	p->cells = pim_array_grow(p->cells, (int64_t)n, &p->room_cells, sizeof *p->cells);
 	p->cells[n] = cell;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/parser.h"
 
 static bool is_word(char c)
@@ -79,13 +80,7 @@ static bool parse_op(parser *p, pim_op *op)
 
 static void add_operand(parser *p, pim_node *n)
 {
-	if (p->n_in == p->room_in) {
-		p->room_in = p->room_in ? p->room_in * 2 : 16;
-		pim_node **more = realloc(p->in, p->room_in * sizeof *more);
-		if (!more)
-			PIM_BUG("out of memory (%u operands)", p->room_in);
-		p->in = more;
-	}
+	p->in = pim_array_grow(p->in, p->n_in, &p->room_in, sizeof *p->in);
 	p->in[p->n_in++] = n;
 }
 

@@ -26,9 +26,10 @@ typedef struct parser {
 	uint32_t room_numbers;
 	pim_map *far_numbers; /* those far beyond what the length of the text suggests */
 	pim_node **in;		  /* operands of the statement */
-	uint32_t n_in, room_in;
+	uint32_t n_in;
+	int64_t room_in;
 	parser_cell *cells; /* elements of the list attribute */
-	size_t room_cells;
+	int64_t room_cells;
 	const char *start, *dropped;
 	bool returned;
 	struct {

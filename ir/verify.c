@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/text_form.h"
 
 typedef struct check {
@@ -200,10 +201,8 @@ static void check_edges(check *v, uint32_t n_inputs)
 bool pim_verify_shaped(pim_graph *g)
 {
 	check v = {.graph = g, .ok = true};
-	v.seen = calloc((size_t)g->n_ids + 1, sizeof *v.seen);
-	v.numbers = calloc((size_t)g->n_numbers / 8 + 1, 1);
-	if (!v.seen || !v.numbers)
-		PIM_BUG("out of memory (%u nodes)", g->n_ids);
+	v.seen = pim_array_new((int64_t)g->n_ids + 1, sizeof *v.seen);
+	v.numbers = pim_array_new((int64_t)g->n_numbers / 8 + 1, 1);
 	uint32_t n_inputs = 0;
 	pim_node *last = NULL;
 	for (pim_node *n = g->first; n && check_place(&v, n, last); n = n->next) {

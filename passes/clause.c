@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 void pim_clause_list_add(pim_clause_list *l, int32_t v)
 {
 	l->at = pim_array_grow(l->at, l->n, &l->room, sizeof *l->at);
@@ -17,9 +19,7 @@ void pim_clause_list_add(pim_clause_list *l, int32_t v)
 
 pim_clause_solver *pim_clause_new(void)
 {
-	pim_clause_solver *s = calloc(1, sizeof *s);
-	if (!s)
-		abort();
+	pim_clause_solver *s = pim_array_new(1, sizeof *s);
 	s->bump = 1;
 	s->clause_bump = 1;
 	s->most_learned = 4000;
@@ -52,20 +52,15 @@ static void begin_bound(pim_clause_bound *b, int32_t from, int32_t to)
 	while ((to - from) >> b->shift >= MOST_BUCKETS)
 		b->shift++;
 	b->n_buckets = to > from ? ((to - from) >> b->shift) + 1 : 1;
-	b->bucket = calloc((size_t)b->n_buckets, sizeof *b->bucket);
-	if (!b->bucket)
-		abort();
+	b->bucket = pim_array_new(b->n_buckets, sizeof *b->bucket);
 }
 
 int pim_clause_var(pim_clause_solver *s, int32_t lo, int32_t hi)
 {
 	if (s->n_bounds + 2 > s->room_bounds) {
 		s->bound = pim_array_grow(s->bound, s->room_bounds, &s->room_bounds, sizeof *s->bound);
-		size_t vars = (size_t)s->room_bounds / 2;
-		s->phase = realloc(s->phase, vars * sizeof *s->phase);
-		s->is_switch = realloc(s->is_switch, vars * sizeof *s->is_switch);
-		if (!s->phase || !s->is_switch)
-			abort();
+		s->phase = pim_array_resize(s->phase, s->room_bounds / 2, sizeof *s->phase);
+		s->is_switch = pim_array_resize(s->is_switch, s->room_bounds / 2, sizeof *s->is_switch);
 	}
 	int var = s->n_bounds / 2;
 	begin_bound(&s->bound[2 * var], lo, hi);
@@ -114,12 +109,8 @@ int pim_clause_propagator(pim_clause_solver *s, pim_clause_propagate *f, void *s
 {
 	int64_t room = s->room_workers;
 	s->worker = pim_array_grow(s->worker, s->n_workers, &s->room_workers, sizeof *s->worker);
-	for (int k = 0; k < 2 && room != s->room_workers; k++) {
-		size_t bytes = (size_t)s->room_workers * sizeof *s->queue[k].of;
-		s->queue[k].of = realloc(s->queue[k].of, bytes);
-		if (!s->queue[k].of)
-			abort();
-	}
+	for (int k = 0; k < 2 && room != s->room_workers; k++)
+		s->queue[k].of = pim_array_resize(s->queue[k].of, s->room_workers, sizeof *s->queue[k].of);
 	s->worker[s->n_workers++] = (pim_clause_worker){f, self, false, slow};
 	queue_worker(s, s->n_workers - 1);
 	return s->n_workers - 1;
@@ -183,12 +174,9 @@ static void open_level(pim_clause_solver *s)
 {
 	if (s->level + 2 > s->room_levels) {
 		s->room_levels = s->room_levels ? 2 * s->room_levels : 64;
-		size_t bytes = (size_t)s->room_levels * sizeof(int32_t);
-		s->level_start = realloc(s->level_start, bytes);
-		s->level_written = realloc(s->level_written, bytes);
-		s->level_popped = realloc(s->level_popped, bytes);
-		if (!s->level_start || !s->level_written || !s->level_popped)
-			abort();
+		int32_t **all[] = {&s->level_start, &s->level_written, &s->level_popped};
+		for (int k = 0; k < 3; k++)
+			*all[k] = pim_array_resize(*all[k], s->room_levels, sizeof **all[k]);
 	}
 	s->level++;
 	s->level_start[s->level] = s->n_steps;
@@ -361,9 +349,7 @@ void pim_clause_rewatch(pim_clause_solver *s)
 bool pim_clause_add(pim_clause_solver *s, int n, const pim_clause_literal *l)
 {
 	pim_clause_backtrack(s, 0);
-	pim_clause_literal *left = malloc((size_t)(n + 2) * sizeof *left);
-	if (!left)
-		abort();
+	pim_clause_literal *left = pim_array_raw(n + 2, sizeof *left);
 	int n_left = 0;
 	bool holds = false;
 	for (int i = 0; i < n; i++) {

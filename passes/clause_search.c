@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 
 /* ---- the heap of atoms ---- */
@@ -79,9 +80,7 @@ static uint32_t hash_atom(int32_t var, int32_t at)
 static void rehash_atoms(pim_clause_solver *s)
 {
 	s->n_buckets = s->n_buckets ? 2 * s->n_buckets : 1024;
-	s->bucket = realloc(s->bucket, (size_t)s->n_buckets * sizeof *s->bucket);
-	if (!s->bucket)
-		abort();
+	s->bucket = pim_array_resize(s->bucket, s->n_buckets, sizeof *s->bucket);
 	memset(s->bucket, 0xFF, (size_t)s->n_buckets * sizeof *s->bucket);
 	for (int a = 0; a < s->n_atoms; a++) {
 		uint32_t b = hash_atom(s->atom[a].var, s->atom[a].at) & (uint32_t)(s->n_buckets - 1);
@@ -233,10 +232,8 @@ static bool holds_for_good(const pim_clause_solver *s, int c)
 
 static void forget_clauses(pim_clause_solver *s)
 {
-	bool *gone = calloc((size_t)s->n_clauses + 1, sizeof *gone);
-	rank *r = malloc(((size_t)s->n_clauses + 1) * sizeof *r);
-	if (!gone || !r)
-		abort();
+	bool *gone = pim_array_new(s->n_clauses, sizeof *gone);
+	rank *r = pim_array_raw(s->n_clauses, sizeof *r);
 	int n = 0;
 	for (int c = 0; c < s->n_clauses; c++) {
 		gone[c] = holds_for_good(s, c);

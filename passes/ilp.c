@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 #include "passes/ilp_model.h"
 
@@ -34,9 +35,9 @@ static double solver_infinity(double v)
 
 static bool write_rows(const pim_ilp *p, lprec *lp)
 {
-	int *column = malloc(((size_t)p->n_terms + 1) * sizeof *column);
-	bool ok = column != NULL;
-	for (int i = 0; ok && i < p->n_terms; i++)
+	int *column = pim_array_raw(p->n_terms, sizeof *column);
+	bool ok = true;
+	for (int i = 0; i < p->n_terms; i++)
 		column[i] = p->var[i] + 1;
 	static const int kind[] = {LE, GE, EQ};
 	set_add_rowmode(lp, TRUE);
@@ -90,14 +91,14 @@ static double cut_off(const pim_ilp *p)
 static bool add_cut_off(const pim_ilp *p, lprec *lp)
 {
 	int n = 0;
-	int *column = malloc(((size_t)p->n_columns + 1) * sizeof *column);
-	double *cost = malloc(((size_t)p->n_columns + 1) * sizeof *cost);
-	for (int i = 0; column && cost && i < p->n_columns; i++)
+	int *column = pim_array_raw(p->n_columns, sizeof *column);
+	double *cost = pim_array_raw(p->n_columns, sizeof *cost);
+	for (int i = 0; i < p->n_columns; i++)
 		if (p->column[i].cost != 0) {
 			column[n] = i + 1;
 			cost[n++] = p->column[i].cost;
 		}
-	bool ok = column && cost && add_constraintex(lp, n, cost, column, LE, cut_off(p));
+	bool ok = add_constraintex(lp, n, cost, column, LE, cut_off(p));
 	free(column);
 	free(cost);
 	return ok;
@@ -137,8 +138,8 @@ static pim_ilp_status relax(pim_ilp *p, deadline *d)
 /* Takes the solver's best solution if it holds; false when there is one that does not. */
 static bool take_solution(pim_ilp *p, lprec *lp)
 {
-	double *values = malloc(((size_t)p->n_columns + 1) * sizeof *values);
-	bool ok = values && get_variables(lp, values) && pim_ilp_offer(p, values);
+	double *values = pim_array_raw(p->n_columns, sizeof *values);
+	bool ok = get_variables(lp, values) && pim_ilp_offer(p, values);
 	free(values);
 	return ok;
 }

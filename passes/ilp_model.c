@@ -10,25 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grow(void *old, int n, int *room, size_t bytes)
-{
-	if (n <= *room)
-		return old;
-	while (*room < n)
-		*room = *room ? 2 * *room : 64;
-	void *p = realloc(old, (size_t)*room * bytes);
-	if (!p) {
-		fputs("pimopt: out of memory\n", stderr);
-		abort();
-	}
-	return p;
-}
+#include "ir/array.h"
 
 pim_ilp *pim_ilp_new(void)
 {
-	int room = 0;
-	pim_ilp *p = grow(NULL, 1, &room, sizeof *p);
-	memset(p, 0, sizeof *p);
+	pim_ilp *p = pim_array_new(1, sizeof *p);
 	p->bound = -INFINITY;
 	p->objective = INFINITY;
 	return p;
@@ -49,7 +35,7 @@ void pim_ilp_free(pim_ilp *p)
 int pim_ilp_var(pim_ilp *p, double lo, double hi, double cost, bool integer)
 {
 	assert(!p->best && lo <= hi);
-	p->column = grow(p->column, p->n_columns + 1, &p->room_columns, sizeof *p->column);
+	p->column = pim_array_grow(p->column, p->n_columns, &p->room_columns, sizeof *p->column);
 	p->column[p->n_columns] =
 		(pim_ilp_column){.lo = lo, .hi = hi, .cost = cost, .integer = integer};
 	return p->n_columns++;
@@ -71,16 +57,16 @@ static int compare_terms(const void *a, const void *b)
 void pim_ilp_row(
 	pim_ilp *p, int n, const int *var, const double *coef, pim_ilp_sense sense, double right)
 {
-	int room = 0, first = p->n_terms;
-	term *sorted = grow(NULL, n + 1, &room, sizeof *sorted);
+	int first = p->n_terms;
+	term *sorted = pim_array_raw(n, sizeof *sorted);
 	for (int i = 0; i < n; i++) {
 		assert(var[i] >= 0 && var[i] < p->n_columns);
 		sorted[i] = (term){var[i], coef[i]};
 	}
 	qsort(sorted, (size_t)n, sizeof *sorted, compare_terms);
-	room = p->room_terms;
-	p->var = grow(p->var, first + n, &room, sizeof *p->var);
-	p->coef = grow(p->coef, first + n, &p->room_terms, sizeof *p->coef);
+	int64_t room = p->room_terms;
+	p->var = pim_array_reserve(p->var, first + n, &room, sizeof *p->var);
+	p->coef = pim_array_reserve(p->coef, first + n, &p->room_terms, sizeof *p->coef);
 	for (int i = 0; i < n; i++) {
 		bool more = p->n_terms > first && p->var[p->n_terms - 1] == sorted[i].var;
 		int k = more ? p->n_terms - 1 : p->n_terms++;
@@ -88,7 +74,7 @@ void pim_ilp_row(
 		p->coef[k] = (more ? p->coef[k] : 0) + sorted[i].coef;
 	}
 	free(sorted);
-	p->row = grow(p->row, p->n_rows + 1, &p->room_rows, sizeof *p->row);
+	p->row = pim_array_grow(p->row, p->n_rows, &p->room_rows, sizeof *p->row);
 	p->row[p->n_rows++] = (pim_ilp_constraint){
 		.first = first, .n = p->n_terms - first, .sense = sense, .right = right};
 }
@@ -108,8 +94,8 @@ static bool row_holds(const pim_ilp *p, const pim_ilp_constraint *r, const doubl
 
 bool pim_ilp_offer(pim_ilp *p, const double *values)
 {
-	double *v = malloc(((size_t)p->n_columns + 1) * sizeof *v), cost = 0;
-	bool holds = v != NULL;
+	double *v = pim_array_raw(p->n_columns, sizeof *v), cost = 0;
+	bool holds = true;
 	for (int i = 0; holds && i < p->n_columns; i++) {
 		const pim_ilp_column *c = &p->column[i];
 		v[i] = c->integer ? floor(values[i] + 0.5) : values[i];

@@ -18,7 +18,8 @@ typedef struct pim_ilp_constraint {
 } pim_ilp_constraint;
 
 struct pim_ilp {
-	int n_columns, room_columns, n_rows, room_rows, n_terms, room_terms;
+	int n_columns, n_rows, n_terms;
+	int64_t room_columns, room_rows, room_terms;
 	pim_ilp_column *column;
 	pim_ilp_constraint *row;
 	int *var;

@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 typedef struct state {
 	const pim_mapper_run **run; /* by group */
 	pim_mapper_units units;
@@ -196,9 +198,7 @@ typedef struct worker {
 static void *rate_share(void *user)
 {
 	worker *w = user;
-	double *done = malloc(sizeof *done * (size_t)w->b->most_room);
-	if (!done)
-		PIM_BUG("no memory for %lld steps", (long long)w->b->most_room);
+	double *done = pim_array_raw(w->b->most_room, sizeof *done);
 	for (int i = w->number; i < w->n; i += w->b->workers)
 		rate(w->b, &w->b->extension[i], done);
 	free(done);

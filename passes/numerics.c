@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "passes/pass.h"
 
 enum { SAMPLE_MOST = 1024, SAMPLE_LEAST = 4, SAMPLE_BUDGET = 1 << 20 };
@@ -212,9 +213,7 @@ static int choose_room(const pim_graph *g)
 
 pim_numerics *pim_numerics_new(pim_graph *g, const pim_run_options *o)
 {
-	pim_numerics *k = calloc(1, sizeof *k);
-	if (!k)
-		PIM_BUG("out of memory");
+	pim_numerics *k = pim_array_new(1, sizeof *k);
 	*k = (pim_numerics){.o = o, .room = choose_room(g), .arena = pim_arena_new()};
 	k->classes = pim_map_new(k->arena);
 	pim_constants_warn_absent(g);

@@ -7,6 +7,7 @@
  * tasks * modes * segments of constant load, a few dozen times. Source: passes/scheduling.h. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "passes/schedule.h"
 #include "passes/scheduling_state.h"
 
@@ -39,10 +40,8 @@ static void take_answer(pim_region *r, const pim_scheduling_answer *a)
 
 static void begin_with_region(pim_scheduling *p, const pim_region *r)
 {
-	int64_t *start = malloc(sizeof *start * (size_t)r->n);
-	int *mode = malloc(sizeof *mode * (size_t)r->n);
-	if (!start || !mode)
-		abort();
+	int64_t *start = pim_array_raw(r->n, sizeof *start);
+	int *mode = pim_array_raw(r->n, sizeof *mode);
 	for (int i = 0; i < r->n; i++) {
 		start[i] = r->task[i].start;
 		mode[i] = r->task[i].chosen;

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "ir/array.h"
+
 typedef struct window {
 	int64_t head, rest, work;
 } window;
@@ -70,9 +72,7 @@ int64_t pim_scheduling_bound(const pim_scheduling *p)
 		int64_t at = p->task[i].head + p->task[i].tail;
 		best = at > best ? at : best;
 	}
-	window *w = malloc(((size_t)p->n_tasks + 1) * sizeof *w);
-	if (!w)
-		abort();
+	window *w = pim_array_raw(p->n_tasks, sizeof *w);
 	for (int r = 0; r < p->n_resources; r++) {
 		int64_t at = bound_of_resource(p, r, w);
 		best = at > best ? at : best;

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "ir/array.h"
+
 /* A task in the direction of time: earliest start, latest start, duration, demand. */
 typedef struct piece {
 	int32_t low, high, d, q;
@@ -32,23 +34,15 @@ struct pim_scheduling_energy {
 	int64_t *work_at_low; /* of sure parts before piece[k].low */
 };
 
-static void *new_array(size_t n, size_t size)
+pim_scheduling_energy *pim_scheduling_energy_new(pim_scheduling_resource *c, int n)
 {
-	void *a = calloc(n + 4, size);
-	if (!a)
-		abort();
-	return a;
-}
-
-pim_scheduling_energy *pim_scheduling_energy_new(pim_scheduling_resource *c, size_t n)
-{
-	pim_scheduling_energy *e = new_array(1, sizeof *e);
+	pim_scheduling_energy *e = pim_array_new(1, sizeof *e);
 	e->of = c;
-	e->piece = new_array(n, sizeof *e->piece);
-	e->by_end = new_array(n, sizeof *e->by_end);
-	e->work_of_profile = new_array(2 * n, sizeof *e->work_of_profile);
-	e->point = new_array(2 * n, sizeof *e->point);
-	e->work_at_low = new_array(n, sizeof *e->work_at_low);
+	e->piece = pim_array_new(n, sizeof *e->piece);
+	e->by_end = pim_array_new(n, sizeof *e->by_end);
+	e->work_of_profile = pim_array_new(2 * (int64_t)n, sizeof *e->work_of_profile);
+	e->point = pim_array_new(2 * (int64_t)n, sizeof *e->point);
+	e->work_at_low = pim_array_new(n, sizeof *e->work_at_low);
 	return e;
 }
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 struct pim_scheduling_list {
 	const pim_scheduling *p;
 	int n; /* segments; segment k lasts from time[k] to time[k + 1], the last one for ever */
@@ -28,14 +30,6 @@ struct pim_scheduling_list {
 	bool mirrored;
 	int *choice, share; /* modes to be chosen, NULL when they are given */
 };
-
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 4, size);
-	if (!a)
-		abort();
-	return a;
-}
 
 /* Bits a capacity takes, without the guard. */
 static int count_bits(int64_t capacity)
@@ -65,18 +59,20 @@ static void lay_fields(pim_scheduling_list *l, int *word, int *shift)
 static void pack_capacities(pim_scheduling_list *l)
 {
 	const pim_scheduling *p = l->p;
-	size_t resources = (size_t)p->n_resources, modes = 0;
-	int *word = new_array(resources, sizeof *word), *shift = new_array(resources, sizeof *shift);
+	int resources = p->n_resources;
+	size_t modes = 0;
+	int *word = pim_array_new(resources, sizeof *word),
+		*shift = pim_array_new(resources, sizeof *shift);
 	lay_fields(l, word, shift);
 	size_t words = (size_t)l->n_words;
 	for (int i = 0; i < p->n_tasks; i++) {
 		l->first_mode[i] = (int)modes;
 		modes += (size_t)p->task[i].n_modes;
 	}
-	l->free = new_array((2 * (size_t)p->n_tasks + 4) * (words + 1), sizeof *l->free);
-	l->all = new_array(words, sizeof *l->all);
-	l->guard = new_array(words, sizeof *l->guard);
-	l->need = new_array(modes * words, sizeof *l->need);
+	l->free = pim_array_new((2 * (int64_t)p->n_tasks + 2) * (int64_t)words, sizeof *l->free);
+	l->all = pim_array_new(l->n_words, sizeof *l->all);
+	l->guard = pim_array_new(l->n_words, sizeof *l->guard);
+	l->need = pim_array_new((int64_t)(modes * words), sizeof *l->need);
 	for (int r = 0; r < p->n_resources; r++) {
 		l->guard[word[r]] |= (uint64_t)1 << (shift[r] + count_bits(p->capacity[r]));
 		l->all[word[r]] |= (uint64_t)p->capacity[r] << shift[r];
@@ -92,17 +88,17 @@ static void pack_capacities(pim_scheduling_list *l)
 
 pim_scheduling_list *pim_scheduling_list_new(const pim_scheduling *p)
 {
-	pim_scheduling_list *l = new_array(1, sizeof *l);
-	size_t n = (size_t)p->n_tasks;
+	pim_scheduling_list *l = pim_array_new(1, sizeof *l);
+	int64_t n = p->n_tasks;
 	l->p = p;
-	l->time = new_array(2 * n, sizeof *l->time);
-	l->first_mode = new_array(n, sizeof *l->first_mode);
+	l->time = pim_array_new(2 * n + 2, sizeof *l->time);
+	l->first_mode = pim_array_new(n, sizeof *l->first_mode);
 	pack_capacities(l);
-	l->order = new_array(n, sizeof *l->order);
-	l->stack = new_array(n, sizeof *l->stack);
-	l->placed = new_array(n, sizeof *l->placed);
-	l->key = new_array(n, sizeof *l->key);
-	l->start = new_array(n, sizeof *l->start);
+	l->order = pim_array_new(n, sizeof *l->order);
+	l->stack = pim_array_new(n, sizeof *l->stack);
+	l->placed = pim_array_new(n, sizeof *l->placed);
+	l->key = pim_array_new(n, sizeof *l->key);
+	l->start = pim_array_new(n, sizeof *l->start);
 	return l;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 enum { MEMBERS = 48, PATIENCE = 6000 };
 
 typedef struct member {
@@ -31,31 +33,23 @@ struct pim_scheduling_local {
 	int *rank[2], *order; /* places of the tasks in the parents */
 };
 
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 1, size);
-	if (!a)
-		abort();
-	return a;
-}
-
 pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *run)
 {
-	pim_scheduling_local *l = new_array(1, sizeof *l);
-	size_t n = (size_t)run->p->n_tasks;
+	pim_scheduling_local *l = pim_array_new(1, sizeof *l);
+	int n = run->p->n_tasks;
 	l->run = run;
 	l->p = run->p;
 	l->list = pim_scheduling_list_new(l->p);
 	l->best = INT64_MAX;
 	for (int i = 0; i < l->p->n_tasks; i++)
 		l->has_modes = l->has_modes || l->p->task[i].n_modes > 1;
-	l->key = new_array(n, sizeof *l->key);
-	l->order = new_array(n, sizeof *l->order);
+	l->key = pim_array_new(n, sizeof *l->key);
+	l->order = pim_array_new(n, sizeof *l->order);
 	for (int k = 0; k < 2; k++)
-		l->rank[k] = new_array(n, sizeof *l->rank[k]);
+		l->rank[k] = pim_array_new(n, sizeof *l->rank[k]);
 	for (int k = 0; k <= MEMBERS; k++) {
-		l->of[k].start = new_array(n, sizeof *l->of[k].start);
-		l->of[k].mode = new_array(n, sizeof *l->of[k].mode);
+		l->of[k].start = pim_array_new(n, sizeof *l->of[k].start);
+		l->of[k].mode = pim_array_new(n, sizeof *l->of[k].mode);
 	}
 	return l;
 }

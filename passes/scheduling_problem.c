@@ -9,10 +9,7 @@
 
 pim_scheduling *pim_scheduling_new(void)
 {
-	pim_scheduling *p = calloc(1, sizeof *p);
-	if (!p)
-		abort();
-	return p;
+	return pim_array_new(1, sizeof(pim_scheduling));
 }
 
 void pim_scheduling_free(pim_scheduling *p)
@@ -68,9 +65,7 @@ int pim_scheduling_add_mode(
 	int at = t->n_modes++;
 	for (; at > 0 && t->mode[at - 1].duration > duration; at--)
 		t->mode[at] = t->mode[at - 1];
-	int64_t *all = calloc((size_t)p->n_resources + 1, sizeof *all);
-	if (!all)
-		abort();
+	int64_t *all = pim_array_new(p->n_resources, sizeof *all);
 	for (int r = 0; r < n_demands; r++)
 		all[r] = demand[r];
 	t->mode[at] = (pim_scheduling_mode){duration, all, t->n_given};
@@ -95,17 +90,9 @@ void pim_scheduling_add_delay(pim_scheduling *p, int before, int after, int64_t 
 
 /* ---- paths ---- */
 
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 1, size);
-	if (!a)
-		abort();
-	return a;
-}
-
 static void link_arcs(pim_scheduling *p)
 {
-	p->links = new_array(2 * (size_t)p->n_arcs, sizeof *p->links);
+	p->links = pim_array_new(2 * (int64_t)p->n_arcs, sizeof *p->links);
 	for (int a = 0; a < p->n_arcs; a++) {
 		p->task[p->arc[a].from].n_out++;
 		p->task[p->arc[a].to].n_in++;
@@ -128,8 +115,8 @@ static void link_arcs(pim_scheduling *p)
 /* False: the arcs form a cycle. */
 static bool sort_tasks(pim_scheduling *p)
 {
-	int *left = new_array((size_t)p->n_tasks, sizeof *left), n = 0;
-	p->order = new_array((size_t)p->n_tasks, sizeof *p->order);
+	int *left = pim_array_new(p->n_tasks, sizeof *left), n = 0;
+	p->order = pim_array_new(p->n_tasks, sizeof *p->order);
 	for (int i = 0; i < p->n_tasks; i++)
 		if (!(left[i] = p->task[i].n_in))
 			p->order[n++] = i;
@@ -178,9 +165,9 @@ bool pim_scheduling_prepare(pim_scheduling *p)
 	if (!sort_tasks(p))
 		return false;
 	measure_paths(p);
-	p->start = new_array((size_t)p->n_tasks, sizeof *p->start);
-	p->mode = new_array((size_t)p->n_tasks, sizeof *p->mode);
-	p->given_mode = new_array((size_t)p->n_tasks, sizeof *p->given_mode);
+	p->start = pim_array_new(p->n_tasks, sizeof *p->start);
+	p->mode = pim_array_new(p->n_tasks, sizeof *p->mode);
+	p->given_mode = pim_array_new(p->n_tasks, sizeof *p->given_mode);
 	return p->possible = true;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 typedef pim_scheduling_part part;
 
 /* ---- reading ---- */
@@ -231,14 +233,6 @@ static bool propagate_resource(void *self, pim_clause_solver *s)
 
 /* ---- making ---- */
 
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 4, size);
-	if (!a)
-		abort();
-	return a;
-}
-
 static bool ever_needs(const pim_scheduling_task *t, int r)
 {
 	for (int m = 0; m < t->n_modes; m++)
@@ -276,21 +270,21 @@ static void wake_on(pim_clause_solver *s, int propagator, int var)
 pim_scheduling_resource *pim_scheduling_resource_new(
 	pim_clause_solver *s, const pim_scheduling *p, int r, const int *start, const int *mode)
 {
-	size_t n = (size_t)p->n_tasks, modes = 0;
+	int64_t n = p->n_tasks, modes = 0;
 	for (int i = 0; i < p->n_tasks; i++)
-		modes += (size_t)p->task[i].n_modes;
-	pim_scheduling_resource *c = new_array(1, sizeof *c);
+		modes += p->task[i].n_modes;
+	pim_scheduling_resource *c = pim_array_new(1, sizeof *c);
 	c->capacity = (int32_t)p->capacity[r];
 	c->one_at_a_time = true;
-	c->part = new_array(n, sizeof *c->part);
-	c->by_begin = new_array(n, sizeof *c->by_begin);
-	c->by_end = new_array(n, sizeof *c->by_end);
-	c->time = new_array(2 * n, sizeof *c->time);
-	c->height = new_array(2 * n, sizeof *c->height);
-	c->numbers = new_array(2 * modes, sizeof *c->numbers);
+	c->part = pim_array_new(n, sizeof *c->part);
+	c->by_begin = pim_array_new(n, sizeof *c->by_begin);
+	c->by_end = pim_array_new(n, sizeof *c->by_end);
+	c->time = pim_array_new(2 * n + 2, sizeof *c->time);
+	c->height = pim_array_new(2 * n + 2, sizeof *c->height);
+	c->numbers = pim_array_new(2 * modes, sizeof *c->numbers);
 	int32_t *numbers = c->numbers;
 	int propagator = pim_clause_propagator(s, propagate_resource, c, false);
-	c->energy = pim_scheduling_energy_new(c, n);
+	c->energy = pim_scheduling_energy_new(c, p->n_tasks);
 	int slow = pim_clause_propagator(s, pim_scheduling_energy_run, c->energy, true);
 	for (int i = 0; i < p->n_tasks; i++) {
 		if (!ever_needs(&p->task[i], r))

@@ -39,7 +39,7 @@ void pim_scheduling_read_parts(pim_scheduling_resource *c, const pim_clause_solv
 void pim_scheduling_because_of_mode(pim_clause_solver *s, const pim_scheduling_part *k);
 
 typedef struct pim_scheduling_energy pim_scheduling_energy;
-pim_scheduling_energy *pim_scheduling_energy_new(pim_scheduling_resource *c, size_t n_tasks);
+pim_scheduling_energy *pim_scheduling_energy_new(pim_scheduling_resource *c, int n_tasks);
 void pim_scheduling_energy_free(pim_scheduling_energy *e);
 bool pim_scheduling_energy_run(void *self, pim_clause_solver *s);
 

@@ -37,14 +37,6 @@ struct pim_scheduling_search {
 
 static const pim_clause_literal ALWAYS = {-1, 0};
 
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 1, size);
-	if (!a)
-		abort();
-	return a;
-}
-
 /* ---- the model ---- */
 
 static void add_tasks(pim_scheduling_search *s)
@@ -146,7 +138,7 @@ static void add_switches(pim_scheduling_search *s)
 {
 	const pim_scheduling *p = s->run->p;
 	int n = p->n_tasks;
-	int64_t *far = new_array((size_t)n * (size_t)n, sizeof *far);
+	int64_t *far = pim_array_new((int64_t)n * n, sizeof *far);
 	for (int i = 0; i < n; i++)
 		measure_from(p, i, far + (size_t)i * (size_t)n);
 	for (int i = 0; i < n; i++)
@@ -191,23 +183,23 @@ pim_scheduling_search *pim_scheduling_search_new(pim_scheduling_run *run)
 	const pim_scheduling *p = run->p;
 	if (!is_small(p))
 		return NULL;
-	pim_scheduling_search *s = new_array(1, sizeof *s);
-	size_t n = (size_t)p->n_tasks;
+	pim_scheduling_search *s = pim_array_new(1, sizeof *s);
+	int64_t n = p->n_tasks;
 	s->run = run;
 	s->solver = pim_clause_new();
-	s->start = new_array(n, sizeof *s->start);
-	s->mode = new_array(n, sizeof *s->mode);
-	s->choice = new_array(2 * n, sizeof *s->choice);
-	s->found_start = new_array(n, sizeof *s->found_start);
-	s->found_mode = new_array(n, sizeof *s->found_mode);
+	s->start = pim_array_new(n, sizeof *s->start);
+	s->mode = pim_array_new(n, sizeof *s->mode);
+	s->choice = pim_array_new(2 * n, sizeof *s->choice);
+	s->found_start = pim_array_new(n, sizeof *s->found_start);
+	s->found_mode = pim_array_new(n, sizeof *s->found_mode);
 	add_tasks(s);
 	add_edges(s);
 	add_switches(s);
 	s->disjunctive = is_disjunctive(p);
-	s->resource = new_array((size_t)p->n_resources, sizeof *s->resource);
+	s->resource = pim_array_new(p->n_resources, sizeof *s->resource);
 	for (int r = 0; r < p->n_resources; r++)
 		s->resource[r] = pim_scheduling_resource_new(s->solver, p, r, s->start, s->mode);
-	s->prefer = new_array(2 * n + 1 + (size_t)s->n_pairs, sizeof *s->prefer);
+	s->prefer = pim_array_new(2 * n + 1 + s->n_pairs, sizeof *s->prefer);
 	return s;
 }
 

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 enum { ELITE = 16, PATIENCE = 8000, MOST_TASKS = 2500 };
 
 typedef struct elite {
@@ -53,14 +55,6 @@ struct pim_scheduling_swap {
 	int n_elite, *mode;
 	bool walking;
 };
-
-static void *new_array(size_t n, size_t size)
-{
-	void *a = calloc(n + 4, size);
-	if (!a)
-		abort();
-	return a;
-}
 
 /* ---- is it such a problem? ---- */
 
@@ -137,9 +131,9 @@ pim_scheduling_swap *pim_scheduling_swap_new(pim_scheduling_run *run)
 {
 	if (!is_shop(run->p))
 		return NULL;
-	pim_scheduling_swap *s = new_array(1, sizeof *s);
-	size_t n = (size_t)run->p->n_tasks, arcs = (size_t)run->p->n_arcs;
-	size_t resources = (size_t)run->p->n_resources;
+	pim_scheduling_swap *s = pim_array_new(1, sizeof *s);
+	int64_t n = run->p->n_tasks, arcs = run->p->n_arcs;
+	int resources = run->p->n_resources;
 	s->run = run;
 	s->p = run->p;
 	s->n = run->p->n_tasks;
@@ -147,15 +141,15 @@ pim_scheduling_swap *pim_scheduling_swap_new(pim_scheduling_run *run)
 	int **indexes[] = {&s->machine, &s->place, &s->rows, &s->in_from, &s->out_from, &s->order,
 		&s->waiting, &s->best_place, &s->path, &s->mode};
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
-		*times[i] = new_array(n, sizeof(int64_t));
+		*times[i] = pim_array_new(n, sizeof(int64_t));
 	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
-		*indexes[i] = new_array(n, sizeof(int));
-	s->row = new_array(resources, sizeof *s->row);
-	s->length = new_array(resources, sizeof *s->length);
-	s->link = new_array(2 * arcs, sizeof *s->link);
-	s->tabu = new_array(n * n, sizeof *s->tabu);
+		*indexes[i] = pim_array_new(n + 1, sizeof(int));
+	s->row = pim_array_new(resources, sizeof *s->row);
+	s->length = pim_array_new(resources, sizeof *s->length);
+	s->link = pim_array_new(2 * arcs, sizeof *s->link);
+	s->tabu = pim_array_new(n * n, sizeof *s->tabu);
 	for (int k = 0; k < ELITE; k++)
-		s->elite[k].place = new_array(n, sizeof(int));
+		s->elite[k].place = pim_array_new(n, sizeof(int));
 	give_rows(s);
 	link_tasks(s);
 	return s;

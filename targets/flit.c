@@ -6,6 +6,7 @@
  * by what moves: a cycle of a router costs its moves and a few words. Links and credits take a
  * cycle at least, so the order in which routers are visited does not matter. */
 #include "targets/flit.h"
+#include "ir/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ typedef struct travel {
 } travel;
 
 typedef struct travels {
-	int n, room;
+	int64_t n, room;
 	travel *at;
 } travels;
 
@@ -88,28 +89,17 @@ struct pim_flit {
 	source *source;
 	travels *link, credit; /* link: by cycle of arrival modulo hop + 1 */
 	int64_t under_way;
-	uint32_t n_messages, room_messages, free_message;
-	uint32_t n_branching, room_branching, free_branching;
+	uint32_t n_messages, free_message;
+	uint32_t n_branching, free_branching;
+	int64_t room_messages, room_branching;
 	branching *branching;
 	message *message;
-	int n_events, room_events;
+	int n_events;
+	int64_t room_events;
 	pim_flit_event *event;
 	int64_t moves, rest; /* cycles in which nothing moved */
 	pim_flit_totals totals;
 };
-
-static void *grow(void *p, size_t n, size_t each)
-{
-	p = realloc(p, n * each);
-	if (!p)
-		PIM_BUG("no memory for %zu times %zu bytes", n, each);
-	return p;
-}
-
-static void *make(size_t n, size_t each)
-{
-	return memset(grow(NULL, n + 1, each), 0, (n + 1) * each);
-}
 
 /* ---- routes ---- */
 
@@ -189,10 +179,7 @@ static uint32_t front(const pim_flit *f, int unit, int l)
 
 static void add_travel(travels *t, travel v)
 {
-	if (t->n == t->room) {
-		t->room = t->room ? 2 * t->room : 64;
-		t->at = grow(t->at, (size_t)t->room, sizeof *t->at);
-	}
+	t->at = pim_array_grow(t->at, t->n, &t->room, sizeof *t->at);
 	t->at[t->n++] = v;
 }
 
@@ -231,10 +218,8 @@ static uint32_t new_branching(pim_flit *f)
 		f->free_branching = f->branching[i].next;
 		return i;
 	}
-	if (f->n_branching + 1 >= f->room_branching) {
-		f->room_branching = f->room_branching ? 2 * f->room_branching : 64;
-		f->branching = grow(f->branching, f->room_branching, sizeof *f->branching);
-	}
+	f->branching = pim_array_reserve(
+		f->branching, (int64_t)f->n_branching + 2, &f->room_branching, sizeof *f->branching);
 	return ++f->n_branching;
 }
 
@@ -362,10 +347,7 @@ static void put_flit(pim_flit *f, int unit, int l, uint32_t m)
 
 static void add_event(pim_flit *f, pim_flit_kind kind, uint32_t m, int destination)
 {
-	if (f->n_events == f->room_events) {
-		f->room_events = f->room_events ? 2 * f->room_events : 64;
-		f->event = grow(f->event, (size_t)f->room_events, sizeof *f->event);
-	}
+	f->event = pim_array_grow(f->event, f->n_events, &f->room_events, sizeof *f->event);
 	f->event[f->n_events++] = (pim_flit_event){kind, m, destination, f->now + 1};
 }
 
@@ -524,10 +506,7 @@ static uint32_t new_message(pim_flit *f)
 		f->free_message = f->message[i].next;
 		return i;
 	}
-	if (f->n_messages == f->room_messages) {
-		f->room_messages = f->room_messages ? 2 * f->room_messages : 256;
-		f->message = grow(f->message, f->room_messages, sizeof *f->message);
-	}
+	f->message = pim_array_grow(f->message, f->n_messages, &f->room_messages, sizeof *f->message);
 	return f->n_messages++;
 }
 
@@ -566,7 +545,7 @@ int pim_flit_depth(const pim_target *t, int depth)
 
 pim_flit *pim_flit_new(const pim_target *t, pim_flit_shape shape)
 {
-	pim_flit *f = make(1, sizeof *f);
+	pim_flit *f = pim_array_new(1, sizeof *f);
 	*f = (pim_flit){.t = t, .lanes = shape.lanes, .free_message = UINT32_MAX};
 	f->torus = t->network.topology == PIM_TOPOLOGY_torus;
 	f->lanes = f->torus && f->lanes < 2 ? 2 : f->lanes;
@@ -574,19 +553,19 @@ pim_flit *pim_flit_new(const pim_target *t, pim_flit_shape shape)
 	f->each = f->own + COPIES;
 	f->hop = find_hop(t);
 	f->depth = pim_flit_depth(t, shape.depth);
-	size_t units = (size_t)t->units, lanes = units * (size_t)f->each;
-	f->router = make(units, sizeof *f->router);
-	f->lane = make(lanes, sizeof *f->lane);
-	f->out = make(lanes, sizeof *f->out);
-	f->flit = make(lanes * (size_t)f->depth, sizeof *f->flit);
-	f->active = make(units, sizeof *f->active);
-	f->sending = make(units, sizeof *f->sending);
-	f->source = make(units, sizeof *f->source);
-	f->link = make((size_t)f->hop + 1, sizeof *f->link);
+	int64_t units = t->units, lanes = units * f->each;
+	f->router = pim_array_new(units, sizeof *f->router);
+	f->lane = pim_array_new(lanes, sizeof *f->lane);
+	f->out = pim_array_new(lanes, sizeof *f->out);
+	f->flit = pim_array_new(lanes * f->depth, sizeof *f->flit);
+	f->active = pim_array_new(units, sizeof *f->active);
+	f->sending = pim_array_new(units, sizeof *f->sending);
+	f->source = pim_array_new(units, sizeof *f->source);
+	f->link = pim_array_new(f->hop + 1, sizeof *f->link);
 	for (int u = 0; u < t->units; u++)
 		find_neighbours(f, u);
-	for (size_t l = 0; l < lanes; l++) /* the unit takes all that comes */
-		f->out[l].credit = (int)(l % (size_t)f->each) / f->lanes == LOCAL ? 1 : f->depth;
+	for (int64_t l = 0; l < lanes; l++) /* the unit takes all that comes */
+		f->out[l].credit = (int)(l % f->each) / f->lanes == LOCAL ? 1 : f->depth;
 	return f;
 }
 

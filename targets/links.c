@@ -65,22 +65,17 @@ struct pim_links {
 	int64_t sharers; /* that take turns at most */
 };
 
-static void *need(void *p)
-{
-	return pim_array_need(p, "the messages on links");
-}
-
 pim_links *pim_links_new(const pim_target *t)
 {
-	pim_links *l = need(calloc(1, sizeof *l));
+	pim_links *l = pim_array_new(1, sizeof *l);
 	l->target = t;
 	l->n = pim_network_links(t) + t->units;
-	l->line = need(calloc((size_t)l->n, sizeof *l->line));
+	l->line = pim_array_new(l->n, sizeof *l->line);
 	l->depth = pim_flit_depth(t, PIM_FLIT_DEPTH);
 	l->sharers = t->network.topology == PIM_TOPOLOGY_bus ? 1 : PIM_FLIT_LANES - 1;
 	l->room_behind = pim_network_tree_links(t) + 1;
-	l->behind = need(calloc((size_t)l->room_behind, sizeof *l->behind));
-	l->branches = need(calloc((size_t)l->room_behind, sizeof *l->branches));
+	l->behind = pim_array_new(l->room_behind, sizeof *l->behind);
+	l->branches = pim_array_new(l->room_behind, sizeof *l->branches);
 	return l;
 }
 
@@ -145,7 +140,7 @@ static void make_room(line *x, int n, int *first, int64_t now)
 	if (2 * (n - gone) <= x->room)
 		return;
 	x->room = 2 * n;
-	x->taken = need(realloc(x->taken, (size_t)x->room * sizeof *x->taken));
+	x->taken = pim_array_resize(x->taken, x->room, sizeof *x->taken);
 }
 
 /* Puts the spans that changed in the place of n others, from span `first` on. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/program.h"
 
 static const pim_command_info infos[PIM_COMMAND_COUNT] = {
@@ -60,15 +61,6 @@ pim_command_code pim_kernel_command(const pim_target *t, const pim_node *op)
 }
 
 /* ---- tables ---- */
-
-/* The n items, in a new place with room for `room`. */
-static void *move_items(pim_arena *a, const void *items, int64_t n, int64_t room, size_t size)
-{
-	void *moved = pim_arena_alloc(a, size * (size_t)room);
-	if (n)
-		memcpy(moved, items, size * (size_t)n);
-	return moved;
-}
 
 static const void *copy_array(pim_arena *a, const void *items, size_t bytes)
 {
@@ -164,10 +156,7 @@ uint32_t pim_program_result(pim_program *p, const pim_program_tensor *t)
 
 void pim_program_home(pim_program *p, const pim_home *h)
 {
-	if (p->n_homes == p->room_homes) {
-		p->room_homes = p->room_homes ? 2 * p->room_homes : 64;
-		p->home = move_items(p->arena, p->home, p->n_homes, p->room_homes, sizeof *p->home);
-	}
+	p->home = pim_arena_grow(p->arena, p->home, p->n_homes, &p->room_homes, sizeof *p->home);
 	p->home[p->n_homes++] = *h;
 }
 
@@ -420,23 +409,10 @@ bool pim_program_take_kernel(pim_program *p, pim_graph *g, pim_loc at)
 
 /* ---- streams ---- */
 
-static void *grow_stream(void *items, int64_t *room, int64_t wanted, size_t size)
-{
-	if (wanted <= *room)
-		return items;
-	*room = *room ? 2 * *room : 64;
-	if (*room < wanted)
-		*room = wanted;
-	items = realloc(items, (size_t)*room * size);
-	if (!items)
-		PIM_BUG("no memory for %lld commands", (long long)*room);
-	return items;
-}
-
 pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs)
 {
-	s->command = grow_stream(s->command, &s->room_commands, s->n_commands + 1, sizeof *s->command);
-	s->ref = grow_stream(s->ref, &s->room_refs, s->n_refs + n_refs, sizeof *s->ref);
+	s->command = pim_array_grow(s->command, s->n_commands, &s->room_commands, sizeof *s->command);
+	s->ref = pim_array_reserve(s->ref, s->n_refs + n_refs, &s->room_refs, sizeof *s->ref);
 	pim_command *c = &s->command[s->n_commands++];
 	*c = (pim_command){
 		.code = (uint8_t)code, .n_refs = (uint8_t)n_refs, .first = (uint32_t)s->n_refs};
@@ -448,8 +424,7 @@ pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, co
 
 void pim_stream_reserve(pim_stream *s, int64_t commands)
 {
-	if (commands > s->room_commands)
-		s->command = grow_stream(s->command, &s->room_commands, commands, sizeof *s->command);
+	s->command = pim_array_reserve(s->command, commands, &s->room_commands, sizeof *s->command);
 }
 
 const pim_command *pim_walk_next(pim_walk *w)

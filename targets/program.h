@@ -130,7 +130,7 @@ struct pim_program {
 	pim_module *kernel_module;
 	int n_kernels, room_kernels, n_groups, room_groups, n_patterns, room_patterns, n_tasks, room_tasks;
 	int n_constants, room_constants, n_inputs, room_inputs, n_results, room_results;
-	int64_t n_homes, room_homes;
+	int n_homes, room_homes;
 	pim_kernel *kernel;
 	pim_pattern *pattern;
 	pim_group *group;

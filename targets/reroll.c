@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/program.h"
 
 enum { FIRST_PERIOD = 4, MOST_PERIOD = 64, MOST_PASSES = 10, LEAST_GAIN_OF_TWO = 4 };
@@ -43,14 +44,6 @@ static uint64_t mix(uint64_t h, uint64_t v)
 {
 	h = (h ^ v) * 0x9e3779b97f4a7c15u;
 	return h ^ h >> 29;
-}
-
-static void *take(int64_t n, size_t size)
-{
-	void *p = malloc((size_t)(n ? n : 1) * size);
-	if (!p)
-		PIM_BUG("no memory for %lld commands", (long long)n);
-	return p;
 }
 
 /* ---- items ---- */
@@ -294,11 +287,11 @@ void pim_stream_reroll(pim_stream *s)
 	if (n < 4)
 		return;
 	folder f = {.stream = s};
-	f.item = take(n, sizeof *f.item);
-	f.shape = take(n, sizeof *f.shape);
-	f.best = take(n, sizeof *f.best);
-	f.before = take(n + 1, sizeof *f.before);
-	f.cost = take(n + 1, sizeof *f.cost);
+	f.item = pim_array_raw(n, sizeof *f.item);
+	f.shape = pim_array_raw(n, sizeof *f.shape);
+	f.best = pim_array_raw(n, sizeof *f.best);
+	f.before = pim_array_raw(n + 1, sizeof *f.before);
+	f.cost = pim_array_raw(n + 1, sizeof *f.cost);
 	bool folds = true;
 	for (int pass = 0, longest = FIRST_PERIOD; pass < MOST_PASSES && folds; pass++) {
 		folds = fold_pass(&f, longest) || longest < MOST_PERIOD;

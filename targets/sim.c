@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
+
 static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 {
 	int64_t start = pim_max(u->issue, u->free[op->engine]);
@@ -105,12 +107,7 @@ static uint32_t message_new(pim_sim *s)
 		s->free_message = s->message[i].next;
 		return i;
 	}
-	if (s->n_messages == s->room_messages) {
-		s->room_messages = s->room_messages ? s->room_messages * 2 : 1024;
-		s->message = realloc(s->message, s->room_messages * sizeof *s->message);
-		if (!s->message)
-			PIM_BUG("no memory for %u messages", s->room_messages);
-	}
+	s->message = pim_array_grow(s->message, s->n_messages, &s->room_messages, sizeof *s->message);
 	return s->n_messages++;
 }
 
@@ -220,10 +217,7 @@ static void *copy_payload(const pim_sim_message *m)
 {
 	if (!m->payload)
 		return NULL;
-	void *copy = malloc((size_t)m->bytes + 1);
-	if (!copy)
-		PIM_BUG("no memory for a message of %lld bytes", (long long)m->bytes);
-	return memcpy(copy, m->payload, (size_t)m->bytes);
+	return memcpy(pim_array_raw(m->bytes, 1), m->payload, (size_t)m->bytes);
 }
 
 static void wake(pim_sim *s, pim_sim_channel *c)

@@ -281,7 +281,8 @@ typedef struct pim_sim {
 	pim_links *links;
 	int64_t *left, *arrival; /* of messages, by cast and by channel, in order */
 	pim_sim_task_report *task;
-	uint32_t n_messages, room_messages, free_message;
+	uint32_t n_messages, free_message;
+	int64_t room_messages;
 	pim_sim_message *message;
 	int n_heap;
 	uint32_t *heap; /* units that stand before a send; earliest first */

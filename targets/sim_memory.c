@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 /* ---- patterns as rows ---- */
@@ -123,9 +124,7 @@ static uint8_t *place(const pim_sim_unit *u, const pim_ref *r)
 
 static void post_bytes(pim_sim_message *m, const pim_sim_pattern *q, const uint8_t *from)
 {
-	m->payload = malloc((size_t)q->bytes + 1);
-	if (!m->payload)
-		PIM_BUG("no memory for a message of %lld bytes", (long long)q->bytes);
+	m->payload = pim_array_raw(q->bytes, 1);
 	copy_rows(&q->pack, m->payload, from);
 }
 

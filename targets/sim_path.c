@@ -34,13 +34,13 @@ enum { NONE = -1 };
 
 pim_sim_path *pim_sim_path_new(const pim_program *p)
 {
-	size_t units = (size_t)p->n_streams + 1;
-	pim_sim_path *r = pim_array_need(calloc(1, sizeof *r), "a critical path");
+	int units = p->n_streams;
+	pim_sim_path *r = pim_array_new(1, sizeof *r);
 	r->program = p;
-	r->n = pim_array_need(calloc(units, sizeof *r->n), "a critical path");
-	r->room = pim_array_need(calloc(units, sizeof *r->room), "a critical path");
-	r->step = pim_array_need(calloc(units, sizeof *r->step), "a critical path");
-	r->last = pim_array_need(malloc(units * sizeof *r->last), "a critical path");
+	r->n = pim_array_new(units, sizeof *r->n);
+	r->room = pim_array_new(units, sizeof *r->room);
+	r->step = pim_array_new(units, sizeof *r->step);
+	r->last = pim_array_raw(units, sizeof *r->last);
 	for (int u = 0; u < p->n_streams; u++)
 		for (int e = 0; e < PIM_ENGINE_COUNT; e++)
 			r->last[u][e] = NONE;
@@ -62,12 +62,8 @@ void pim_sim_path_free(pim_sim_path *p)
 
 static step *add_step(pim_sim_path *p, uint32_t unit)
 {
-	if (p->n[unit] == p->room[unit]) {
-		p->room[unit] = p->room[unit] ? 2 * p->room[unit] : 256;
-		p->step[unit] =
-			pim_array_need(realloc(p->step[unit], (size_t)p->room[unit] * sizeof *p->step[unit]),
-				"a critical path");
-	}
+	p->step[unit] =
+		pim_array_grow(p->step[unit], p->n[unit], &p->room[unit], sizeof *p->step[unit]);
 	return &p->step[unit][p->n[unit]++];
 }
 
@@ -209,7 +205,7 @@ static int by_end(const void *a, const void *b)
 
 static void share_estimate(const pim_program *p, pim_sim_share *share)
 {
-	finish *f = pim_array_need(malloc(((size_t)p->n_tasks + 1) * sizeof *f), "a critical path");
+	finish *f = pim_array_raw(p->n_tasks, sizeof *f);
 	for (int i = 0; i < p->n_tasks; i++)
 		f[i] = (finish){p->task[i].start + p->task[i].cycles, i};
 	qsort(f, (size_t)p->n_tasks, sizeof *f, by_end);

@@ -2,6 +2,7 @@
 /* sim_path_report.c - where the run and its estimate part, op by op and cause by cause. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 static const char *const what_of[PIM_SIM_CAUSE_COUNT] = {
@@ -42,9 +43,7 @@ static int by_difference(const void *a, const void *b)
 /* Tasks by how much they differ, most first; from malloc. */
 static rank *rank_tasks(const pim_sim_share *share, int n)
 {
-	rank *r = malloc(((size_t)n + 1) * sizeof *r);
-	if (!r)
-		PIM_BUG("no memory for %d tasks", n);
+	rank *r = pim_array_raw(n, sizeof *r);
 	for (int i = 0; i < n; i++)
 		r[i] = (rank){difference(&share[i]), i};
 	qsort(r, (size_t)n, sizeof *r, by_difference);

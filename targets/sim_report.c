@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/sim.h"
 
 const char *pim_sim_energy_name(int i)
@@ -150,9 +151,7 @@ static int compare_use(const void *a, const void *b)
 /* Links that carried anything, the busiest first; from malloc. */
 static link_use *sort_links(const pim_sim_report *r, int *n)
 {
-	link_use *use = malloc(((size_t)r->n_links + 1) * sizeof *use);
-	if (!use)
-		PIM_BUG("no memory for %d links", r->n_links);
+	link_use *use = pim_array_raw(r->n_links, sizeof *use);
 	*n = 0;
 	for (int i = 0; i < r->n_links; i++)
 		if (r->link_bytes[i])

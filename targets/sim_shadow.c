@@ -34,9 +34,9 @@ struct pim_sim_shadow {
 
 pim_sim_shadow *pim_sim_shadow_new(int64_t bytes)
 {
-	pim_sim_shadow *s = pim_array_need(calloc(1, sizeof *s), "the check of races");
+	pim_sim_shadow *s = pim_array_new(1, sizeof *s);
 	s->n = (bytes >> PAGE_BITS) + 1;
-	s->page = pim_array_need(calloc((size_t)s->n, sizeof *s->page), "the check of races");
+	s->page = pim_array_new(s->n, sizeof *s->page);
 	return s;
 }
 
@@ -78,7 +78,7 @@ static uint32_t cut_at(page *p, uint32_t at)
 		return i;
 	if (p->n == p->room) {
 		p->room *= 2;
-		p->span = pim_array_need(realloc(p->span, p->room * sizeof *p->span), "the check of races");
+		p->span = pim_array_resize(p->span, p->room, sizeof *p->span);
 	}
 	memmove(p->span + i + 1, p->span + i, (p->n - i) * sizeof *p->span);
 	p->n++;
@@ -113,7 +113,7 @@ static void open_page(page *p)
 		return;
 	p->room = 4;
 	p->n = 1;
-	p->span = pim_array_need(calloc(p->room, sizeof *p->span), "the check of races");
+	p->span = pim_array_new(p->room, sizeof *p->span);
 	p->span[0].writer = p->span[0].reader = PIM_SIM_NOBODY;
 }
 

@@ -7,6 +7,7 @@
  * parts in which the run had them. */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/sim_turns.h"
 
 #define MOST_COMMANDS 4000000
@@ -70,13 +71,7 @@ void pim_sim_trace_note(pim_sim *s, const pim_sim_unit *u, int64_t begin, int64_
 	if (!s->noted)
 		s->noted = PIM_NEW(s->arena, pim_sim_noted, s->n_units);
 	pim_sim_noted *all = s->noted + u->number;
-	if (all->n == all->room) {
-		note *more = pim_arena_raw(s->arena, sizeof *more * (size_t)(2 * all->room + 16));
-		for (int i = 0; i < all->n; i++)
-			more[i] = all->note[i];
-		all->room = 2 * all->room + 16;
-		all->note = more;
-	}
+	all->note = pim_arena_grow(s->arena, all->note, all->n, &all->room, sizeof *all->note);
 	note *n = &all->note[all->n++];
 	*n = (note){.slot = pim_slot_behind(g, u->number % g->banks, begin),
 		.slots = u->op[u->pc].slots,
@@ -91,12 +86,7 @@ void pim_sim_trace_note(pim_sim *s, const pim_sim_unit *u, int64_t begin, int64_
 static void keep(void *user, const pim_dram_command *c)
 {
 	writing *w = user;
-	if (w->n == w->room) {
-		w->room = w->room ? 2 * w->room : 4096;
-		w->command = realloc(w->command, (size_t)w->room * sizeof *w->command);
-		if (!w->command)
-			PIM_BUG("no memory for %lld commands of a trace", (long long)w->room);
-	}
+	w->command = pim_array_grow(w->command, w->n, &w->room, sizeof *w->command);
 	w->command[w->n++] = *c;
 }
 

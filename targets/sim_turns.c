@@ -13,6 +13,7 @@
  */
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/sim_turns.h"
 
 static bool goes_before(const pim_sim_turn *a, const pim_sim_turn *b)
@@ -262,12 +263,6 @@ bool pim_sim_turns_next(pim_sim_turns *q, pim_sim_turn *next)
 
 pim_sim_span *pim_sim_turns_span(pim_sim_unit *u, int64_t command)
 {
-	if (command >= u->room_span) {
-		int64_t room = 2 * command + 64;
-		u->span = realloc(u->span, (size_t)room * sizeof *u->span);
-		if (!u->span)
-			PIM_BUG("no memory for %lld commands", (long long)room);
-		u->room_span = room;
-	}
+	u->span = pim_array_reserve(u->span, command + 1, &u->room_span, sizeof *u->span);
 	return u->span + command;
 }

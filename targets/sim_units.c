@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "ir/array.h"
 #include "targets/sim_turns.h"
 
 /* How far one engine is in its unit's stream, as it runs. */
@@ -52,7 +53,7 @@ typedef struct trips_run {
 	channel_run *channel;
 	int64_t *cast;	  /* messages of each */
 	int64_t *arrival; /* by destination of a message */
-	uint32_t room_flying;
+	int64_t room_flying;
 	flying *flying; /* by message of the network */
 } trips_run;
 
@@ -68,9 +69,7 @@ static int64_t find_low(const unit_run *u)
 
 static void widen_ends(unit_run *u, int64_t low)
 {
-	int64_t room = 2 * (u->mask + 1), *end = malloc((size_t)room * sizeof *end);
-	if (!end)
-		PIM_BUG("no memory for %lld commands under way", (long long)room);
+	int64_t room = 2 * (u->mask + 1), *end = pim_array_raw(room, sizeof *end);
 	for (int64_t n = low > 0 ? low : 0; n < u->high; n++)
 		end[n & (room - 1)] = u->end[n & u->mask];
 	free(u->end);
@@ -261,12 +260,8 @@ static void send_whole(trips_run *r, uint32_t unit)
 
 static void keep_flying(trips_run *r, uint32_t message, flying m)
 {
-	if (message >= r->room_flying) {
-		r->room_flying = 2 * message + 256;
-		r->flying = realloc(r->flying, (size_t)r->room_flying * sizeof *r->flying);
-		if (!r->flying)
-			PIM_BUG("no memory for %u messages", r->room_flying);
-	}
+	r->flying =
+		pim_array_reserve(r->flying, (int64_t)message + 1, &r->room_flying, sizeof *r->flying);
 	r->flying[message] = m;
 }
 
@@ -276,9 +271,8 @@ static void send_flits(trips_run *r)
 	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
 	const pim_sim_cast *k = r->s->cast + op->other;
 	const int *to = k->group ? r->s->p->group[k->group - 1].unit : &(int){(int)k->to};
-	flying m = {op->other, k->n, k->sent + r->cast[op->other]++, malloc(k->n * sizeof *m.arrival)};
-	if (!m.arrival)
-		PIM_BUG("no memory for %u destinations", k->n);
+	flying m = {
+		op->other, k->n, k->sent + r->cast[op->other]++, pim_array_raw(k->n, sizeof *m.arrival)};
 	for (uint32_t i = 0; i < k->n; i++)
 		m.arrival[i] = next_arrival(r, k->channel[i]);
 	int64_t first = pim_sim_end(r->s, unit, op, r->s->unit[unit].start) - op->link;
@@ -367,9 +361,7 @@ static void start_unit(unit_run *u, const pim_sim_unit *unit)
 {
 	u->farthest = (int64_t)unit->mask + 1;
 	u->mask = 4 * u->farthest - 1; /* a power of two less one */
-	u->end = malloc((size_t)(u->mask + 1) * sizeof *u->end);
-	if (!u->end)
-		PIM_BUG("no memory for %lld commands under way", (long long)u->mask + 1);
+	u->end = pim_array_raw(u->mask + 1, sizeof *u->end);
 }
 
 static void make_times(pim_sim *s, trips_run *r)

@@ -30,12 +30,12 @@ struct pim_timeline {
 
 pim_timeline *pim_timeline_new(const pim_program *p, int64_t limit)
 {
-	pim_timeline *t = pim_array_need(calloc(1, sizeof *t), "a timeline");
+	pim_timeline *t = pim_array_new(1, sizeof *t);
 	t->program = p;
 	t->limit = limit;
 	t->n_lanes = p->n_streams * PIM_ENGINE_COUNT;
-	t->span = pim_array_need(malloc(((size_t)limit + 1) * sizeof *t->span), "a timeline");
-	t->last = pim_array_need(malloc(((size_t)t->n_lanes + 1) * sizeof *t->last), "a timeline");
+	t->span = pim_array_raw(limit, sizeof *t->span);
+	t->last = pim_array_raw(t->n_lanes, sizeof *t->last);
 	for (int i = 0; i < t->n_lanes; i++)
 		t->last[i] = NONE;
 	return t;

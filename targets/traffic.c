@@ -214,9 +214,7 @@ void pim_traffic_trees(
 	list_slots(n, input, &e);
 	if (e.n)
 		qsort(e.list, (size_t)e.n, sizeof *e.list, tree.adds ? compare_addends : compare_errands);
-	int *leaf = calloc((size_t)e.n + 1, sizeof *leaf);
-	if (!leaf)
-		abort();
+	int *leaf = pim_array_new(e.n + 1, sizeof *leaf);
 	tree.leaf = leaf;
 	for (int64_t i = 0, first = 0; i < e.n; i++) {
 		const errand *x = &e.list[i];
@@ -274,10 +272,8 @@ double pim_traffic_links(const pim_target *t, const pim_node *n, int input, doub
 	list_errands(t, n, input, &e);
 	if (e.n)
 		qsort(e.list, (size_t)e.n, sizeof *e.list, compare_errands);
-	int64_t *used = calloc((size_t)pim_network_links(t) + 1, sizeof *used);
-	int *route = malloc(((size_t)pim_network_diameter(t) + 1) * sizeof *route);
-	if (!used || !route)
-		abort();
+	int64_t *used = pim_array_new(pim_network_links(t), sizeof *used);
+	int *route = pim_array_raw(pim_network_diameter(t), sizeof *route);
 	for (int64_t i = 0, first = 0; i < e.n; i++) {
 		const errand *x = &e.list[i];
 		first = compare_parts(x, &e.list[first]) ? i : first;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/bank/bank.h"
 
 struct pim_bank {
@@ -39,9 +40,7 @@ static void free_bits(void *p)
 
 static uint64_t *new_bits(pim_arena *a, int64_t words)
 {
-	uint64_t *bits = calloc((size_t)words, sizeof *bits);
-	if (!bits)
-		PIM_BUG("no memory for the rows of a bank");
+	uint64_t *bits = pim_array_new(words, sizeof *bits);
 	pim_arena_defer(a, free_bits, bits);
 	return bits;
 }
@@ -207,9 +206,7 @@ static void write_register(run *r, int reg, const uint64_t *value)
 
 static void move_lanes(run *r, const pim_step *s)
 {
-	uint64_t *value = calloc((size_t)(64 * r->words), sizeof *value);
-	if (!value)
-		PIM_BUG("no memory for %lld lanes", (long long)(64 * r->words));
+	uint64_t *value = pim_array_new(64 * r->words, sizeof *value);
 	if (s->code == PIM_STEP_scatter) {
 		const uint64_t *rows = find_register(r, s->a);
 		for (int64_t w = 0; w < r->words; w++)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "targets/bank/bank.h"
 
 const char *pim_routine_name(int i)
@@ -99,9 +100,7 @@ static bool is_scratch(pim_bit row)
 /* The operation that touches each scratch row last. */
 static int64_t *find_last_uses(const pim_bank_rows *r)
 {
-	int64_t *last = malloc(sizeof *last * (size_t)(r->highest + 1));
-	if (!last)
-		abort();
+	int64_t *last = pim_array_raw(r->highest + 1, sizeof *last);
 	memset(last, 0xff, sizeof *last * (size_t)(r->highest + 1));
 	for (int64_t i = 0; i < r->n; i++)
 		for (int k = 0; k < 3; k++) {
@@ -143,9 +142,7 @@ static void reuse_scratch(pim_bank_rows *r)
 {
 	int64_t *last = find_last_uses(r);
 	renaming x = {.next = PIM_ROW_first};
-	x.name = calloc(2 * ((size_t)r->highest + 1), sizeof *x.name);
-	if (!x.name)
-		abort();
+	x.name = pim_array_new(2 * (r->highest + 1), sizeof *x.name);
 	x.idle = x.name + r->highest + 1;
 	for (int64_t i = 0; i < r->n; i++) {
 		pim_row_op old = r->op[i];

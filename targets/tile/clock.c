@@ -56,21 +56,19 @@ enum { PENDING = -1, NONE = -1 };
 
 pim_clock *pim_clock_new(const pim_target *t)
 {
-	pim_clock *c = pim_array_need(calloc(1, sizeof *c), "the times of commands");
-	size_t units = (size_t)t->units, links = (size_t)pim_network_tree_links(t) + 1;
+	pim_clock *c = pim_array_new(1, sizeof *c);
+	int units = t->units, links = pim_network_tree_links(t) + 1;
 	c->links = pim_links_new(t);
-	c->incoming = pim_array_need(calloc(units, sizeof *c->incoming), "the times of commands");
-	c->arrived = pim_array_need(calloc(units, sizeof *c->arrived), "the times of commands");
-	c->entry = pim_array_need(
-		calloc((size_t)pim_network_links(t), sizeof *c->entry), "the times of commands");
-	c->route = pim_array_need(
-		calloc((size_t)pim_network_diameter(t) + 1, sizeof *c->route), "the times of commands");
-	c->tree.link = pim_array_need(calloc(links, sizeof *c->tree.link), "the times of commands");
-	c->tree.before = pim_array_need(calloc(links, sizeof *c->tree.before), "the times of commands");
-	c->tree.last = pim_array_need(calloc(units, sizeof *c->tree.last), "the times of commands");
-	c->unit = pim_array_need(calloc(units, sizeof *c->unit), "the times of commands");
-	c->heap = pim_array_need(calloc(units, sizeof *c->heap), "the times of commands");
-	for (size_t i = 0; i < units; i++)
+	c->incoming = pim_array_new(units, sizeof *c->incoming);
+	c->arrived = pim_array_new(units, sizeof *c->arrived);
+	c->entry = pim_array_new(pim_network_links(t), sizeof *c->entry);
+	c->route = pim_array_new(pim_network_diameter(t) + 1, sizeof *c->route);
+	c->tree.link = pim_array_new(links, sizeof *c->tree.link);
+	c->tree.before = pim_array_new(links, sizeof *c->tree.before);
+	c->tree.last = pim_array_new(units, sizeof *c->tree.last);
+	c->unit = pim_array_new(units, sizeof *c->unit);
+	c->heap = pim_array_new(units, sizeof *c->heap);
+	for (int i = 0; i < units; i++)
 		c->unit[i].to_send = c->unit[i].sent = c->incoming[i] = NONE;
 	return c;
 }
@@ -105,11 +103,7 @@ static void note_end(pim_lowering *l, uint32_t task, int64_t start, int64_t end)
 
 static void add_end(unit_clock *u, int64_t end)
 {
-	if (u->n == u->room) {
-		u->room = u->room ? 2 * u->room : 64;
-		u->end = pim_array_need(
-			realloc(u->end, (size_t)u->room * sizeof *u->end), "the times of commands");
-	}
+	u->end = pim_array_grow(u->end, u->n, &u->room, sizeof *u->end);
 	u->end[u->n++] = end;
 }
 
@@ -210,11 +204,7 @@ static void add_slots(pim_lowering *l, const post *p)
 	pim_clock *c = l->clock;
 	pim_group one = {1, &(int){(int)p->to}};
 	const pim_group *to = p->group ? &l->program->group[p->to] : &one;
-	while (c->n_slots + to->n > c->room_slots) {
-		c->room_slots = c->room_slots ? 2 * c->room_slots : 1024;
-		c->slot = pim_array_need(
-			realloc(c->slot, (size_t)c->room_slots * sizeof *c->slot), "the times of commands");
-	}
+	c->slot = pim_array_reserve(c->slot, c->n_slots + to->n, &c->room_slots, sizeof *c->slot);
 	for (int i = 0; i < to->n; i++)
 		c->incoming[to->unit[i]] = c->n_slots++;
 }
@@ -224,11 +214,7 @@ static void add_post(
 {
 	pim_clock *c = l->clock;
 	unit_clock *u = &c->unit[unit];
-	if (c->n == c->room) {
-		c->room = c->room ? 2 * c->room : 1024;
-		c->post = pim_array_need(
-			realloc(c->post, (size_t)c->room * sizeof *c->post), "the times of commands");
-	}
+	c->post = pim_array_grow(c->post, c->n, &c->room, sizeof *c->post);
 	post *p = &c->post[c->n];
 	*p = (post){.task = k->task,
 		.unit = unit,
