@@ -41,10 +41,12 @@ typedef struct work {
 	request ask;
 	pim_mapper *m;
 	pim_mapper_plan *best;
-	int *kind;		  /* by group: the first that is equal */
-	pim_map *offered; /* groups with their choices, by kind, units and `most` */
+	pim_mapper_plan *fitting; /* the best of those that units can hold; may be NULL */
+	int *kind;				  /* by group: the first that is equal */
+	pim_map *offered; /* groups with their choices, by kind, units, `most` and `most_constants` */
 	int64_t *most;	  /* by kind: bytes that a unit may hold of such a group */
-	bool *closed;	  /* by group: its kind holds as little as it can */
+	int64_t *most_constants; /* of these, of its constants */
+	bool *closed;			 /* by group: its kind holds as little as it can */
 	int n_front, room_front;
 	pim_point *front; /* plans that no other found is better than in both respects */
 	int64_t evaluated, nests;
@@ -111,13 +113,14 @@ static void offer(work *w, const int *units)
 	pim_mapper *m = w->m;
 	for (int i = 0; i < m->n; i++) {
 		pim_mapper_group *g = &m->group[i];
-		int64_t key[3] = {w->kind[i], units[i], w->most[w->kind[i]]};
+		int64_t key[4] = {w->kind[i], units[i], w->most[w->kind[i]], w->most_constants[w->kind[i]]};
 		const pim_mapper_group *s = pim_map_get(w->offered, key, sizeof key);
 		if (!s) {
 			pim_mapper_offer o = {.n_units = 1,
 				.units = &units[i],
 				.budget = w->ask.budget,
 				.most = w->most[w->kind[i]],
+				.most_constants = w->most_constants[w->kind[i]],
 				.seed = w->ask.seed,
 				.mode = (pim_mapper_mode)w->ask.metric};
 			w->nests += pim_mapper_choose(m, i, &o);
@@ -143,9 +146,10 @@ static void number_kinds(work *w)
 	w->offered = pim_map_new(m->arena);
 	w->kind = PIM_NEW(m->arena, int, m->n + 1);
 	w->most = PIM_NEW(m->arena, int64_t, m->n + 1);
+	w->most_constants = PIM_NEW(m->arena, int64_t, m->n + 1);
 	w->closed = PIM_NEW(m->arena, bool, m->n + 1);
 	for (int i = 0; i < m->n; i++) {
-		w->most[i] = pim_target_usable_bytes(m->target);
+		w->most_constants[i] = w->most[i] = pim_target_usable_bytes(m->target);
 		w->kind[i] = 0;
 		while (w->kind[i] < i && !same_group(&m->group[w->kind[i]], &m->group[i]))
 			w->kind[i]++;
@@ -172,6 +176,24 @@ static void note_plan(work *w, const pim_mapper_plan *p, const char *how)
 static double value_of(const work *w, const pim_mapper_plan *p)
 {
 	return pim_mapper_value((pim_mapper_objective)w->ask.objective, p->latency, p->pj);
+}
+
+/* Bytes that a unit lacks for the plan, and the group that should hold less. */
+static int64_t missing_bytes(const work *w, const pim_mapper_plan *p, int *largest)
+{
+	return pim_mapper_plan_bytes(w->m, p, w->closed, largest) -
+		   pim_target_usable_bytes(w->m->target);
+}
+
+static void keep_fitting(work *w, const pim_mapper_plan *p)
+{
+	int ignored;
+	if ((w->fitting && value_of(w, p) >= value_of(w, w->fitting)) ||
+		missing_bytes(w, p, &ignored) > 0)
+		return;
+	w->fitting = pim_mapper_plan_new(w->m, w->m->arena);
+	memcpy(w->fitting->choice, p->choice, sizeof *p->choice * (size_t)w->m->n);
+	pim_mapper_evaluate(w->m, (pim_mapper_mode)w->ask.metric, w->fitting);
 }
 
 static void search_choices(work *w, pim_mapper_search *s, pim_mapper_plan *best)
@@ -220,6 +242,7 @@ static void search(work *w, int width)
 	search_choices(w, &s, w->best);
 	w->evaluated += s.evaluated;
 	note_plan(w, w->best, objective_name[w->ask.objective]);
+	keep_fitting(w, w->best);
 	double bound = pim_mapper_bound(w->m, &s);
 	double value = value_of(w, w->best);
 	w->complete = w->ask.strategy == PIM_STRATEGY_beam && s.complete;
@@ -238,26 +261,26 @@ static bool is_late(const work *w, double part)
  * they can, as they still hold what they were not to. */
 static void tighten(work *w, int i, int64_t excess)
 {
-	const pim_mapper_choice *c = w->best->choice[i];
+	int64_t constants = pim_mapper_mean_constants(w->m, w->best->choice[i]);
 	int kind = w->kind[i], n = 0;
 	for (int k = 0; k < w->m->n; k++)
 		n += w->kind[k] == kind;
-	bool closed = c->bytes > w->most[kind];
+	bool closed = constants > w->most_constants[kind];
 	for (int k = 0; k < w->m->n && closed; k++)
 		w->closed[k] |= w->kind[k] == kind;
-	w->most[kind] = c->bytes - 1 - excess / n;
+	w->most_constants[kind] = constants - 1 - excess / n;
 }
 
-/* Searches until a unit can hold the plan, or no group can hold less. Only for groups that have all
- * units in turn: others are placed where there is room. */
-static void search_within(work *w, const int *units)
+/* Searches until units can hold the plan, no group can hold less, or that part of the time is over.
+ */
+static void search_within(work *w, const int *units, double part)
 {
 	int largest;
+	int64_t missing;
 	search(w, w->ask.width);
-	int64_t have = pim_target_usable_bytes(w->m->target), need;
-	while ((need = pim_mapper_plan_bytes(w->m, w->best, w->closed, &largest)) > have &&
-		   largest >= 0 && !is_late(w, 1.0 / 2)) {
-		tighten(w, largest, need - have);
+	while (
+		(missing = missing_bytes(w, w->best, &largest)) > 0 && largest >= 0 && !is_late(w, part)) {
+		tighten(w, largest, missing);
 		offer(w, units);
 		w->best = pim_mapper_plan_new(w->m, w->m->arena);
 		search(w, w->ask.width);
@@ -284,7 +307,7 @@ static void limit_each(work *w, int *units)
 	for (int i = 0; i < m->n; i++)
 		p->choice[i] = find_smallest(&m->group[i]);
 	int64_t have = pim_target_usable_bytes(m->target);
-	int64_t left = have - pim_mapper_plan_bytes(m, p, w->closed, &ignored);
+	int64_t left = -missing_bytes(w, p, &ignored);
 	for (int i = 0; i < m->n; i++)
 		if (w->kind[i] == i && left > 0 && p->choice[i]->bytes + left < have)
 			w->most[i] = p->choice[i]->bytes + left;
@@ -335,6 +358,7 @@ static double try_turns(work *w, const turns *t, int *units)
 	pim_mapper_greedy(w->m, &s, PIM_STRATEGY_forward, p);
 	w->evaluated += s.evaluated;
 	note_plan(w, p, objective_name[w->ask.objective]);
+	keep_fitting(w, p);
 	if (value_of(w, p) < value_of(w, best))
 		w->best = p;
 	return value_of(w, p);
@@ -360,29 +384,33 @@ static void join_turns(work *w, turns *t, int *units)
 	}
 }
 
-/* Shares that are moved; then several cuts of the network in turns, and turns of one group each,
- * joined. */
+/* Shares that are moved; then turns of one group each, which are joined, and several cuts of the
+ * network in turns. */
 static void search_shares(work *w)
 {
 	pim_mapper *m = w->m;
 	int *units = PIM_NEW(m->arena, int, m->n + 1);
-	turns t = {.first = PIM_NEW(m->arena, int, m->n + 2)};
+	turns t = {.n = m->n, .first = PIM_NEW(m->arena, int, m->n + 2)};
 	limit_each(w, units);
 	if (m->n <= m->units)
 		move_shares(w);
 	double least = m->n <= m->units ? w->bound : INFINITY;
-	for (t.n = 2; t.n < m->n && !is_late(w, 1.0 / 2); t.n *= 2) {
+	pim_mapper_segment(m, t.n, t.first);
+	offer_turns(w, &t, units);
+	search_within(w, units, 1.0 / 2);
+	least = fmin(least, w->bound);
+	join_turns(w, &t, units);
+	offer_turns(w, &t, units);
+	search(w, w->ask.width);
+	least = fmin(least, w->bound);
+	for (t.n = 2; t.n < m->n && !is_late(w, 5.0 / 6); t.n *= 2) {
 		pim_mapper_segment(m, t.n, t.first);
 		offer_turns(w, &t, units);
 		search(w, w->ask.width);
 		least = fmin(least, w->bound);
 	}
-	t.n = m->n;
-	pim_mapper_segment(m, t.n, t.first);
-	join_turns(w, &t, units);
-	offer_turns(w, &t, units);
-	search(w, w->ask.width);
-	w->bound = fmin(least, w->bound);
+	w->best = w->fitting ? w->fitting : w->best;
+	w->bound = least;
 	w->complete = false;
 }
 
@@ -410,7 +438,7 @@ static void search_all(work *w)
 		pim_mapper_fill_shares(m, 0, m->n, units);
 	offer(w, units);
 	if (w->ask.all)
-		search_within(w, units);
+		search_within(w, units, 1.0 / 2);
 	else
 		search(w, w->ask.width);
 }
@@ -425,6 +453,7 @@ static void search_front(work *w)
 		w->ask.objective = (int)each[k];
 		w->ask.limit = limit * (k + 1) / 3;
 		w->best = pim_mapper_plan_new(w->m, w->m->arena);
+		w->fitting = NULL;
 		search_all(w);
 	}
 }

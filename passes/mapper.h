@@ -97,6 +97,7 @@ typedef struct pim_mapper_grid {
 
 struct pim_mapper_choice {
 	int units;		/* one slice on each; turned: equally many */
+	int share;		/* units that the group was offered: what it does not use stays idle */
 	int64_t slices; /* units, or a multiple of them */
 	int cut;		/* number of the layout and the units among the group's */
 	pim_layout layout;
@@ -123,7 +124,8 @@ typedef struct pim_mapper_offer {
 	int n_units;
 	const int *units;
 	int budget;
-	int64_t most; /* bytes that a unit may hold, where any choice holds as little */
+	int64_t most;			/* bytes that a unit may hold, where any choice holds as little */
+	int64_t most_constants; /* of these, of constants, mean over all units, where any can */
 	uint64_t seed;
 	pim_mapper_mode mode; /* transform: the turned ones are offered beside */
 } pim_mapper_offer;
@@ -303,6 +305,8 @@ double pim_mapper_value(pim_mapper_objective o, double latency, double pj);
 
 /* ---- mapper_memory.c: what a unit holds of a plan ---- */
 
+/* Bytes of constants that a unit holds of a group, mean over the shares of the machine. */
+int64_t pim_mapper_mean_constants(const pim_mapper *m, const pim_mapper_choice *c);
 /* Constants of all groups, and the most that values take at any time, which are there from when
  * they are made to when they are read last: the average of all units. largest: of the groups that
  * are not closed, the one with most constants; -1: all are. */

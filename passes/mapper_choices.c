@@ -222,6 +222,33 @@ static held held_bytes(const work *w, const pim_layout *l)
 	return h;
 }
 
+static held held_of_cut(work *w, int k)
+{
+	const pim_node *s = pim_mapper_shadow(w->g->leader, &w->cut[k].layout, NULL, w->scratch);
+	pim_nest_extents(s, w->g->axes, w->extent);
+	return held_bytes(w, &w->cut[k].layout);
+}
+
+/* Of cuts that hold few enough constants one is looked at, however slow: the fastest of them, or
+ * the one with the least. */
+static void keep_small_cut(work *w, const pim_mapper_offer *o)
+{
+	int at = 0;
+	double least = INFINITY;
+	for (int k = 0; k < w->n_listed && least > (double)o->most_constants; k++) {
+		held h = held_of_cut(w, k);
+		if (h.constants + h.values > (double)o->most || h.constants >= least)
+			continue;
+		least = h.constants;
+		at = k;
+	}
+	if (at < w->n_cuts)
+		return;
+	cut last = w->cut[w->n_cuts - 1];
+	w->cut[w->n_cuts - 1] = w->cut[at];
+	w->cut[at] = last;
+}
+
 /* ---- nests of one cut ---- */
 
 static int64_t order_class(const pim_nest *nest)
@@ -269,8 +296,10 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	double byte_pj =
 		(t->memory.read_pj + t->memory.write_pj + t->buffer.read_pj + t->buffer.write_pj) / 2;
 	pim_mapper_choice *c = &to->choice;
-	*c = (pim_mapper_choice){
-		.units = (int)slices, .slices = (int64_t)slices, .layout = w->cut[w->cut_number].layout};
+	*c = (pim_mapper_choice){.units = (int)slices,
+		.share = w->units,
+		.slices = (int64_t)slices,
+		.layout = w->cut[w->cut_number].layout};
 	c->nest = r->nest;
 	c->steps = r->steps;
 	to->cycles = (double)nest->cycles + tiles * f.cycles;
@@ -443,14 +472,22 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	return r;
 }
 
-static void drop_large(work *w, int64_t most)
+/* Choices that hold more than they may are taken out; where all do, those that hold more than the
+ * least. */
+static void drop_large(work *w, const pim_mapper_offer *o)
 {
-	int64_t least = INT64_MAX;
+	int64_t least = INT64_MAX, constants = INT64_MAX;
 	for (int i = 0; i < w->n; i++)
 		least = w->looked[i].choice.bytes < least ? w->looked[i].choice.bytes : least;
-	most = most > least ? most : least;
+	for (int i = 0; i < w->n; i++) {
+		const pim_mapper_choice *c = &w->looked[i].choice;
+		w->looked[i].taken = c->bytes > pim_max(o->most, least);
+		if (!w->looked[i].taken && pim_mapper_mean_constants(w->m, c) < constants)
+			constants = pim_mapper_mean_constants(w->m, c);
+	}
+	constants = pim_max(constants, o->most_constants);
 	for (int i = 0; i < w->n; i++)
-		w->looked[i].taken = w->looked[i].choice.bytes > most;
+		w->looked[i].taken |= pim_mapper_mean_constants(w->m, &w->looked[i].choice) > constants;
 }
 
 /* Numbers a cut among those of the group, turned or not. */
@@ -558,6 +595,7 @@ static pim_mapper_choice *turn_loops(
 	if (now.choice.fused != c->fused)
 		return NULL;
 	now.choice.units = c->units;
+	now.choice.share = c->share;
 	now.choice.order = -1 - c->order;
 	now.choice.turn = pim_mapper_loop_order(c, loop, depth, &w->cut[1].layout, w->m->arena);
 	pim_mapper_choice *turned = PIM_NEW(w->m->arena, pim_mapper_choice, 1);
@@ -617,12 +655,13 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 		w.units = o->units[u];
 		w.n = 0;
 		find_cuts(&w);
+		keep_small_cut(&w, o);
 		for (int k = 0; k < w.n_cuts; k++)
 			look_at_cut(&w, k);
 		int before = n;
-		drop_large(&w, o->most);
+		drop_large(&w, o);
 		keep_best(&w, o, TOGETHER, all, &n);
-		drop_large(&w, o->most);
+		drop_large(&w, o);
 		if (n == before)
 			keep_best(&w, o, APART, all, &n);
 	}
@@ -644,9 +683,7 @@ static double least_held(work *w, int units)
 	w->units = units;
 	find_cuts(w);
 	for (int k = 0; k < w->n_listed; k++) {
-		const pim_node *s = pim_mapper_shadow(w->g->leader, &w->cut[k].layout, NULL, w->scratch);
-		pim_nest_extents(s, w->g->axes, w->extent);
-		held h = held_bytes(w, &w->cut[k].layout);
+		held h = held_of_cut(w, k);
 		least = fmin(least, h.constants + h.values);
 	}
 	return least;

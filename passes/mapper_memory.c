@@ -3,9 +3,10 @@
  *
  * Constants are there from the beginning, of every group that the unit works for. Values come and
  * go: while a group runs there are those that it or a later one reads, and its own operands and
- * result. Groups in turn on all units are what this is about, so a unit's share is the average; a
- * plan whose average does not fit fits no placement. A constant that two groups read in the same
- * cuts is there once. Cost: groups squared. Source: ours. */
+ * result. Groups in turn are what this is about, so a unit holds the average over the shares of the
+ * machine; within its share, a group's slices are on the first units, whatever it leaves idle. A
+ * constant that two groups read in the same cuts is there once. Cost: groups squared. Source: ours.
+ */
 #include "passes/mapper.h"
 
 static double values_of(const pim_mapper *m, int i)
@@ -39,7 +40,12 @@ static bool is_shared(const pim_mapper *m, const pim_mapper_plan *p, int i)
 
 static double on_a_unit(const pim_mapper *m, const pim_mapper_choice *c, int64_t bytes)
 {
-	return (double)bytes * c->units / m->units;
+	return (double)bytes * c->share / m->units;
+}
+
+int64_t pim_mapper_mean_constants(const pim_mapper *m, const pim_mapper_choice *c)
+{
+	return (int64_t)on_a_unit(m, c, c->constants);
 }
 
 static double constants_of(

@@ -210,6 +210,40 @@ static void check_shares(void)
 	pim_context_free(n.c);
 }
 
+/* The least and the most that choices of group i hold of constants. */
+static int64_t find_constants(const net *n, int i, int64_t *most)
+{
+	int64_t least = INT64_MAX;
+	*most = 0;
+	for (int k = 0; k < n->m->group[i].n_choices; k++) {
+		int64_t bytes = pim_mapper_mean_constants(n->m, &n->m->group[i].choice[k]);
+		least = bytes < least ? bytes : least;
+		*most = bytes > *most ? bytes : *most;
+	}
+	return least;
+}
+
+/* A group that is to hold no more constants than some choice does is offered none with more; how
+ * many groups had one before. */
+static int check_limit(void)
+{
+	net n = make_net(4, PIM_FOLLOWERS_own, PIM_MAPPER_overlap);
+	int limited = 0;
+	for (int i = 0; i < n.m->n; i++) {
+		int64_t before, now, least = find_constants(&n, i, &before);
+		int units = n.m->group[i].choice[0].share;
+		pim_mapper_offer o = {
+			.n_units = 1, .units = &units, .budget = 4, .most = INT64_MAX, .most_constants = least};
+		pim_mapper_choose(n.m, i, &o);
+		CHECK(n.m->group[i].n_choices > 0);
+		find_constants(&n, i, &now);
+		CHECK(now <= least);
+		limited += before > least;
+	}
+	pim_context_free(n.c);
+	return limited;
+}
+
 int main(void)
 {
 	draw_state = 11;
@@ -221,7 +255,10 @@ int main(void)
 		plans += check_plans();
 	for (int k = 0; k < 40; k++)
 		check_shares();
-	CHECK(compared > 8000 && plans > 3000);
+	int limited = 0;
+	for (int k = 0; k < 40; k++)
+		limited += check_limit();
+	CHECK(compared > 8000 && plans > 3000 && limited > 0);
 	printf("%lld ready steps, %ld plans\n", (long long)compared, plans);
 	return check_failures != 0;
 }

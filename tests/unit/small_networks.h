@@ -94,6 +94,8 @@ static net make_net(int budget, pim_mapper_followers f, pim_mapper_mode mode)
 		pim_mapper_offer o = {.n_units = 1,
 			.units = &units,
 			.budget = budget,
+			.most = INT64_MAX,
+			.most_constants = INT64_MAX,
 			.seed = (uint64_t)draw_in(0, 99),
 			.mode = mode};
 		CHECK(pim_mapper_choose(n.m, i, &o) > 0 && n.m->group[i].n_choices > 0);
