@@ -179,14 +179,6 @@ bool pim_mapper_cut_loops(const pim_mapper_group *g, const pim_mapper_choice *c,
 /* Slices of that layout in the order in which the loops went by them at all units at once. */
 int32_t *pim_mapper_loop_order(const pim_mapper_choice *c, const pim_mapper_loop *loop, int depth,
 	const pim_layout *fine, pim_arena *a);
-/* Bytes that a unit holds more of what the leader reads when it is given any of the slices: before,
- * with ranges `before` of its axes, one of them; now so many, of ranges `now`, each with a box of
- * its own, all of them at most the whole value. */
-typedef struct pim_mapper_held {
-	int64_t constants, values;
-} pim_mapper_held;
-pim_mapper_held pim_mapper_more_inputs(
-	const pim_mapper_group *g, const int64_t *before, const int64_t *now, int64_t waves);
 
 /* ---- mapper_reads.c: steps of a producer that steps of a reader wait for ---- */
 
@@ -303,8 +295,24 @@ double pim_mapper_move_pj(const pim_target *t, double bytes);
 /* What the objective is of a latency and an energy. */
 double pim_mapper_value(pim_mapper_objective o, double latency, double pj);
 
-/* ---- mapper_memory.c: what a unit holds of a plan ---- */
+/* ---- mapper_memory.c: what a unit holds ---- */
 
+/* Ranges of the axes of the group's follower f for a tile of the leader's axes. */
+void pim_mapper_follower_extents(
+	const pim_mapper_group *g, int f, const int64_t *tile, int64_t *extent);
+/* Bytes. Values: what the group reads of others, its results where they are stored, and what lies
+ * on its units beside it. */
+typedef struct pim_mapper_held {
+	double constants, values;
+} pim_mapper_held;
+/* Of one slice of the layout, whose ranges of the leader's axes are `extent`. */
+pim_mapper_held pim_mapper_held_of(
+	const pim_mapper *m, const pim_mapper_group *g, const pim_layout *l, const int64_t *extent);
+/* What a unit holds more of what the leader reads when it is given any of the slices: before, with
+ * ranges `before` of its axes, one of them; now so many, of ranges `now`, each with a box of its
+ * own, all of them at most the whole value. */
+pim_mapper_held pim_mapper_more_inputs(
+	const pim_mapper_group *g, const int64_t *before, const int64_t *now, int64_t waves);
 /* Bytes of constants that a unit holds of a group, mean over the shares of the machine. */
 int64_t pim_mapper_mean_constants(const pim_mapper *m, const pim_mapper_choice *c);
 /* Constants of all groups, and the most that values take at any time, which are there from when

@@ -130,17 +130,6 @@ static void find_cuts(work *w)
 
 /* ---- what follows a tile ---- */
 
-static void tile_of_follower(const work *w, const pim_axes *x, const int64_t *tile, int64_t *extent)
-{
-	pim_box axes = {.n = w->g->axes->n_axes}, result, own;
-	for (int a = 0; a < axes.n; a++)
-		axes.hi[a] = tile[a];
-	pim_axes_result(w->g->axes, w->g->leader->type->rank, &axes, &result);
-	pim_axes_cover(x, &result, &own);
-	for (int a = 0; a < x->n_axes; a++)
-		extent[a] = own.hi[a] - own.lo[a];
-}
-
 /* Operands that the follower brings to the tile from main memory. */
 static int64_t fetched_bytes(const work *w, int f, const int64_t *extent)
 {
@@ -165,7 +154,7 @@ static toll follow_tile(const work *w, const pim_nest *nest)
 		const pim_node *n = w->g->follower[f];
 		const pim_axes *x = w->g->follower_axes[f];
 		int64_t extent[PIM_MAX_AXES];
-		tile_of_follower(w, x, nest->tile, extent);
+		pim_mapper_follower_extents(w->g, f, nest->tile, extent);
 		int64_t bytes = fetched_bytes(w, f, extent);
 		r.cycles += (double)(pim_target_kernel_cycles(t, n, x, extent) + t->command_cycles);
 		r.cycles += bytes ? (double)pim_target_memory_cycles(t, bytes) : 0;
@@ -174,59 +163,13 @@ static toll follow_tile(const work *w, const pim_nest *nest)
 	return r;
 }
 
-/* ---- what a unit holds ---- */
+/* ---- constants ---- */
 
-typedef struct held {
-	double constants, values;
-} held;
-
-/* Constants that op n of the group reads, what it reads of other groups, and its result where that
- * is stored, for ranges `extent` of its axes. */
-static void add_op(
-	const work *w, const pim_node *n, const pim_axes *x, const int64_t *extent, held *h)
-{
-	int group = (int)(w->g - w->m->group);
-	for (int i = 0; i < (int)n->n_in; i++) {
-		if (!n->in[i] || w->m->group_of[n->in[i]->id] == group)
-			continue;
-		double bytes = (double)pim_nest_operand_bytes(n, x, i, extent);
-		*(n->in[i]->op == PIM_OP_constant ? &h->constants : &h->values) += bytes;
-	}
-	if (w->m->stored[n->id])
-		h->values += (double)pim_nest_operand_bytes(n, x, (int)n->n_in, extent);
-}
-
-/* What lies on the group's units beside it: its input, if that is the network's, and what only
- * moves its result. */
-static double kept_bytes(const work *w, const pim_layout *l)
-{
-	double bytes = 0;
-	for (int k = 0; k < w->g->n_kept; k++) {
-		const pim_node *n = w->g->kept[k];
-		pim_layout own = pim_mapper_layout_of(w->m, w->g->leader, l, n);
-		bytes += (double)pim_type_bytes(n->type) / (double)pim_layout_slices(&own);
-	}
-	return bytes;
-}
-
-/* Of the slice whose ranges are w->extent. */
-static held held_bytes(const work *w, const pim_layout *l)
-{
-	held h = {.values = kept_bytes(w, l)};
-	add_op(w, w->g->leader, w->g->axes, w->extent, &h);
-	for (int f = 0; f < w->g->n_followers; f++) {
-		int64_t extent[PIM_MAX_AXES];
-		tile_of_follower(w, w->g->follower_axes[f], w->extent, extent);
-		add_op(w, w->g->follower[f], w->g->follower_axes[f], extent, &h);
-	}
-	return h;
-}
-
-static held held_of_cut(work *w, int k)
+static pim_mapper_held held_of_cut(work *w, int k)
 {
 	const pim_node *s = pim_mapper_shadow(w->g->leader, &w->cut[k].layout, NULL, w->scratch);
 	pim_nest_extents(s, w->g->axes, w->extent);
-	return held_bytes(w, &w->cut[k].layout);
+	return pim_mapper_held_of(w->m, w->g, &w->cut[k].layout, w->extent);
 }
 
 /* Of cuts that hold few enough constants one is looked at, however slow: the fastest of them, or
@@ -236,7 +179,7 @@ static void keep_small_cut(work *w, const pim_mapper_offer *o)
 	int at = 0;
 	double least = INFINITY;
 	for (int k = 0; k < w->n_listed && least > (double)o->most_constants; k++) {
-		held h = held_of_cut(w, k);
+		pim_mapper_held h = held_of_cut(w, k);
 		if (h.constants + h.values > (double)o->most || h.constants >= least)
 			continue;
 		least = h.constants;
@@ -309,7 +252,7 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	c->pj = slices * (steps * tile_pj + r->moved * byte_pj + tiles * f.pj) +
 			pim_mapper_move_pj(t, w->fetch.bytes);
 	c->fetch = w->fetch.cycles;
-	held h = held_bytes(w, &c->layout);
+	pim_mapper_held h = pim_mapper_held_of(w->m, w->g, &c->layout, w->extent);
 	c->constants = (int64_t)h.constants;
 	c->bytes = (int64_t)(h.constants + h.values);
 	c->order = order_class(nest);
@@ -587,8 +530,8 @@ static pim_mapper_choice *turn_loops(
 	fill_choice(w, &r, &now);
 	pim_mapper_held more =
 		pim_mapper_more_inputs(w->g, before, w->extent, now.choice.slices / c->slices);
-	now.choice.bytes = c->bytes + more.constants + more.values;
-	now.choice.constants = c->constants + more.constants;
+	now.choice.bytes = c->bytes + (int64_t)(more.constants + more.values);
+	now.choice.constants = c->constants + (int64_t)more.constants;
 	if (now.choice.bytes > pim_target_usable_bytes(w->m->target) && now.choice.bytes > c->bytes)
 		return NULL;
 	now.choice.fused = pim_mapper_fits(w->m, w->g, &now.choice);
@@ -683,7 +626,7 @@ static double least_held(work *w, int units)
 	w->units = units;
 	find_cuts(w);
 	for (int k = 0; k < w->n_listed; k++) {
-		held h = held_of_cut(w, k);
+		pim_mapper_held h = held_of_cut(w, k);
 		least = fmin(least, h.constants + h.values);
 	}
 	return least;

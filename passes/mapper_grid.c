@@ -176,20 +176,3 @@ int32_t *pim_mapper_loop_order(const pim_mapper_choice *c, const pim_mapper_loop
 	}
 	return turn;
 }
-
-pim_mapper_held pim_mapper_more_inputs(
-	const pim_mapper_group *g, const int64_t *before, const int64_t *now, int64_t waves)
-{
-	const pim_node *n = g->leader;
-	pim_mapper_held more = {0, 0};
-	for (int i = 0; i < (int)n->n_in; i++) {
-		if (!n->in[i])
-			continue;
-		int64_t piece = pim_nest_operand_bytes(n, g->axes, i, now),
-				all = pim_type_bytes(n->in[i]->type);
-		int64_t *to = n->in[i]->op == PIM_OP_constant ? &more.constants : &more.values;
-		*to += (waves * piece < all ? waves * piece : all) -
-			   pim_nest_operand_bytes(n, g->axes, i, before);
-	}
-	return (pim_mapper_held){pim_max(more.constants, 0), pim_max(more.values, 0)};
-}
