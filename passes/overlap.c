@@ -165,11 +165,6 @@ bool pim_spaces_part(
 	return any;
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* g(lo, hi) of the text above, both counted from the start of one piece. Where the digits of lo and
  * hi differ for the first time, and at every digit of hi inside it that is not 0, the index before
  * the last turn is a candidate. */
@@ -180,13 +175,13 @@ static int64_t most_steps(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
 	for (bool apart = false; t < end; t++) {
 		int64_t last = hi / t->stride, first = apart ? 0 : lo / t->stride;
 		if (first < last)
-			most = larger(most, sum + (last - 1) * t->weight + t->inside);
+			most = pim_max(most, sum + (last - 1) * t->weight + t->inside);
 		apart = apart || first < last;
 		sum += last * t->weight;
 		hi -= last * t->stride;
 		lo -= first * t->stride;
 	}
-	return larger(most, sum);
+	return pim_max(most, sum);
 }
 
 int64_t pim_spaces_piece_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
@@ -218,7 +213,7 @@ int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t
 	int64_t head =
 		most_steps(s, axis, lo - from, pim_spaces_piece_start(s, axis, first + 1) - 1 - from);
 	int64_t tail = most_steps(s, axis, 0, hi - 1 - to);
-	return larger(larger(head, tail), most_of_pieces(s, axis, first + 1, last - 1));
+	return pim_max(pim_max(head, tail), most_of_pieces(s, axis, first + 1, last - 1));
 }
 
 int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes)

@@ -60,21 +60,6 @@ typedef struct finder {
 	int64_t best;
 } finder;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t divide_up(int64_t a, int64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 /* False when a spatial loop stands inside a temporal one. `unit` of the axis is 1 of the stair,
  * which rises by `cycles` a step. */
 static bool find_side(const pim_spaces *s, int axis, int64_t unit, int64_t cycles, side *r)
@@ -97,8 +82,8 @@ static bool find_side(const pim_spaces *s, int axis, int64_t unit, int64_t cycle
 		temporal = true;
 		pim_stairs_add(&r->stairs, g->inner / unit, cycles * g->weight);
 	}
-	int64_t piece = divide_up(s->size[axis], s->pieces[axis]);
-	r->longest = r->parts > 1 ? smaller(r->extent, piece) : piece;
+	int64_t piece = pim_divide_up(s->size[axis], s->pieces[axis]);
+	r->longest = r->parts > 1 ? pim_min(r->extent, piece) : piece;
 	return true;
 }
 
@@ -121,7 +106,7 @@ static region region_at(const side *s, int64_t number)
 	int64_t piece = number / s->parts, part = number % s->parts;
 	int64_t lo = pim_spaces_piece_start(p, s->axis, piece) + part * s->extent;
 	int64_t hi = pim_spaces_piece_start(p, s->axis, piece + 1);
-	return (region){number, lo, part + 1 < s->parts ? smaller(lo + s->extent, hi) : hi};
+	return (region){number, lo, part + 1 < s->parts ? pim_min(lo + s->extent, hi) : hi};
 }
 
 /* The region behind (1) or before (-1) r, one of the ends of which is known. */
@@ -139,7 +124,7 @@ static region region_with(const side *s, int64_t index)
 	if (s->parts == 1)
 		return region_at(s, piece);
 	int64_t part = (index - pim_spaces_piece_start(s->spaces, s->axis, piece)) / s->extent;
-	return region_at(s, piece * s->parts + smaller(part, s->parts - 1));
+	return region_at(s, piece * s->parts + pim_min(part, s->parts - 1));
 }
 
 /* ---- a region of each ---- */
@@ -148,37 +133,37 @@ static region region_with(const side *s, int64_t index)
 static void note_tile(finder *f, int64_t hi, int64_t t, int64_t cost)
 {
 	int64_t value = pim_stairs_at(&f->producer.stairs, hi) - pim_stairs_at(&f->consumer.stairs, t);
-	f->best = larger(f->best, value - cost);
+	f->best = pim_max(f->best, value - cost);
 }
 
 static void search_meeting(finder *f, meeting m, int64_t cost)
 {
-	int64_t apart = f->coef * f->tile, all = divide_up(m.elements, f->tile), full = all;
+	int64_t apart = f->coef * f->tile, all = pim_divide_up(m.elements, f->tile), full = all;
 	int64_t ragged = m.hi - apart + f->coef * (m.elements - (all - 1) * f->tile);
-	int64_t from = m.hi < 0 ? divide_up(-m.hi, apart) : 0;
-	int64_t to = m.lo < m.made ? smaller(all, (m.made - 1 - m.lo) / apart + 1) : 0;
+	int64_t from = m.hi < 0 ? pim_divide_up(-m.hi, apart) : 0;
+	int64_t to = m.lo < m.made ? pim_min(all, (m.made - 1 - m.lo) / apart + 1) : 0;
 	if (to == all && m.elements % f->tile) {
-		int64_t hi = smaller(ragged + (all - 1) * apart, m.made - 1);
+		int64_t hi = pim_min(ragged + (all - 1) * apart, m.made - 1);
 		if (hi >= 0)
 			note_tile(f, hi, all - 1, cost);
 		full = all - 1;
 	}
-	to = smaller(to, full);
+	to = pim_min(to, full);
 	if (from >= to)
 		return;
-	int64_t last = smaller(m.hi + apart * (to - 1), m.made - 1);
+	int64_t last = pim_min(m.hi + apart * (to - 1), m.made - 1);
 	if (pim_stairs_at(&f->producer.stairs, last) - pim_stairs_at(&f->consumer.stairs, from) -
 			cost <=
 		f->best)
 		return;
-	int64_t end = m.hi >= m.made - 1 ? 0 : divide_up(m.made - 1 - m.hi, apart);
+	int64_t end = m.hi >= m.made - 1 ? 0 : pim_divide_up(m.made - 1 - m.hi, apart);
 	if (end < to) {
-		note_tile(f, m.made - 1, larger(end, from), cost);
+		note_tile(f, m.made - 1, pim_max(end, from), cost);
 		to = end;
 	}
-	f->best = pim_stairs_most(
-				  &f->producer.stairs, &f->consumer.stairs, m.hi, apart, from, to, f->best + cost) -
-			  cost;
+	f->best =
+		pim_stairs_most(&f->producer.stairs, &f->consumer.stairs, m.hi, apart, to, f->best + cost) -
+		cost;
 }
 
 /* Does reading on in the region, where tiles leave out `gap` indices between them, never gain more
@@ -231,12 +216,12 @@ static void note_meeting(finder *f, meeting m, int64_t cost)
 /* The last tile that reads anything of the region. */
 static void note_last_tile(finder *f, meeting m, int64_t cost)
 {
-	int64_t apart = f->coef * f->tile, all = divide_up(m.elements, f->tile);
+	int64_t apart = f->coef * f->tile, all = pim_divide_up(m.elements, f->tile);
 	if (m.lo >= m.made)
 		return;
-	int64_t t = smaller(all - 1, (m.made - 1 - m.lo) / apart);
+	int64_t t = pim_min(all - 1, (m.made - 1 - m.lo) / apart);
 	int64_t missing = t == all - 1 ? all * f->tile - m.elements : 0;
-	int64_t hi = smaller(m.hi + apart * t - f->coef * missing, m.made - 1);
+	int64_t hi = pim_min(m.hi + apart * t - f->coef * missing, m.made - 1);
 	if (hi < 0 || (f->last_t >= 0 && hi <= f->last_hi && t >= f->last_t))
 		return;
 	f->last_hi = hi;
@@ -251,7 +236,7 @@ static void note_regions(finder *f, const shift *s, region used, region made, bo
 	if (used.lo >= used.hi)
 		return;
 	meeting m = {f->coef * (used.lo + f->tile - 1) + s->hi - base, f->coef * used.lo + s->lo - base,
-		smaller(used.hi - used.lo, f->consumer.reach), made.hi - made.lo};
+		pim_min(used.hi - used.lo, f->consumer.reach), made.hi - made.lo};
 	if (!tight)
 		note_last_tile(f, m, s->cost);
 	note_meeting(f, m, s->cost);
@@ -266,14 +251,14 @@ static region next_longer(const side *s, region r, int way)
 	if (s->parts > 1)
 		return region_at(s, r.number + way);
 	int64_t longs = (r.number + 1) * rest / pieces + (way > 0);
-	return longs ? region_at(s, divide_up(longs * pieces, rest) - 1) : (region){.number = -1};
+	return longs ? region_at(s, pim_divide_up(longs * pieces, rest) - 1) : (region){.number = -1};
 }
 
 /* No more than this is what a region of the producer and those behind it are worth. */
 static int64_t worth_at_most(const finder *f, const shift *s, region used, region made)
 {
 	int64_t behind = made.lo + f->offset - f->coef * (used.lo + f->tile - 1) - s->hi;
-	int64_t t = behind > 0 ? divide_up(behind, f->coef * f->tile) : 0;
+	int64_t t = behind > 0 ? pim_divide_up(behind, f->coef * f->tile) : 0;
 	return pim_stairs_at(&f->producer.stairs, f->producer.longest - 1) -
 		   pim_stairs_at(&f->consumer.stairs, t) - s->cost;
 }
@@ -282,9 +267,9 @@ static int64_t worth_at_most(const finder *f, const shift *s, region used, regio
  * waited for less. */
 static void follow_producer(finder *f, const shift *s, region used)
 {
-	int64_t to = smaller(used.hi, used.lo + f->consumer.reach);
-	int64_t lo = larger(f->coef * used.lo + s->lo, 0);
-	int64_t hi = smaller(f->coef * (to - 1) + s->hi, f->size - 1);
+	int64_t to = pim_min(used.hi, used.lo + f->consumer.reach);
+	int64_t lo = pim_max(f->coef * used.lo + s->lo, 0);
+	int64_t hi = pim_min(f->coef * (to - 1) + s->hi, f->size - 1);
 	if (used.lo >= used.hi || lo > hi)
 		return;
 	region r = region_with(&f->producer, lo - f->offset);
@@ -309,7 +294,7 @@ static void follow_consumer(finder *f, const shift *s, region made)
 		return;
 	bool tight = is_tight(f, made.hi - made.lo);
 	to = to < size * f->coef ? to / f->coef : size - 1;
-	region r = region_with(&f->consumer, smaller(to, size - 1));
+	region r = region_with(&f->consumer, pim_min(to, size - 1));
 	while (r.number >= 0 && f->coef * (r.hi - 1) + s->hi >= base) {
 		note_regions(f, s, r, made, tight);
 		if (r.hi - r.lo == f->consumer.longest)
@@ -323,7 +308,7 @@ static void search_shift(finder *f, const shift *s)
 	int64_t made = regions_of(&f->producer), used = regions_of(&f->consumer);
 	const side *few = made < used ? &f->producer : &f->consumer;
 	region r = region_at(few, 0);
-	for (int64_t left = smaller(made, used); left > 0; left--) {
+	for (int64_t left = pim_min(made, used); left > 0; left--) {
 		if (made < used)
 			follow_consumer(f, s, r);
 		else

@@ -5,16 +5,6 @@
  * the producer's (what it makes); the ready step of a box is 1 + R0 and a part for each. */
 #include "passes/overlap.h"
 
-static int64_t at_least(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer, const pim_node *v,
 	const pim_axes *y, const pim_spaces *producer)
 {
@@ -42,11 +32,11 @@ bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo,
 		int a = d->read.term[t].axis;
 		int64_t first = d->read.term[t].coef * axes->lo[a],
 				last = d->read.term[t].coef * (axes->hi[a] - 1);
-		*lo += at_most(first, last);
-		*hi += at_least(first, last);
+		*lo += pim_min(first, last);
+		*hi += pim_max(first, last);
 	}
-	*lo = at_least(*lo, 0);
-	*hi = at_most(*hi, d->size);
+	*lo = pim_max(*lo, 0);
+	*hi = pim_min(*hi, d->size);
 	return *lo < *hi;
 }
 

@@ -19,10 +19,10 @@ typedef struct pim_stairs {
 /* Adds a stair inside those there are; one that goes on as the one outside it does is the same. */
 void pim_stairs_add(pim_stairs *s, int64_t width, int64_t rise);
 int64_t pim_stairs_at(const pim_stairs *s, int64_t index); /* index >= 0 */
-/* The largest up(x + apart * t) - down(t) with from <= t < to, but not less than `least`; apart >
- * 0, from >= 0 and x + apart * from >= 0. Both stairs over the range stay below 2^52. */
+/* The largest up(x + apart * t) - down(t) with 0 <= t < end and x + apart * t >= 0, but not less
+ * than `least`; apart > 0. Both stairs over the range stay below 2^52. */
 int64_t pim_stairs_most(const pim_stairs *up, const pim_stairs *down, int64_t x, int64_t apart,
-	int64_t from, int64_t to, int64_t least);
+	int64_t end, int64_t least);
 
 /* The value of a dimension that no space reads anything of. */
 #define PIM_PAIR_NOTHING (INT64_MIN / (2 * PIM_MAX_RANK))

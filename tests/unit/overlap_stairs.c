@@ -22,11 +22,13 @@ static pim_stairs random_stairs(int64_t unit)
 	return s;
 }
 
-static int64_t look_everywhere(const pim_stairs *up, const pim_stairs *down, int64_t x,
-	int64_t apart, int64_t from, int64_t to)
+static int64_t look_everywhere(
+	const pim_stairs *up, const pim_stairs *down, int64_t x, int64_t apart, int64_t end)
 {
 	int64_t best = INT64_MIN;
-	for (int64_t t = from; t < to; t++) {
+	for (int64_t t = 0; t < end; t++) {
+		if (x + apart * t < 0)
+			continue;
 		int64_t value = pim_stairs_at(up, x + apart * t) - pim_stairs_at(down, t);
 		best = value > best ? value : best;
 	}
@@ -50,15 +52,15 @@ static void compare_stairs(void)
 	for (int i = 0; i < 100000; i++) {
 		int64_t wide = i % 10 ? 100 : 5000, most = i % 10 ? 200 : 20000;
 		pim_stairs up = random_stairs(1 + draw(1 + draw(wide))), down = random_stairs(1);
-		int64_t apart = 1 + draw(1 + draw(wide)), from = draw(20);
-		int64_t to = from + 1 + draw(1 + draw(most)), x = draw(wide) - apart * draw(from + 1);
+		int64_t apart = 1 + draw(1 + draw(wide)), end = 1 + draw(1 + draw(most));
+		int64_t x = draw(wide) - apart * draw(1 + draw(20));
 		if (i % 3 == 0 && up.n && down.n)
 			level(&up, &down, apart);
-		if (x + apart * from < 0)
+		if (x + apart * (end - 1) < 0)
 			continue;
-		int64_t best = look_everywhere(&up, &down, x, apart, from, to);
-		CHECK(pim_stairs_most(&up, &down, x, apart, from, to, INT64_MIN / 2) == best);
-		CHECK(pim_stairs_most(&up, &down, x, apart, from, to, best + 1) == best + 1);
+		int64_t best = look_everywhere(&up, &down, x, apart, end);
+		CHECK(pim_stairs_most(&up, &down, x, apart, end, INT64_MIN / 2) == best);
+		CHECK(pim_stairs_most(&up, &down, x, apart, end, best + 1) == best + 1);
 	}
 }
 
