@@ -5,7 +5,7 @@
 #   embed_text(${CMAKE_CURRENT_BINARY_DIR}/targets_yaml.c pim_target_yaml_ targets/null.yaml ...)
 #
 # makes a rule for the output: for each file NAME.ext it defines
-# `const char *const <prefix>NAME`, NUL-terminated. Add the output to a target's sources.
+# `const char *const <prefix>NAME` (dashes as underscores), NUL-terminated. Add the output to a target's sources.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
 	set(EMBED_TEXT_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
@@ -30,6 +30,7 @@ endif()
 set(text "")
 foreach(file IN LISTS FILES)
 	get_filename_component(name ${file} NAME_WE)
+	string(REPLACE "-" "_" name ${name})
 	file(READ ${file} bytes HEX)
 	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
 	string(APPEND text "static const char text_${name}[] = {${bytes}0};\n")

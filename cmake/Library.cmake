@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # The library, built from the folders, and the two programs. Rows of the tables name files: a row without
-# its file stops here, a row without its function stops at the link.
+# its file stops here, a row without its function stops at the link. Machine files have dashes in their names
+# where rows have underscores, as users write them.
 
-function(require_files folder table macro suffix)
+function(require_files folder table macro dash suffix)
 	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${table})
 	file(STRINGS ${folder}/${table} rows REGEX "^${macro}\\(")
 	foreach(row ${rows})
 		string(REGEX REPLACE "^${macro}\\(([a-z0-9_]+).*" "\\1" name "${row}")
+		string(REPLACE "_" ${dash} name ${name})
 		if(NOT EXISTS ${CMAKE_SOURCE_DIR}/${folder}/${name}${suffix})
 			message(FATAL_ERROR "${folder}/${table} has the row ${name}, but ${folder}/${name}${suffix} does not exist")
 		endif()
 	endforeach()
 endfunction()
-require_files(passes passes.def PASS .c)
-require_files(targets targets.def TARGET .yaml)
-require_files(frontends frontends.def FRONTEND .c)
+require_files(passes passes.def PASS _ .c)
+require_files(targets targets.def TARGET - .yaml)
+require_files(frontends frontends.def FRONTEND _ .c)
 
 file(GLOB sources CONFIGURE_DEPENDS ir/*.c frontends/*.c targets/*.c targets/*/*.c passes/*.c)
 # A library that is left out has a file that stands in for the one that uses it.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program_text.c - command programs as text.
  *
- *   program "deit" on "stack3d" {
+ *   program "deit" on "machine" {
  *     constant c0 "patch.weight" : f32[192,768] {file = "deit.onnx", offset = 64}
  *     input i0 "image" : f32[1,3,224,224]
  *     result r0 "logits" : f32[1,1000]

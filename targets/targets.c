@@ -59,11 +59,11 @@ static bool open_path(pim_context *c, pim_loc at, const char *path, machine_text
 			   (int)LARGEST_FILE);
 }
 
-static bool open_row(pim_context *c, const target_row *row, machine_text *m)
+static bool open_row(pim_context *c, int i, machine_text *m)
 {
-	const char *text = *row->yaml;
-	*m = (machine_text){.summary = row->summary, .text = text, .bytes = strlen(text)};
-	m->name = pim_arena_printf(c->arena, "targets/%s.yaml", row->name);
+	const char *text = *rows[i].yaml;
+	*m = (machine_text){.summary = rows[i].summary, .text = text, .bytes = strlen(text)};
+	m->name = pim_arena_printf(c->arena, "targets/%s.yaml", pim_target_name(c, i));
 	return true;
 }
 
@@ -94,7 +94,7 @@ bool pim_machine_find(pim_context *c, pim_loc at, const char *name, machine_text
 {
 	for (int i = 0; i < ROWS; i++)
 		if (!strcmp(pim_target_name(c, i), name))
-			return open_row(c, &rows[i], m);
+			return open_row(c, i, m);
 	if (has_ending(name, ".yaml") || has_ending(name, ".yml"))
 		return open_path(c, at, name, m);
 	return report_unknown(c, at, name);

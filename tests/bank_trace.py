@@ -108,7 +108,7 @@ Command = collections.namedtuple("Command", "cycle channel bank what row")
 
 
 def read_rules(source):
-    text = (source / "targets" / "hbm2_pim.yaml").read_text(encoding="utf-8")
+    text = (source / "targets" / "hbm2-pim.yaml").read_text(encoding="utf-8")
     rules = {k: int(v) for k, v in re.findall(r"^\s+(\w+): (\d+) cycles", text, re.M)}
     assert len([k for k in rules if k[0] == "t" or k in ("write_latency", "second_activation")]) == 13, rules
     return rules

@@ -42,9 +42,9 @@ only jansson.h 'ir/safetensors\.c|driver/emit_json\.c'
 only minizip/ 'frontends/npz\.c'
 
 # no file names one machine except that machine's own
-for name in $(sed -n 's/^TARGET(\([a-z0-9_]*\)).*/\1/p' targets/targets.def); do
+for name in $(sed -n 's/^TARGET(\([a-z0-9_]*\),.*/\1/p' targets/targets.def); do
 	[ "$name" = null ] && continue
-	for file in $(grep -rlw "$name" ir frontends targets passes driver --include='*.c' --include='*.h'); do
+	for file in $(grep -rlwE "$name|$(echo "$name" | tr _ -)" ir frontends targets passes driver --include='*.c' --include='*.h'); do
 		echo "$file names the machine $name"
 		bad=1
 	done

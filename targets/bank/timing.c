@@ -24,7 +24,7 @@
  * channel is in one mode or the other, mode_switch between them, and refreshed at the same times.
  *
  * tests/unit/bank_timing.c checks all pairs of commands that follow, and that a scheduler which
- * issues each command as early as it may needs as long for a slot on hbm2-pim. */
+ * issues each command as early as it may needs as long for a slot on a built-in machine. */
 #include "targets/bank/bank.h"
 
 /* From an activation until one burst is over and the row may be precharged, but for tRAS. */
