@@ -2,6 +2,8 @@
 /* axes - iteration spaces of ops, and the boxes of inputs that a box of the result needs. */
 #include "ir/op_rules.h"
 
+#include <string.h>
+
 static const char *const dim_names[PIM_MAX_RANK] = {"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7"};
 
 pim_axes *pim_axes_new(const pim_node *n, pim_arena *a)
@@ -75,6 +77,12 @@ int64_t pim_box_elements(const pim_box *b)
 	for (int d = 0; d < b->n; d++)
 		product *= b->hi[d] - b->lo[d];
 	return product;
+}
+
+bool pim_box_equal(const pim_box *a, const pim_box *b)
+{
+	size_t bytes = sizeof a->lo[0] * (size_t)(a->n > 0 ? a->n : 0);
+	return a->n == b->n && !memcmp(a->lo, b->lo, bytes) && !memcmp(a->hi, b->hi, bytes);
 }
 
 bool pim_box_meet(const pim_box *a, const pim_box *b, pim_box *out)

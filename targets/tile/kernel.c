@@ -12,14 +12,6 @@
 
 enum { BIAS = 2 }; /* the input of a matrix op that is added once */
 
-bool pim_same_box(const pim_box *a, const pim_box *b)
-{
-	if (a->n != b->n)
-		return false;
-	size_t bytes = sizeof a->lo[0] * (size_t)a->n;
-	return !memcmp(a->lo, b->lo, bytes) && !memcmp(a->hi, b->hi, bytes);
-}
-
 static int64_t box_bytes(const pim_operand *o, const pim_box *box)
 {
 	return pim_box_elements(box) * (int64_t)pim_dtype_bytes(o->type->dtype);
@@ -98,11 +90,11 @@ static void next_slot(pim_operand *o)
 
 static void want(pim_work *w, pim_operand *o, const pim_box *box)
 {
-	assert(!o->made || pim_same_box(&o->made->box[o->made->at], box));
-	if (o->made || o->from_memory || pim_same_box(&o->box[o->at], box))
+	assert(!o->made || pim_box_equal(&o->made->box[o->made->at], box));
+	if (o->made || o->from_memory || pim_box_equal(&o->box[o->at], box))
 		return;
 	next_slot(o);
-	if (pim_same_box(&o->box[o->at], box))
+	if (pim_box_equal(&o->box[o->at], box))
 		return;
 	o->box[o->at] = *box;
 	transfer(w, o, true);
@@ -120,12 +112,12 @@ static void store_result(pim_work *w, pim_operand *o)
 static void want_result(pim_work *w, const pim_box *box, bool adds)
 {
 	pim_operand *o = &w->operand[w->n_operands - 1];
-	if (pim_same_box(&o->box[o->at], box))
+	if (pim_box_equal(&o->box[o->at], box))
 		return;
 	if (w->alone)
 		store_result(w, o);
 	next_slot(o);
-	bool there = adds && pim_same_box(&o->box[o->at], box);
+	bool there = adds && pim_box_equal(&o->box[o->at], box);
 	if (!there) {
 		store_result(w, o);
 		o->box[o->at] = *box;

@@ -99,14 +99,6 @@ static void give_part(pim_lowering *l, const journey *w, int unit, const pim_hel
 	pim_room_give(&l->unit[unit].room, h->address, box_bytes(w->n, h));
 }
 
-static bool same_box(const pim_box *a, const pim_box *b)
-{
-	for (int d = 0; d < a->n; d++)
-		if (a->lo[d] != b->lo[d] || a->hi[d] != b->hi[d])
-			return false;
-	return true;
-}
-
 /* `home`: from where the value was computed; else from a copy of the part. */
 static void move_part(pim_lowering *l, const journey *w, int from_unit, const pim_held *from,
 	int64_t ready, int to_unit, const pim_held *to, const pim_node *home)
@@ -191,7 +183,7 @@ static journey *begin_journeys(
 			*one = (journey){n, s, &r[s][k], PIM_NEW(a, pim_held, r[s][k].n + 1),
 				PIM_NEW(a, pim_held, r[s][k].n), false};
 			one->sum[one->r->n] =
-				same_box(&one->r->part, &home->box) ? *home : take_part(l, one, one->r->unit);
+				pim_box_equal(&one->r->part, &home->box) ? *home : take_part(l, one, one->r->unit);
 		}
 	return w;
 }
@@ -200,7 +192,7 @@ static journey *begin_journeys(
 static void bring_home(pim_lowering *l, const journey *w)
 {
 	const pim_held *home = &l->home[w->n->id][w->slice], *sum = &w->sum[w->r->n];
-	if (sum->address != home->address || !same_box(&sum->box, &home->box))
+	if (sum->address != home->address || !pim_box_equal(&sum->box, &home->box))
 		move_part(l, w, w->r->unit, sum, l->since, w->r->unit, home, NULL);
 }
 

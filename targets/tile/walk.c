@@ -30,7 +30,7 @@ static int64_t lay_out_alone(pim_work *w)
 	bool from_memory[PIM_MOST_OPERANDS] = {0};
 	int64_t bytes = 0;
 	pim_box tile = pim_work_first_tile(w);
-	bool several = !pim_same_box(&tile, &w->slice);
+	bool several = !pim_box_equal(&tile, &w->slice);
 	const int64_t *extent = w->n->plan->nest->tile;
 	pim_nest_buffer_bytes(w->n, w->x, extent, &w->l->graph->limits, from_memory);
 	for (int i = 0; i < w->n_operands; i++) {
@@ -132,7 +132,7 @@ static pim_box result_box(const pim_work *w, const pim_box *tile)
 	return box;
 }
 
-static void store_finished(pim_tile_walk *k)
+void pim_tile_walk_store(pim_tile_walk *k)
 {
 	for (int m = 0; m < k->f->n; m++)
 		pim_work_store(&k->work[m]);
@@ -145,7 +145,7 @@ static void enter_member(pim_tile_walk *k)
 		pim_work *w = &k->work[k->member];
 		pim_box range;
 		pim_fusion_tile(k->f, k->member, &w->slice, &k->tile, &range);
-		if (pim_same_box(&w->range, &range))
+		if (pim_box_equal(&w->range, &range))
 			continue;
 		w->range = range;
 		k->part = pim_work_first_tile(w);
@@ -161,7 +161,7 @@ static void next_kernel(pim_tile_walk *k)
 	pim_box before = result_box(w, &k->part);
 	bool more = pim_work_next_tile(w, last ? &k->tile : &k->part);
 	pim_box now = result_box(w, last ? &k->tile : &k->part);
-	w->partial = more && pim_same_box(&before, &now);
+	w->partial = more && pim_box_equal(&before, &now);
 	k->tiles += last;
 	k->ended = last && !more;
 	if (!last && more)
@@ -215,11 +215,6 @@ static pim_tile_walk *start_walk(
 pim_tile_walk *pim_tile_walk_new(pim_lowering *l, const pim_fusion *f, int64_t slice, pim_arena *a)
 {
 	return start_walk(l, f, slice, PIM_FETCH_parts, a);
-}
-
-void pim_tile_walk_store(pim_tile_walk *k)
-{
-	store_finished(k);
 }
 
 bool pim_tile_walk_ended(const pim_tile_walk *k)
@@ -301,7 +296,7 @@ static void store_last(pim_unit *u)
 {
 	if (!u->unstored)
 		return;
-	store_finished(u->unstored);
+	pim_tile_walk_store(u->unstored);
 	pim_arena_free(u->unstored->arena);
 	u->unstored = NULL;
 }

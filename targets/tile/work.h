@@ -42,7 +42,6 @@ typedef struct pim_work {
 /* parts: operands arrive part by part, by pim_tile_walk_fetch. */
 typedef enum pim_fetching { PIM_FETCH_all, PIM_FETCH_parts } pim_fetching;
 
-bool pim_same_box(const pim_box *a, const pim_box *b);
 /* Asks for what the slice reads. */
 void pim_work_fetch(pim_work *w, pim_fetching how);
 /* One tile of w->range; false after a diagnostic. */
