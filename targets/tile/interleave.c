@@ -6,15 +6,15 @@
  * reader asks for it. The course goes on, with those of its job that can start about then, whose
  * next kernel can start first by a count of cycles that is kept on the way: when the one before is
  * done, when the jobs that had its units before have ended, and when all tiles that it reads are
- * complete. So each engine of a unit, which takes its
- * commands in order, has them in the order of the time at which they can run: the messages to
- * several readers take turns, and nothing waits behind what comes later. Ops that only move
- * elements have no turn: what a reader needs of one is copied when it is needed.
+ * complete. So each engine of a unit, which takes its commands in order, has them in the order of
+ * the time at which they can run: the messages to several readers take turns, and nothing waits
+ * behind what comes later. Ops that only move elements have no turn: what a reader needs of one is
+ * copied when it is needed.
  *
  * No deadlock: a kernel is written when all tiles it reads are, which is one global order again
  * (transfer.c). There always is a job that can go on, since jobs wait for earlier ones only.
- * Cost: kernels times jobs times the jobs before each on its units. Source: list scheduling (Graham
- * 1966) of tiles; the rest is ours. */
+ * Cost: for each kernel, a look at all jobs, their courses, and those that had their units last.
+ * Source: list scheduling (Graham 1966) of tiles; the rest is ours. */
 #include <math.h>
 #include <string.h>
 
@@ -54,9 +54,10 @@ struct job {
 	double *cycles;				/* by member, of a kernel */
 	int n_courses, open;		/* open: with slices to come */
 	course *course;
-	int n_before; /* jobs that had its units before */
+	int n_before; /* jobs that had its units last before it */
 	job **before;
-	pim_region *made; /* JOB_move: by slice, what was copied */
+	const job *follower; /* the last that has this one among them */
+	pim_region *made;	 /* JOB_move: by slice, what was copied */
 };
 
 typedef struct interleaving {
@@ -120,26 +121,22 @@ static void fill_job(const interleaving *s, job *j, pim_node *n)
 	}
 }
 
-static bool shares_units(const interleaving *s, const job *a, const job *b, bool *mark)
+/* The jobs that had units of j last before it: their tiles are in the buffer until they have ended.
+ * Those that had the units before them have ended then too. last: by unit. */
+static void find_before(interleaving *s, job *j, job **last)
 {
-	const pim_plan *p = a->last->plan, *q = b->last->plan;
-	bool shares = false;
-	memset(mark, 0, sizeof *mark * (size_t)s->l->target->units);
-	for (int i = 0; i < p->n_units; i++)
-		mark[p->unit[i]] = true;
-	for (int i = 0; i < q->n_units; i++)
-		shares = shares || mark[q->unit[i]];
-	return shares;
-}
-
-/* The jobs before j with units of its own: their tiles are in the buffer until they have ended. */
-static void find_before(interleaving *s, job *j)
-{
-	bool *mark = PIM_NEW(s->l->arena, bool, s->l->target->units);
-	j->before = PIM_NEW(s->l->arena, job *, j - s->job);
-	for (job *b = s->job; b < j && j->kind != JOB_move; b++)
-		if (b->kind != JOB_move && shares_units(s, j, b, mark))
-			j->before[j->n_before++] = b;
+	const pim_plan *p = j->last->plan;
+	if (j->kind == JOB_move)
+		return;
+	j->before = PIM_NEW(s->l->arena, job *, p->n_units);
+	for (int i = 0; i < p->n_units; i++) {
+		job *b = last[p->unit[i]];
+		last[p->unit[i]] = j;
+		if (!b || b == j || b->follower == j)
+			continue;
+		b->follower = j;
+		j->before[j->n_before++] = b;
+	}
 }
 
 static interleaving start(pim_lowering *l, pim_node *const *node, int n, int *readers)
@@ -147,13 +144,14 @@ static interleaving start(pim_lowering *l, pim_node *const *node, int n, int *re
 	interleaving s = {.l = l, .n = n, .readers = readers};
 	s.job = PIM_NEW(l->arena, job, n);
 	s.of = PIM_NEW(l->arena, job *, l->graph->n_ids);
+	job **last = PIM_NEW(l->arena, job *, l->target->units);
 	for (int i = 0; i < n; i++) {
 		fill_job(&s, &s.job[i], node[i]);
 		for (int m = 0; m < s.job[i].f->n; m++)
 			s.of[s.job[i].f->member[m].node->id] = &s.job[i];
 	}
 	for (int i = 0; i < n; i++)
-		find_before(&s, &s.job[i]);
+		find_before(&s, &s.job[i], last);
 	return s;
 }
 
