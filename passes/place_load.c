@@ -20,8 +20,8 @@ enum { MOST_ALL = 64, NEAR = 2 };
 static const double LEAST = 1e-3;
 
 typedef struct branch {
-	const pim_flow *flow;
 	const pim_traffic_tree *tree;
+	int at_root, at_leaves; /* tenants */
 	int64_t links;
 	int64_t seen; /* the last try that met it */
 	int leaves;	  /* that the try moves; -1: its root too */
@@ -57,24 +57,9 @@ typedef struct loads {
 	int64_t now, left;
 } loads;
 
-static const int *units_at_root(const loads *s, const branch *b)
+static const int *units_of(const loads *s, int tenant)
 {
-	return s->p->tenant[b->tree->adds ? b->flow->to : b->flow->from].unit;
-}
-
-static const int *units_at_leaves(const loads *s, const branch *b)
-{
-	return s->p->tenant[b->tree->adds ? b->flow->from : b->flow->to].unit;
-}
-
-static int tenant_at_root(const branch *b)
-{
-	return b->tree->adds ? b->flow->to : b->flow->from;
-}
-
-static int tenant_at_leaves(const branch *b)
-{
-	return b->tree->adds ? b->flow->from : b->flow->to;
+	return s->p->tenant[tenant].unit;
 }
 
 /* ---- what there is ---- */
@@ -86,8 +71,13 @@ static void list_branches(loads *s)
 	s->branch = PIM_NEW(s->arena, branch, s->n);
 	s->n = 0;
 	for (int i = 0; i < s->p->n_flows; i++)
-		for (int k = 0; k < s->p->flow[i].n_trees; k++)
-			s->branch[s->n++] = (branch){.flow = &s->p->flow[i], .tree = &s->p->flow[i].tree[k]};
+		for (int k = 0; k < s->p->flow[i].n_trees; k++) {
+			const pim_flow *f = &s->p->flow[i];
+			const pim_traffic_tree *t = &f->tree[k];
+			s->branch[s->n++] = (branch){.tree = t,
+				.at_root = t->adds ? f->to : f->from,
+				.at_leaves = t->adds ? f->from : f->to};
+		}
 }
 
 /* Called twice: to count, to note. */
@@ -95,10 +85,9 @@ static void note_slots(loads *s)
 {
 	for (int i = 0; i < s->n; i++) {
 		const branch *b = &s->branch[i];
-		int64_t leaves = s->base[tenant_at_leaves(b)];
+		int64_t leaves = s->base[b->at_leaves];
 		for (int k = -1; k < b->tree->n; k++) {
-			int64_t slot =
-				k < 0 ? s->base[tenant_at_root(b)] + b->tree->root : leaves + b->tree->leaf[k];
+			int64_t slot = k < 0 ? s->base[b->at_root] + b->tree->root : leaves + b->tree->leaf[k];
 			if (s->member)
 				s->member[s->first[slot]] = i;
 			s->first[slot]++;
@@ -161,7 +150,8 @@ static void find_near(loads *s)
 
 static int list_links(loads *s, const branch *b)
 {
-	int n = pim_tree_list(s->trees, b->tree, units_at_root(s, b), units_at_leaves(s, b), s->route);
+	int n = pim_tree_list(
+		s->trees, b->tree, units_of(s, b->at_root), units_of(s, b->at_leaves), s->route);
 	s->left -= n + b->tree->n;
 	return n;
 }
@@ -257,7 +247,7 @@ static void meet_branches(loads *s, int tenant, int slot)
 			b->leaves = 0;
 			s->changed[s->n_changed++] = s->member[i];
 		}
-		if (tenant == tenant_at_root(b))
+		if (tenant == b->at_root)
 			b->leaves = -1;
 		else if (b->leaves >= 0)
 			b->leaves++;
@@ -288,7 +278,7 @@ static double count_change(loads *s)
 	for (int i = 0; i < s->n_changed; i++) {
 		const branch *b = &s->branch[s->changed[i]];
 		s->links_then[i] =
-			pim_tree_links(s->trees, b->tree, units_at_root(s, b), units_at_leaves(s, b));
+			pim_tree_links(s->trees, b->tree, units_of(s, b->at_root), units_of(s, b->at_leaves));
 		s->left -= b->tree->n;
 		change += b->tree->bytes * (double)(s->links_then[i] - b->links);
 	}
@@ -376,7 +366,7 @@ static bool move_away(loads *s, int tenant, int unit, int link)
 
 static bool takes_link(loads *s, const branch *b, int leaf, int link)
 {
-	int root = units_at_root(s, b)[b->tree->root], unit = units_at_leaves(s, b)[leaf];
+	int root = units_of(s, b->at_root)[b->tree->root], unit = units_of(s, b->at_leaves)[leaf];
 	int hops = pim_network_route(
 		s->p->target, b->tree->adds ? unit : root, b->tree->adds ? root : unit, s->route);
 	s->left -= hops;
@@ -394,10 +384,10 @@ static bool relieve_of(loads *s, const branch *b, int link)
 		if (!takes_link(s, b, leaf, link))
 			continue;
 		any = true;
-		if (move_away(s, tenant_at_leaves(b), units_at_leaves(s, b)[leaf], link))
+		if (move_away(s, b->at_leaves, units_of(s, b->at_leaves)[leaf], link))
 			return true;
 	}
-	return any && move_away(s, tenant_at_root(b), units_at_root(s, b)[b->tree->root], link);
+	return any && move_away(s, b->at_root, units_of(s, b->at_root)[b->tree->root], link);
 }
 
 static bool relieve(loads *s, int link)
