@@ -41,7 +41,7 @@ typedef enum pim_mapper_mode {
 typedef struct pim_mapper_group {
 	const pim_node *leader;
 	const pim_axes *axes; /* of the leader */
-	int n_followers;
+	int n_followers, room_followers;
 	const pim_node **follower;
 	const pim_axes **follower_axes;
 	int n_edges;

@@ -54,16 +54,12 @@ static int find_leader(const pim_mapper *m, const pim_node *n)
 
 static void add_follower(pim_mapper *m, pim_mapper_group *g, const pim_node *n)
 {
-	const pim_node **more = PIM_NEW(m->arena, const pim_node *, g->n_followers + 1);
-	const pim_axes **axes = PIM_NEW(m->arena, const pim_axes *, g->n_followers + 1);
-	for (int i = 0; i < g->n_followers; i++) {
-		more[i] = g->follower[i];
-		axes[i] = g->follower_axes[i];
-	}
-	more[g->n_followers] = n;
-	axes[g->n_followers++] = pim_axes_new(n, m->arena);
-	g->follower = more;
-	g->follower_axes = axes;
+	int i = g->n_followers++, room = g->room_followers;
+	g->follower = pim_arena_grow(m->arena, g->follower, i, &room, sizeof *g->follower);
+	g->follower_axes =
+		pim_arena_grow(m->arena, g->follower_axes, i, &g->room_followers, sizeof *g->follower_axes);
+	g->follower[i] = n;
+	g->follower_axes[i] = pim_axes_new(n, m->arena);
 }
 
 /* ---- which axes of a leader a dimension goes by ---- */
