@@ -427,6 +427,21 @@ void pim_stream_reserve(pim_stream *s, int64_t commands)
 	s->command = pim_array_reserve(s->command, commands, &s->room_commands, sizeof *s->command);
 }
 
+bool pim_command_is_like(
+	const pim_stream *s, const pim_command *c, const pim_stream *t, const pim_command *d)
+{
+	if (c->code != d->code || c->accumulate != d->accumulate || c->n_refs != d->n_refs ||
+		c->index != d->index || c->unit != d->unit || c->task != d->task || c->count != d->count ||
+		memcmp(c->after, d->after, sizeof c->after))
+		return false;
+	for (uint32_t r = 0; r < c->n_refs; r++) {
+		const pim_ref *x = &s->ref[c->first + r], *y = &t->ref[d->first + r];
+		if (x->space != y->space || memcmp(x->step, y->step, sizeof x->step))
+			return false;
+	}
+	return true;
+}
+
 const pim_command *pim_walk_next(pim_walk *w)
 {
 	while (w->at < w->stream->n_commands) {

@@ -155,6 +155,8 @@ void pim_program_home(pim_program *p, const pim_home *h);
 /* A command of matrix or vector has the destination and one source for each input of its kernel's graph
  * (an optional input that is absent has none). Valid until the next one is added. */
 pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs);
+/* Are two commands, each of its stream, equal but for the addresses of their references? */
+bool pim_command_is_like(const pim_stream *s, const pim_command *c, const pim_stream *t, const pim_command *d);
 /* Room for as many commands as will be added; no more than a hint. */
 void pim_stream_reserve(pim_stream *s, int64_t commands);
 uint32_t pim_program_constant(pim_program *p, const pim_program_tensor *t);

@@ -221,24 +221,16 @@ static void write_stream(const pim_stream *s, pim_text *out)
 	}
 }
 
-static bool are_equal_refs(const pim_ref *a, const pim_ref *b)
-{
-	return a->space == b->space && a->address == b->address &&
-		   !memcmp(a->step, b->step, sizeof a->step);
-}
-
 static bool are_equal(const pim_stream *a, const pim_stream *b)
 {
 	if (a->n_commands != b->n_commands || a->n_refs != b->n_refs)
 		return false;
 	for (int64_t i = 0; i < a->n_commands; i++) {
 		const pim_command *x = &a->command[i], *y = &b->command[i];
-		if (x->code != y->code || x->n_refs != y->n_refs || x->accumulate != y->accumulate ||
-			x->index != y->index || x->unit != y->unit || x->task != y->task ||
-			x->count != y->count || memcmp(x->after, y->after, sizeof x->after))
+		if (!pim_command_is_like(a, x, b, y))
 			return false;
-		for (int r = 0; r < x->n_refs; r++)
-			if (!are_equal_refs(&a->ref[x->first + (uint32_t)r], &b->ref[y->first + (uint32_t)r]))
+		for (uint32_t r = 0; r < x->n_refs; r++)
+			if (a->ref[x->first + r].address != b->ref[y->first + r].address)
 				return false;
 	}
 	return true;

@@ -151,20 +151,6 @@ static void try_period(folder *f, int period)
 	}
 }
 
-static bool is_alike(const pim_stream *s, const pim_command *a, const pim_command *b)
-{
-	if (a->code != b->code || a->accumulate != b->accumulate || a->n_refs != b->n_refs ||
-		a->index != b->index || a->unit != b->unit || a->task != b->task || a->count != b->count ||
-		memcmp(a->after, b->after, sizeof a->after))
-		return false;
-	for (int r = 0; r < a->n_refs; r++) {
-		const pim_ref *x = &s->ref[a->first + (uint32_t)r], *y = &s->ref[b->first + (uint32_t)r];
-		if (x->space != y->space || memcmp(x->step, y->step, sizeof x->step))
-			return false;
-	}
-	return true;
-}
-
 static int64_t address_of(const pim_stream *s, const pim_command *c, int r)
 {
 	return s->ref[c->first + (uint32_t)r].address;
@@ -175,7 +161,7 @@ static int64_t address_of(const pim_stream *s, const pim_command *c, int r)
 static bool is_in_step(const pim_stream *s, const pim_command *first, const pim_command *second,
 	const pim_command *c, int64_t round)
 {
-	if (!is_alike(s, first, c))
+	if (!pim_command_is_like(s, first, s, c))
 		return false;
 	for (int r = 0; r < c->n_refs; r++) {
 		int64_t step = address_of(s, second, r) - address_of(s, first, r);
