@@ -111,6 +111,10 @@ typedef struct pim_format {
 	bool sign;
 } pim_format;
 bool pim_format_of(pim_dtype t, pim_format *f); /* false: no lanes for it (64 bits, 4 bits) */
+static inline bool pim_format_equal(pim_format a, pim_format b)
+{
+	return a.bits == b.bits && a.exponent == b.exponent && a.sign == b.sign;
+}
 uint64_t pim_format_encode(pim_format f, double value); /* the bits of a value */
 static inline int pim_format_fraction(pim_format f)
 {

@@ -12,16 +12,11 @@
 #include "targets/bank/bank.h"
 #include "targets/program.h"
 
-static bool same_format(pim_format a, pim_format b)
-{
-	return a.bits == b.bits && a.exponent == b.exponent && a.sign == b.sign;
-}
-
 static bool same_step(const pim_step *a, const pim_step *b)
 {
 	return a->code == b->code && a->to == b->to && a->a == b->a && a->b == b->b && a->c == b->c &&
 		   (a->code == PIM_STEP_turn || a->value == b->value) && a->key.routine == b->key.routine &&
-		   same_format(a->key.from, b->key.from) && same_format(a->key.to, b->key.to);
+		   pim_format_equal(a->key.from, b->key.from) && pim_format_equal(a->key.to, b->key.to);
 }
 
 bool pim_micro_same(const pim_micro *a, const pim_micro *b)

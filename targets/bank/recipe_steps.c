@@ -56,14 +56,9 @@ void pim_micro_end(pim_micro *m)
 	pim_micro_add(m, PIM_STEP_end, 0, 0, 0);
 }
 
-static bool same_format(pim_format a, pim_format b)
-{
-	return a.bits == b.bits && a.exponent == b.exponent && a.sign == b.sign;
-}
-
 int pim_micro_convert(pim_micro *m, int reg, pim_format f)
 {
-	if (same_format(m->format[reg], f))
+	if (pim_format_equal(m->format[reg], f))
 		return reg;
 	int to = pim_micro_register(m, f);
 	pim_micro_call(m, PIM_ROUTINE_convert, to, reg, 0, 0);
@@ -91,7 +86,7 @@ void pim_micro_by(pim_micro *m, pim_routine routine, int reg, int other)
 static int find_constant(pim_micro *m, pim_format f)
 {
 	for (int i = 0; i < m->n_constants; i++)
-		if (same_format(m->format[m->constant[i]], f))
+		if (pim_format_equal(m->format[m->constant[i]], f))
 			return m->constant[i];
 	assert(m->n_constants < PIM_MOST_CONSTANTS);
 	return m->constant[m->n_constants++] = (int16_t)pim_micro_register(m, f);
