@@ -203,6 +203,11 @@ int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops)
 		cycles_at(bytes, t->network.link_bytes_per_cycle), multiply(hops, t->network.hop_cycles));
 }
 
+int64_t pim_target_link_cycles(const pim_target *t, int64_t bytes)
+{
+	return pim_max(1, pim_target_send_cycles(t, bytes, 0));
+}
+
 const char *pim_target_refusal(
 	const pim_target *t, const pim_node *op, const pim_axes *x, const int64_t *extent)
 {

@@ -188,8 +188,7 @@ static pim_sim_op decode(const pim_sim *s, uint32_t unit, const pim_command *c)
 		return op;
 	op.kind = pim_command_posts(c->code) ? PIM_SIM_send : PIM_SIM_recv;
 	op.bytes = c->n_refs ? s->pattern[c->index].bytes : 0;
-	op.link = at_most(pim_target_send_cycles(s->t, op.bytes, 0));
-	op.link += op.link == 0; /* an empty message takes links too */
+	op.link = at_most(pim_target_link_cycles(s->t, op.bytes));
 	if (op.kind == PIM_SIM_send && op.cycles < op.link)
 		op.cycles = op.link;
 	pim_sim_cast cast = cast_of(unit, c);

@@ -93,6 +93,8 @@ int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes);
 /* Adding elements of one value to those of another, as for partial sums. */
 int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t elements);
 int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops);
+/* For which a message has each link of its way; an empty one takes links too. */
+int64_t pim_target_link_cycles(const pim_target *t, int64_t bytes);
 /* Multiply-accumulates of one node in full (conv, matmul; 0 for others). */
 int64_t pim_node_macs(const pim_node *n);
 

@@ -144,7 +144,7 @@ static void send(pim_lowering *l, int unit)
 	post *p = &c->post[u->to_send];
 	pim_group one = {1, &(int){(int)p->to}};
 	const pim_group *to = p->group ? &l->program->group[p->to] : &one;
-	int64_t link = pim_max(1, pim_target_send_cycles(l->target, p->bytes, 0));
+	int64_t link = pim_target_link_cycles(l->target, p->bytes);
 	pim_network_tree_fill(l->target, unit, to->n, to->unit, &c->tree, c->entry, c->route);
 	pim_trip m = {&c->tree, to->n, to->unit, u->start, pim_max(p->cycles, link), link, c->since};
 	int64_t left = pim_links_travel(c->links, &m, c->slot + p->slot);
