@@ -53,7 +53,6 @@ static void declare(onnx_import *x, size_t n, Onnx__ValueInfoProto **infos)
 static const char *declared_text(const onnx_import *x, const Onnx__TypeProto__Tensor *t)
 {
 	pim_text s = {0};
-	const char *copy;
 	pim_dtype dtype = onnx_dtype(t->elem_type);
 	pim_text_printf(&s, "%s[",
 		dtype == PIM_DTYPE_COUNT ? onnx_dtype_text(t->elem_type) : pim_dtype_name(dtype));
@@ -66,9 +65,7 @@ static const char *declared_text(const onnx_import *x, const Onnx__TypeProto__Te
 			pim_text_str(&s, "?");
 	}
 	pim_text_str(&s, "]");
-	copy = pim_arena_copy(x->scratch, s.s, s.n);
-	pim_text_free(&s);
-	return copy;
+	return pim_text_keep(&s, x->scratch);
 }
 
 static bool dims_agree(const Onnx__TypeProto__Tensor *t, const pim_type *is)

@@ -332,14 +332,9 @@ bool onnx_is_wanted(const onnx_call *k, int i)
 bool onnx_fail(const onnx_call *k, const char *format, ...)
 {
 	va_list ap;
-	char *text;
-	int n;
+	const char *text;
 	va_start(ap, format);
-	n = vsnprintf(NULL, 0, format, ap);
-	va_end(ap);
-	text = pim_arena_alloc(k->import->scratch, (size_t)n + 1);
-	va_start(ap, format);
-	vsnprintf(text, (size_t)n + 1, format, ap);
+	text = pim_arena_vprintf(k->import->scratch, format, ap);
 	va_end(ap);
 	return pim_error(k->import->context, k->at, "%s: %s", k->row->op_type, text);
 }

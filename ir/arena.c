@@ -124,11 +124,18 @@ char *pim_arena_copy(pim_arena *a, const char *s, size_t n)
 
 char *pim_arena_printf(pim_arena *a, const char *format, ...)
 {
-	va_list ap, again;
+	va_list ap;
 	va_start(ap, format);
+	char *s = pim_arena_vprintf(a, format, ap);
+	va_end(ap);
+	return s;
+}
+
+char *pim_arena_vprintf(pim_arena *a, const char *format, va_list ap)
+{
+	va_list again;
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, format, ap);
-	va_end(ap);
 	if (n < 0)
 		PIM_BUG("format \"%s\"", format);
 	char *s = pim_arena_raw(a, (size_t)n + 1);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/array.h"
 #include "ir/ir.h"
 
 typedef struct spot {
@@ -91,12 +90,6 @@ void pim_vreport(pim_context *c, pim_severity s, pim_loc at, const char *format,
 		return;
 	pim_arena *a = pim_arena_new();
 	pim_text message = {0};
-	va_list again;
-	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, format, ap);
-	char *said = pim_arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
-	vsnprintf(said, (size_t)(n < 0 ? 0 : n) + 1, format, again);
-	va_end(again);
 	pim_diag d = {.severity = s};
 	pim_loc in_text = text_place(c, at);
 	if (in_text.source) {
@@ -110,7 +103,7 @@ void pim_vreport(pim_context *c, pim_severity s, pim_loc at, const char *format,
 		if (message.n)
 			pim_text_str(&message, ": ");
 	}
-	pim_text_str(&message, said);
+	pim_text_vprintf(&message, format, ap);
 	d.message = message.s;
 	c->on_diag(c->on_diag_user, &d);
 	pim_text_free(&message);
@@ -141,14 +134,8 @@ bool pim_file_error(pim_context *c, const char *file, const char *format, ...)
 	pim_text message = {0};
 	va_list ap;
 	va_start(ap, format);
-	int n = vsnprintf(NULL, 0, format, ap);
+	pim_text_vprintf(&message, format, ap);
 	va_end(ap);
-	char *said = pim_array_new((int64_t)(n < 0 ? 0 : n) + 1, 1);
-	va_start(ap, format);
-	vsnprintf(said, (size_t)(n < 0 ? 0 : n) + 1, format, ap);
-	va_end(ap);
-	pim_text_str(&message, said);
-	free(said);
 	pim_diag d = {.severity = PIM_ERROR, .file = file, .message = message.s};
 	c->on_diag(c->on_diag_user, &d);
 	pim_text_free(&message);
@@ -159,13 +146,7 @@ static void report_node(const pim_node *n, pim_severity s, const char *format, v
 {
 	pim_context *c = pim_context_of(n);
 	pim_arena *a = pim_arena_new();
-	va_list again;
-	va_copy(again, ap);
-	int bytes = vsnprintf(NULL, 0, format, ap);
-	char *said = pim_arena_alloc(a, (size_t)(bytes < 0 ? 0 : bytes) + 1);
-	vsnprintf(said, (size_t)(bytes < 0 ? 0 : bytes) + 1, format, again);
-	va_end(again);
-	const char *op = pim_op_at((pim_op)n->op)->name;
+	const char *op = pim_op_at((pim_op)n->op)->name, *said = pim_arena_vprintf(a, format, ap);
 	if (!n->name && n->number == PIM_NO_NUMBER) /* it is just being read */
 		pim_report(c, s, n->loc, "%s: %s", op, said);
 	else

@@ -21,6 +21,8 @@ size_t pim_arena_bytes(const pim_arena *a);
 /* Room for one more behind the n elements of `size` bytes that `list` has; *room doubles where that is needed.
  * The old list stays. On the heap: array.h. */
 void *pim_arena_grow(pim_arena *a, void *list, int n, int *room, size_t size);
+/* As pim_arena_printf, of arguments that are there. */
+char *pim_arena_vprintf(pim_arena *a, const char *format, va_list ap) PIM_PRINTF(2, 0);
 /* Has `free_data(data)` called when the arena is freed (unmap, dlclose, ...). */
 void pim_arena_defer(pim_arena *a, void (*free_data)(void *), void *data);
 #define PIM_NEW(arena, type, n) ((type *)pim_arena_alloc((arena), sizeof(type) * (size_t)(n)))
@@ -53,6 +55,7 @@ typedef struct pim_text {
 void pim_text_add(pim_text *t, const char *s, size_t n);
 void pim_text_str(pim_text *t, const char *s);
 void pim_text_printf(pim_text *t, const char *format, ...) PIM_PRINTF(2, 3);
+void pim_text_vprintf(pim_text *t, const char *format, va_list ap) PIM_PRINTF(2, 0);
 void pim_text_int(pim_text *t, int64_t v);
 /* Shortest decimal that reads back as the same double; always has a '.', an 'e', inf or nan. */
 void pim_text_float(pim_text *t, double v);
@@ -62,6 +65,8 @@ void pim_text_single(pim_text *t, float v);
 void pim_text_quoted(pim_text *t, const char *s);
 bool pim_text_flush(pim_text *t); /* to the sink; false when writing failed */
 void pim_text_free(pim_text *t);
+/* The text in the arena; t is empty then. */
+char *pim_text_keep(pim_text *t, pim_arena *a);
 /* Reads a decimal number as strtod does, fast and independent of the locale;
  * returns the first byte after it, s itself when there is none. */
 const char *pim_read_float(const char *s, const char *end, double *v);

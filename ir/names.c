@@ -89,7 +89,5 @@ const char *pim_node_label(const pim_node *n, pim_arena *a)
 {
 	pim_text t = {0};
 	pim_label_print(&t, n);
-	const char *label = pim_arena_copy(a, t.s, t.n);
-	pim_text_free(&t);
-	return label;
+	return pim_text_keep(&t, a);
 }

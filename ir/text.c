@@ -43,12 +43,18 @@ void pim_text_str(pim_text *t, const char *s)
 
 void pim_text_printf(pim_text *t, const char *format, ...)
 {
-	va_list ap, again;
+	va_list ap;
 	va_start(ap, format);
+	pim_text_vprintf(t, format, ap);
+	va_end(ap);
+}
+
+void pim_text_vprintf(pim_text *t, const char *format, va_list ap)
+{
+	va_list again;
 	va_copy(again, ap);
 	make_room(t, 128);
 	int n = vsnprintf(t->s + t->n, t->room - t->n, format, ap);
-	va_end(ap);
 	if (n < 0)
 		PIM_BUG("format \"%s\"", format);
 	if ((size_t)n >= t->room - t->n) {
@@ -102,6 +108,13 @@ bool pim_text_flush(pim_text *t)
 	bool ok = fwrite(t->s, 1, t->n, t->sink) == t->n;
 	t->n = 0;
 	return ok && !ferror(t->sink);
+}
+
+char *pim_text_keep(pim_text *t, pim_arena *a)
+{
+	char *s = pim_arena_copy(a, t->s, t->n);
+	pim_text_free(t);
+	return s;
 }
 
 void pim_text_free(pim_text *t)

@@ -161,7 +161,5 @@ const char *pim_type_text(const pim_type *t, pim_arena *a)
 {
 	pim_text out = {0};
 	pim_type_print(&out, t);
-	const char *s = pim_arena_copy(a, out.s, out.n);
-	pim_text_free(&out);
-	return s;
+	return pim_text_keep(&out, a);
 }

@@ -77,9 +77,7 @@ static const char *label_of(const view *v, const pim_node *n)
 	pim_text_printf(&t, "\n%s", pim_type_text(n->type, v->arena));
 	add_constants(&t, v, n);
 	add_decisions(&t, n);
-	char *label = pim_arena_copy(v->arena, t.s, t.n);
-	pim_text_free(&t);
-	return label;
+	return pim_text_keep(&t, v->arena);
 }
 
 static pim_group *round_frame(view *v, int round)
@@ -100,9 +98,7 @@ static const char *set_title(const view *v, const pim_branch_set *s)
 		pim_text_printf(&t, " %s %lld", s->axis[i].name, (long long)s->axis[i].count);
 	if (s->degree > 1)
 		pim_text_printf(&t, ", %d units each", s->degree);
-	char *title = pim_arena_copy(v->arena, t.s, t.n);
-	pim_text_free(&t);
-	return title;
+	return pim_text_keep(&t, v->arena);
 }
 
 /* The frame of a node: its branch set's inside its round's. A set that reaches into another round

@@ -32,11 +32,6 @@ static void report(checker *k, const char *format, ...) PIM_PRINTF(2, 3);
 static void report(checker *k, const char *format, ...)
 {
 	pim_text message = {0};
-	char text[512];
-	va_list ap;
-	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
 	if (k->unit >= 0 && k->at < 0)
 		pim_text_printf(&message, "unit %d: ", k->unit);
 	if (k->unit >= 0 && k->at >= 0) {
@@ -44,7 +39,10 @@ static void report(checker *k, const char *format, ...)
 		const char *name = c->code < PIM_COMMAND_COUNT ? pim_command_at(c->code)->name : "?";
 		pim_text_printf(&message, "unit %d, command %lld (%s): ", k->unit, (long long)k->at, name);
 	}
-	pim_text_str(&message, text);
+	va_list ap;
+	va_start(ap, format);
+	pim_text_vprintf(&message, format, ap);
+	va_end(ap);
 	pim_file_error(k->program->context, NULL, "%s", message.s);
 	pim_text_free(&message);
 	k->good = false;

@@ -19,17 +19,17 @@ const char *pim_sim_command_name(const pim_sim *s, uint32_t unit, uint32_t comma
 bool pim_sim_error(pim_sim *s, const pim_sim_unit *u, uint32_t command, const char *format, ...)
 {
 	pim_text t = {0};
-	char message[512];
-	va_list ap;
-	va_start(ap, format);
-	vsnprintf(message, sizeof message, format, ap);
-	va_end(ap);
 	pim_text_printf(&t, "unit %u, command %u (%s", u->number, command,
 		pim_sim_command_name(s, u->number, command));
 	const char *between = "; round ";
 	for (int d = 0; d < u->depth && command == u->pc; d++, between = ", ")
 		pim_text_printf(&t, "%s%lld", between, (long long)u->round[d]);
-	pim_file_error(s->context, s->o->path, "%s): %s", t.s, message);
+	pim_text_str(&t, "): ");
+	va_list ap;
+	va_start(ap, format);
+	pim_text_vprintf(&t, format, ap);
+	va_end(ap);
+	pim_file_error(s->context, s->o->path, "%s", t.s);
 	pim_text_free(&t);
 	return false;
 }
