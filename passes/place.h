@@ -58,9 +58,6 @@ void pim_placement_part(pim_placement *p, pim_arena *a);
 /* A flow of trees, which are the caller's to keep. */
 pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_trees,
 	pim_traffic_tree *tree, pim_arena *a);
-/* The one of a matrix [from slot * to slots + to slot], each message by itself. */
-pim_flow pim_flow_of_matrix(
-	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a);
 /* Is a flow all that n reads of its input on the machine too? Not of copies and constants, which
  * come from the nearest unit, nor of partial sums, whose shape depends on the units. */
 bool pim_flow_tells(const pim_node *n, int input);

@@ -48,21 +48,6 @@ pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_tree
 	return f;
 }
 
-pim_flow pim_flow_of_matrix(
-	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a)
-{
-	int n = 0, all = from_slots * to_slots;
-	pim_traffic_tree *tree = PIM_NEW(a, pim_traffic_tree, all);
-	int *leaf = PIM_NEW(a, int, all);
-	for (int i = 0; i < all; i++)
-		if (bytes[i] > 0) {
-			leaf[n] = i % to_slots;
-			tree[n] = (pim_traffic_tree){false, i / to_slots, 1, &leaf[n], bytes[i]};
-			n++;
-		}
-	return pim_flow_new(from, to, from_slots, to_slots, n, tree, a);
-}
-
 /* Trees of one edge, in memory that grows. */
 typedef struct grove {
 	int n, room;

@@ -15,6 +15,22 @@ static pim_target mesh(int x, int y, pim_topology topology)
 		.name = "mesh", .network = {.topology = topology, .size = {x, y, 1}}, .units = x * y};
 }
 
+/* The flow of a matrix [from slot * to slots + to slot], each message by itself. */
+static pim_flow flow_of_matrix(
+	int from, int to, int from_slots, int to_slots, const double *bytes, pim_arena *a)
+{
+	int n = 0, all = from_slots * to_slots;
+	pim_traffic_tree *tree = PIM_NEW(a, pim_traffic_tree, all);
+	int *leaf = PIM_NEW(a, int, all);
+	for (int i = 0; i < all; i++)
+		if (bytes[i] > 0) {
+			leaf[n] = i % to_slots;
+			tree[n] = (pim_traffic_tree){false, i / to_slots, 1, &leaf[n], bytes[i]};
+			n++;
+		}
+	return pim_flow_new(from, to, from_slots, to_slots, n, tree, a);
+}
+
 /* Tenants one after the other (or two at a time), each reading the one before by a random sparse
  * matrix. */
 static pim_placement *random_placement(
@@ -31,7 +47,7 @@ static pim_placement *random_placement(
 		double *bytes = PIM_NEW(a, double, slots[i - 1] * slots[i]);
 		for (int k = 0; k < slots[i - 1] * slots[i]; k++)
 			bytes[k] = draw(100) < density ? 1 + draw(50) : 0;
-		flow[i - 1] = pim_flow_of_matrix(i - 1, i, slots[i - 1], slots[i], bytes, a);
+		flow[i - 1] = flow_of_matrix(i - 1, i, slots[i - 1], slots[i], bytes, a);
 	}
 	return pim_placement_new(t, n, tenant, n - 1, flow, a);
 }
@@ -321,7 +337,7 @@ static pim_flow halo_flow(int from, int to, int slots, pim_arena *a)
 		for (int k = -1; k <= 1; k++)
 			if (i + k >= 0 && i + k < slots)
 				bytes[(i + k) * slots + i] = k ? 10 : 1000;
-	return pim_flow_of_matrix(from, to, slots, slots, bytes, a);
+	return flow_of_matrix(from, to, slots, slots, bytes, a);
 }
 
 static pim_placement *halo_chain(const pim_target *t, int n, int slots, pim_arena *a)
@@ -388,8 +404,8 @@ static void keep_rivals_apart(void)
 				double bytes[64];
 				for (int k = 0; k < 64; k++)
 					bytes[k] = draw(2) ? draw(90) : 0;
-				flow[i - 2] = pim_flow_of_matrix(
-					i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
+				flow[i - 2] =
+					flow_of_matrix(i - 1, i, tenant[i - 1].n_units, tenant[i].n_units, bytes, a);
 			}
 			pim_placement *p = pim_placement_new(&t, n, tenant, n - 2, flow, a);
 			int64_t tried = 0;
