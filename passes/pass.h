@@ -320,7 +320,7 @@ pim_estimate pim_node_estimate(const pim_target *t, const pim_node *n, int units
 typedef enum pim_crews { PIM_CREWS_same, PIM_CREWS_apart, PIM_CREWS_placed } pim_crews;
 pim_estimate pim_input_estimate(const pim_target *t, const pim_node *n, int input, pim_crews crews, pim_arena *scratch);
 
-/* ---- pictures (dot.c: the only user of cgraph and gvc) ---- */
+/* ---- pictures (graphviz.c: the only user of cgraph and gvc) ---- */
 typedef enum pim_picture { PIM_PICTURE_program, PIM_PICTURE_schedule, PIM_PICTURE_placement, PIM_PICTURE_overlap } pim_picture;
 /* Writes dot or svg text; false after a diagnostic. */
 bool pim_picture_write(pim_graph *g, pim_picture what, const pim_target *t, const char *format, FILE *out);
