@@ -11,8 +11,7 @@ import itertools
 import math
 import sys
 
-import microsoft
-from microsoft import F, RANDOM, case, np, rnd, sigmoid, wide
+from one_node import F, RANDOM, case, main, np, rnd, sigmoid, wide
 
 INF = math.inf
 
@@ -313,4 +312,4 @@ def resized():
 
 
 if __name__ == "__main__":
-    sys.exit(microsoft.main((recurrent, pools, transposed, moved, reduced, resized)))
+    sys.exit(main((recurrent, pools, transposed, moved, reduced, resized), __doc__))
