@@ -132,10 +132,13 @@ static const struct {
 
 /* ---- definitions ---- */
 
-static int64_t entry(const pim_node *n, const char *name, int i, int64_t init)
+/* The attribute, or what it is when it is not given. Looked up once: definitions visit every term.
+ */
+static const int64_t *entries(const pim_node *n, const char *name, int64_t init)
 {
+	static const int64_t ones[] = {1, 1, 1}, zeros[6] = {0};
 	const int64_t *v = NULL;
-	return pim_node_ints(n, name, &v) ? v[i] : init;
+	return pim_node_ints(n, name, &v) ? v : init ? ones : zeros;
 }
 
 static int64_t product(int n, const int64_t *v)
@@ -148,6 +151,8 @@ static double define_conv(const pim_node *n, const pim_tensor *in, const int64_t
 	const pim_type *w = in[1].type;
 	int spatial = w->rank - 2;
 	int64_t per_group = w->dims[0] / pim_node_int(n, "groups"), k[4];
+	const int64_t *strides = entries(n, "strides", 1), *dilations = entries(n, "dilations", 1),
+				  *pads = entries(n, "pads", 0);
 	double sum = n->n_in > 2 ? at(&in[2], &o[1]) : 0;
 	for (int64_t t = 0; t < product(w->rank - 1, w->dims + 1); t++) {
 		decode(t, w->rank - 1, w->dims + 1, k);
@@ -156,8 +161,7 @@ static double define_conv(const pim_node *n, const pim_tensor *in, const int64_t
 		bool inside = true;
 		for (int d = 0; d < spatial; d++) {
 			wi[2 + d] = k[1 + d];
-			x[2 + d] = o[2 + d] * entry(n, "strides", d, 1) +
-					   k[1 + d] * entry(n, "dilations", d, 1) - entry(n, "pads", d, 0);
+			x[2 + d] = o[2 + d] * strides[d] + k[1 + d] * dilations[d] - pads[d];
 			inside = inside && x[2 + d] >= 0 && x[2 + d] < in[0].type->dims[2 + d];
 		}
 		sum += inside ? at(&in[0], x) * at(&in[1], wi) : 0;
@@ -172,6 +176,8 @@ static double define_conv_transpose(const pim_node *n, const pim_tensor *in, con
 	int spatial = w->rank - 2;
 	int64_t groups = pim_node_int(n, "groups"), per_group = w->dims[1], group = o[1] / per_group;
 	int64_t each = x->dims[1] / groups, dims[8] = {each}, k[8];
+	const int64_t *strides = entries(n, "strides", 1), *dilations = entries(n, "dilations", 1),
+				  *pads = entries(n, "pads", 0);
 	double sum = n->n_in > 2 ? at(&in[2], &o[1]) : 0;
 	for (int d = 0; d < spatial; d++) {
 		dims[1 + d] = x->dims[2 + d];
@@ -185,9 +191,8 @@ static double define_conv_transpose(const pim_node *n, const pim_tensor *in, con
 		for (int d = 0; d < spatial; d++) {
 			xi[2 + d] = k[1 + d];
 			wi[2 + d] = k[1 + spatial + d];
-			meets = meets && o[2 + d] == xi[2 + d] * entry(n, "strides", d, 1) +
-											 wi[2 + d] * entry(n, "dilations", d, 1) -
-											 entry(n, "pads", d, 0);
+			meets =
+				meets && o[2 + d] == xi[2 + d] * strides[d] + wi[2 + d] * dilations[d] - pads[d];
 		}
 		sum += meets ? at(&in[0], xi) * at(&in[1], wi) : 0;
 	}
@@ -202,20 +207,19 @@ static double define_pool(const pim_node *n, const pim_tensor *in, const int64_t
 	const int64_t *kernel = NULL;
 	double sum = 0, most = -INFINITY;
 	int64_t count = 0, k[3];
+	const int64_t *strides = entries(n, "strides", 1), *dilations = entries(n, "dilations", 1),
+				  *pads = entries(n, "pads", 0), *counted_pads = entries(n, "counted_pads", 0);
 	pim_node_ints(n, "kernel", &kernel);
 	for (int64_t p = 0; p < product(spatial, kernel); p++) {
 		int64_t x[5] = {o[0], o[1]};
 		bool inside = true, counted = true;
 		decode(p, spatial, kernel, k);
 		for (int d = 0; d < spatial; d++) {
-			int64_t i = o[2 + d] * entry(n, "strides", d, 1) + k[d] * entry(n, "dilations", d, 1) -
-						entry(n, "pads", d, 0);
+			int64_t i = o[2 + d] * strides[d] + k[d] * dilations[d] - pads[d];
 			x[2 + d] = i;
 			inside = inside && i >= 0 && i < t->dims[2 + d];
-			counted =
-				counted &&
-				(largest || (i >= -entry(n, "counted_pads", d, 0) &&
-								i < t->dims[2 + d] + entry(n, "counted_pads", spatial + d, 0)));
+			counted = counted && (largest || (i >= -counted_pads[d] &&
+												 i < t->dims[2 + d] + counted_pads[spatial + d]));
 		}
 		sum += inside ? at(&in[0], x) : 0;
 		most = inside && at(&in[0], x) > most ? at(&in[0], x) : most;
