@@ -216,6 +216,25 @@ static conv_shape read_conv(const pim_node *n)
 	return s;
 }
 
+/* The element of an input's plane that tap (a, b, c) of the window at o reads; -1: padding. */
+static inline int64_t element_under(
+	const pim_window *w, const int64_t o[3], int64_t a, int64_t b, int64_t c)
+{
+	int64_t i = o[0] * w->stride[0] + a * w->dilation[0] - w->lo[0];
+	int64_t j = o[1] * w->stride[1] + b * w->dilation[1] - w->lo[1];
+	int64_t l = o[2] * w->stride[2] + c * w->dilation[2] - w->lo[2];
+	bool inside = i >= 0 && i < w->in[0] && j >= 0 && j < w->in[1] && l >= 0 && l < w->in[2];
+	return inside ? (i * w->in[1] + j) * w->in[2] + l : -1;
+}
+
+/* The window that number `at` is, row-major. */
+static inline void find_window(const pim_window *w, int64_t at, int64_t o[3])
+{
+	o[0] = at / (w->out[1] * w->out[2]);
+	o[1] = at / w->out[2] % w->out[1];
+	o[2] = at % w->out[2];
+}
+
 /* name, element, accumulator: the straight loops. */
 #define PLAIN_TYPES(X)                                                                             \
 	X(f32, float, double)                                                                          \
@@ -229,12 +248,9 @@ static conv_shape read_conv(const pim_node *n)
 		for (int64_t a = 0; a < w->kernel[0]; a++)                                                 \
 			for (int64_t b = 0; b < w->kernel[1]; b++)                                             \
 				for (int64_t c = 0; c < w->kernel[2]; c++, k++) {                                  \
-					int64_t i = o[0] * w->stride[0] + a * w->dilation[0] - w->lo[0];               \
-					int64_t j = o[1] * w->stride[1] + b * w->dilation[1] - w->lo[1];               \
-					int64_t l = o[2] * w->stride[2] + c * w->dilation[2] - w->lo[2];               \
-					if (i >= 0 && i < w->in[0] && j >= 0 && j < w->in[1] && l >= 0 &&              \
-						l < w->in[2])                                                              \
-						sum += (total)x[(i * w->in[1] + j) * w->in[2] + l] * (total)*k;            \
+					int64_t i = element_under(w, o, a, b, c);                                      \
+					if (i >= 0)                                                                    \
+						sum += (total)x[i] * (total)*k;                                            \
 				}                                                                                  \
 		return sum;                                                                                \
 	}                                                                                              \
@@ -245,8 +261,8 @@ static conv_shape read_conv(const pim_node *n)
 		int64_t channels = s->groups * s->out_channels;                                            \
 		for (int64_t p = 0; p < s->batch * channels * w->out_volume; p++) {                        \
 			int64_t at = p % w->out_volume, channel = p / w->out_volume % channels;                \
-			int64_t o[3] = {                                                                       \
-				at / (w->out[1] * w->out[2]), at / w->out[2] % w->out[1], at % w->out[2]};         \
+			int64_t o[3];                                                                          \
+			find_window(w, at, o);                                                                 \
 			int64_t first =                                                                        \
 				(p / (w->out_volume * channels) * s->groups + channel / s->out_channels) *         \
 				s->in_channels;                                                                    \
@@ -263,12 +279,9 @@ static conv_shape read_conv(const pim_node *n)
 		for (int64_t a = 0; a < w->kernel[0]; a++)                                                 \
 			for (int64_t b = 0; b < w->kernel[1]; b++)                                             \
 				for (int64_t c = 0; c < w->kernel[2]; c++, k++) {                                  \
-					int64_t i = o[0] * w->stride[0] + a * w->dilation[0] - w->lo[0];               \
-					int64_t j = o[1] * w->stride[1] + b * w->dilation[1] - w->lo[1];               \
-					int64_t l = o[2] * w->stride[2] + c * w->dilation[2] - w->lo[2];               \
-					if (i >= 0 && i < w->in[0] && j >= 0 && j < w->in[1] && l >= 0 &&              \
-						l < w->in[2])                                                              \
-						y[(i * w->in[1] + j) * w->in[2] + l] += v * (total)*k;                     \
+					int64_t i = element_under(w, o, a, b, c);                                      \
+					if (i >= 0)                                                                    \
+						y[i] += v * (total)*k;                                                     \
 				}                                                                                  \
 	}                                                                                              \
 	static void spread_##name(const conv_shape *s, const element *x, const element *k,             \
@@ -282,8 +295,8 @@ static conv_shape read_conv(const pim_node *n)
 				plane[i] = bias ? (total)bias[channel] : 0;                                        \
 			for (int64_t q = 0; q < s->in_channels * w->out_volume; q++) {                         \
 				int64_t at = q % w->out_volume, c = group * s->in_channels + q / w->out_volume;    \
-				int64_t o[3] = {                                                                   \
-					at / (w->out[1] * w->out[2]), at / w->out[2] % w->out[1], at % w->out[2]};     \
+				int64_t o[3];                                                                      \
+				find_window(w, at, o);                                                             \
 				int64_t image = p / channels * s->groups * s->in_channels;                         \
 				add_taps_##name(w, (total)x[(image + c) * w->out_volume + at],                     \
 					k + (c * s->out_channels + channel % s->out_channels) * w->kernel_volume, o,   \
