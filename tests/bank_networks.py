@@ -8,10 +8,7 @@ only what takes a few seconds. Large networks are left out: bits of hundreds of 
 Returns 77 (skipped) when there are no networks.
 """
 import argparse
-import concurrent.futures
-import os
 import sys
-import time
 from pathlib import Path
 
 import networks
@@ -41,20 +38,7 @@ def main():
     parser.add_argument("--all", action="store_true", help="models of up to half a minute too")
     parser.add_argument("--only", default="", help="models whose name holds this")
     o = parser.parse_args()
-    models = [m for sub in ("networks", "graphs") for m in sorted(o.data.glob(f"{sub}/*/model.onnx"))
-              if o.only in m.parent.name and m.parent.name not in LARGE and (o.all or m.parent.name in SMALL)]
-    if not models:
-        print(f"skipped: there are no networks in {o.data} (set PIM_DATA)")
-        return networks.SKIPPED
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    print(f"{'network':26}{'compile s':>9} {'simulate s':>9} {'difference':>11} {'estimated':>11} {'simulated':>11}")
-    start, failed = time.monotonic(), 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line, good in pool.map(lambda m: networks.check_model(o.bin.resolve(), m, Test), models):
-            print(line, flush=True)
-            failed += not good
-    print(f"{len(models)} models, {failed} failed, {time.monotonic() - start:.0f} s")
-    return 1 if failed else 0
+    return networks.check_models(o, lambda name: name not in LARGE and (o.all or name in SMALL), Test)
 
 
 if __name__ == "__main__":

@@ -174,6 +174,24 @@ def check_model(binaries, model, test=Test):
             return f"{model.parent.name:26}FAILED\n{e}", False
 
 
+def check_models(o, is_wanted, test=Test):
+    """The table of the models in o.data that are wanted, checked on all processors; what the process returns."""
+    models = [m for sub in ("networks", "graphs") for m in sorted(o.data.glob(f"{sub}/*/model.onnx"))
+              if o.only in m.parent.name and is_wanted(m.parent.name)]
+    if not models:
+        print(f"skipped: there are no networks in {o.data} (set PIM_DATA)")
+        return SKIPPED
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    print(f"{'network':26}{'compile s':>9} {'simulate s':>9} {'difference':>11} {'estimated':>11} {'simulated':>11}")
+    start, failed = time.monotonic(), 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for line, good in pool.map(lambda m: check_model(o.bin.resolve(), m, test), models):
+            print(line, flush=True)
+            failed += not good
+    print(f"{len(models)} models, {failed} failed, {time.monotonic() - start:.0f} s")
+    return 1 if failed else 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bin", type=Path)
@@ -182,21 +200,7 @@ def main():
     parser.add_argument("--large", action="store_true", help="large models only")
     parser.add_argument("--only", default="", help="models whose name holds this")
     o = parser.parse_args()
-    models = [m for sub in ("networks", "graphs") for m in sorted(o.data.glob(f"{sub}/*/model.onnx"))
-              if o.only in m.parent.name]
-    models = [m for m in models if o.all or (m.parent.name in LARGE) == o.large]
-    if not models:
-        print(f"skipped: there are no networks in {o.data} (set PIM_DATA)")
-        return SKIPPED
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    print(f"{'network':26}{'compile s':>9} {'simulate s':>9} {'difference':>11} {'estimated':>11} {'simulated':>11}")
-    start, failed = time.monotonic(), 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line, good in pool.map(lambda m: check_model(o.bin.resolve(), m), models):
-            print(line, flush=True)
-            failed += not good
-    print(f"{len(models)} models, {failed} failed, {time.monotonic() - start:.0f} s")
-    return 1 if failed else 0
+    return check_models(o, lambda name: o.all or (name in LARGE) == o.large)
 
 
 if __name__ == "__main__":

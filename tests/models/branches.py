@@ -11,17 +11,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
-try:
-    import onnx  # noqa: F401
-except ImportError:
-    print("skipped: Python's onnx is not there")
-    sys.exit(77)
-
-SOURCE, BIN = (Path(a) for a in sys.argv[1:3])
-sys.path.insert(0, str(SOURCE / "examples" / "models"))
-sys.dont_write_bytecode = True
+from arguments import BIN
 
 # By stage: branches of its blocks, which take turns where there are two figures.
 WANT = {("swin", "swin_tiny"): [[192], [96], [48], [24]],

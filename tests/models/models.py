@@ -13,18 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-try:
-    import numpy as np
-    import onnx  # noqa: F401
-except ImportError:
-    print("skipped: Python's onnx is not there")
-    sys.exit(77)
+from arguments import BIN
 
-SOURCE, BIN = (Path(a) for a in sys.argv[1:3])
-sys.path.insert(0, str(SOURCE / "examples" / "models"))
-sys.dont_write_bytecode = True
-
-import formulas  # noqa: E402
+import formulas
+import numpy as np
 
 SCRIPTS = ("vit", "swin", "twins", "cswin", "resnet", "vgg", "mobilenet_v2", "inception_v3", "bert", "gpt2", "llama",
            "sd_unet")
