@@ -10,19 +10,9 @@ are 4.32, 6.80, 14.96, 33.13 G and 22.2, 34.4, 77.0, 172.7 M.
 from graph import Family
 
 
-def to_image(g, x, name, side, width):
-    x = g.transpose(x, name + "/Transpose", 0, 2, 1)
-    return g.reshape(x, [1, width, side, side], name + "/Reshape")
-
-
-def to_tokens(g, x, name, side, width):
-    x = g.reshape(x, [1, width, side * side], name + "/Reshape")
-    return g.transpose(x, name + "/Transpose", 0, 2, 1)
-
-
 def cut_stripes(g, x, name, side, high, wide, width):
     """[1, side * side, width] to [stripes, width, high, wide]"""
-    y = to_image(g, x, name, side, width)
+    y = g.to_image(x, name, side, width)
     y = g.reshape(y, [1, width, side // high, high, side // wide, wide], name + "/stripes")
     y = g.transpose(y, name + "/stripes/Transpose", 0, 2, 4, 1, 3, 5)
     return g.reshape(y, [(side // high) * (side // wide), width, high, wide], name + "/stripes/Reshape")
@@ -78,14 +68,14 @@ def build(g, c):
     """CSWin as an exporter writes it."""
     side, width = c.size // 4, c.width
     x = g.input("input", (1, 3, c.size, c.size))
-    x = to_tokens(g, g.conv(x, "stem", 3, width, 7, 4, 2, gain=1.0), "stem/tokens", side, width)
+    x = g.to_tokens(g.conv(x, "stem", 3, width, 7, 4, 2, gain=1.0), "stem/tokens", side, width)
     x = g.layer_norm(x, "stem/norm", width, 1e-5)
     for s, blocks in enumerate(c.blocks):
         if s:
-            x = to_image(g, x, f"merge.{s}", side, width)
+            x = g.to_image(x, f"merge.{s}", side, width)
             x = g.conv(x, f"merge.{s}", width, 2 * width, 3, 2, 1, gain=1.0)
             side, width = side // 2, 2 * width
-            x = to_tokens(g, x, f"merge.{s}/tokens", side, width)
+            x = g.to_tokens(x, f"merge.{s}/tokens", side, width)
             x = g.layer_norm(x, f"merge.{s}/norm", width, 1e-5)
         for b in range(blocks):
             x = block(g, x, f"stages.{s}.{b}", side, c.stripes[s], width, c.heads[s])

@@ -78,6 +78,16 @@ class Graph:
     def transpose(self, x, name, *perm):
         return self.node("Transpose", [x], name, perm=perm)
 
+    def to_image(self, x, name, side, width):
+        """[1, side * side, width] to [1, width, side, side]"""
+        x = self.transpose(x, name + "/Transpose", 0, 2, 1)
+        return self.reshape(x, [1, width, side, side], name + "/Reshape")
+
+    def to_tokens(self, x, name, side, width):
+        """[1, width, side, side] to [1, side * side, width]"""
+        x = self.reshape(x, [1, width, side * side], name + "/Reshape")
+        return self.transpose(x, name + "/Transpose", 0, 2, 1)
+
     def slice(self, x, name, starts, ends, axes, steps=None):
         parts = [("starts", starts), ("ends", ends), ("axes", axes)]
         parts += [("steps", steps)] if steps else []

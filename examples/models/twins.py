@@ -10,16 +10,6 @@ Published: the paper's table 1 (SVT 2.9, 8.6, 15.1 G, PCPVT-S 3.8 G; 24.0, 56, 9
 from graph import Family
 
 
-def to_image(g, x, name, side, width):
-    x = g.transpose(x, name + "/Transpose", 0, 2, 1)
-    return g.reshape(x, [1, width, side, side], name + "/Reshape")
-
-
-def to_tokens(g, x, name, side, width):
-    x = g.reshape(x, [1, width, side * side], name + "/Reshape")
-    return g.transpose(x, name + "/Transpose", 0, 2, 1)
-
-
 def local_attention(g, x, name, side, window, width, heads):
     """Attention inside each window of x[1, side * side, width]."""
     rows, tokens = side // window, window * window
@@ -41,8 +31,8 @@ def global_attention(g, x, name, side, step, width, heads):
     size, left, y = width // heads, (side // step) ** 2, x
     q = g.split_heads(g.linear(x, name + "/q", width, width), name + "/q", 1, side * side, heads, size)
     if step > 1:
-        y = g.conv(to_image(g, y, name + "/sr", side, width), name + "/sr", width, width, step, step, gain=1.0)
-        y = to_tokens(g, y, name + "/sr/tokens", side // step, width)
+        y = g.conv(g.to_image(y, name + "/sr", side, width), name + "/sr", width, width, step, step, gain=1.0)
+        y = g.to_tokens(y, name + "/sr/tokens", side // step, width)
         y = g.layer_norm(y, name + "/norm", width, 1e-5)
     y = g.linear(y, name + "/kv", width, 2 * width)
     y = g.reshape(y, [1, left, 2, heads, size], name + "/kv/Reshape")
@@ -66,9 +56,9 @@ def block(g, x, name, c, stage, side, local):
 
 
 def encode_position(g, x, name, side, width):
-    image = to_image(g, x, name, side, width)
+    image = g.to_image(x, name, side, width)
     y = g.depthwise(image, name, width, 3)
-    return to_tokens(g, g.node("Add", [y, image], name + "/Add"), name + "/tokens", side, width)
+    return g.to_tokens(g.node("Add", [y, image], name + "/Add"), name + "/tokens", side, width)
 
 
 def build(g, c):
@@ -79,7 +69,7 @@ def build(g, c):
         patch = 2 if s else 4
         x = g.conv(x, f"patch_embeds.{s}", width, c.widths[s], patch, patch, gain=1.0)
         side, width = side // patch, c.widths[s]
-        x = to_tokens(g, x, f"patch_embeds.{s}/tokens", side, width)
+        x = g.to_tokens(x, f"patch_embeds.{s}/tokens", side, width)
         x = g.layer_norm(x, f"patch_embeds.{s}/norm", width, 1e-5)
         for b in range(blocks):
             x = block(g, x, f"blocks.{s}.{b}", c, s, side, c.local and b % 2 == 0)
