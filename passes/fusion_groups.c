@@ -7,8 +7,9 @@
  * members behind a cut of the group, where both parts together take least. A group must stand
  * together: what lies between and depends on it moves behind it, the rest in front; when a member
  * reads something that depends on the group from outside, the op stays away. Groups of equal ops,
- * layouts and edges are worked out once. Cost: at most MOST_BETWEEN nodes looked at for each op.
- * Source: ours; greedy growth of groups as in loop fusion (McKinley and others). */
+ * layouts and edges are worked out once. Cost: for each op at most MOST_BETWEEN nodes looked at,
+ * and a nest for each group it might join and for both sides of each cut of one: up to 2
+ * MOST_MEMBERS. Source: ours; greedy growth of groups as in loop fusion (McKinley and others). */
 #include <stdlib.h>
 #include <string.h>
 
