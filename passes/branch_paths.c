@@ -108,11 +108,6 @@ static int find_paths(paths *p, int fork, int found, int *path)
 	return ways;
 }
 
-int pim_branch_paths(pim_graph *g, int *path, pim_arena *a)
-{
-	return pim_branch_forks(g, path, NULL, a);
-}
-
 /* Every way starts with an edge, so there are no more ways than edges. */
 static int *make_forks(pim_graph *g, pim_arena *a)
 {

@@ -172,16 +172,6 @@ pim_layout_search *pim_layout_search_within(pim_graph *g, const pim_target *t,
 	return s;
 }
 
-pim_graph *pim_layout_search_graph(const pim_layout_search *s)
-{
-	return s->graph;
-}
-
-const pim_target *pim_layout_search_target(const pim_layout_search *s)
-{
-	return s->target;
-}
-
 /* ---- what a plan is worth ---- */
 
 /* Rounded to a part of a cycle that doubles add exactly. */

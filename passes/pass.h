@@ -207,8 +207,6 @@ pim_layout_search *pim_layout_search_within(pim_graph *g, const pim_target *t, i
 pim_layout_plan *pim_layout_search_run(pim_layout_search *s, double price, int64_t room);
 /* From now on constants may be shared where that costs less: asked for when memory is short. */
 void pim_layout_search_share(pim_layout_search *s);
-pim_graph *pim_layout_search_graph(const pim_layout_search *s);
-const pim_target *pim_layout_search_target(const pim_layout_search *s);
 /* The cheapest plan found that fits the units' main memories (layout_memory.c); when none was found, one
  * that needs little: ask pim_layout_memory_of. Its bound is that of plans of any size. */
 pim_layout_plan *pim_layout_search_fit(pim_layout_search *s);
@@ -255,9 +253,8 @@ pim_cuts pim_cuts_for_units(const pim_cuts *cuts, int units);
 int32_t (*pim_cuts_of_sets(pim_graph *g, const pim_classes *c, const pim_role *roles, int units, pim_arena *a))[PIM_MAX_RANK];
 
 /* Structural branches (branch_paths.c): ways between a node that several ops read and the first
- * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none. */
-int pim_branch_paths(pim_graph *g, int *path, pim_arena *a);
-/* The same, and by way (from 1; *forks from `a`) the id of the node it starts at. */
+ * node that all ways to the results pass. path[id]: the number of the innermost such way a node is on, 0 for none.
+ * *forks, unless forks is NULL: by way (from 1; from `a`) the id of the node it starts at. Returns how many ways. */
 int pim_branch_forks(pim_graph *g, int *path, int **forks, pim_arena *a);
 
 /* ---- nests (nest_search.c) ---- */

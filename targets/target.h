@@ -129,11 +129,6 @@ double pim_network_mean_hops(const pim_target *t);
 
 /* ---- traffic (traffic.c): what decisions make slices exchange ---- */
 
-/* Bytes that slice `to` of n reads from slice `from` of its input i's value, by both layouts.
- * Works on boxes: every slice that holds copies offers the same; the nearest-numbered one serves. */
-typedef void pim_traffic_visit(void *user, int64_t from_slice, int64_t to_slice, int64_t bytes);
-void pim_traffic_each(const pim_node *n, int input, pim_arena *scratch, pim_traffic_visit *f, void *user);
-
 /* Parts of the value that travel together, as a tree between slots of the two nodes: one sends the same to
  * n others, or n send partial sums that are added up for one. n is at least 1; leaves are distinct. */
 typedef struct pim_traffic_tree {

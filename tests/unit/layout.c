@@ -2,12 +2,13 @@
 /* layout.c - the search for layouts against every assignment of states, on small random graphs.
  *
  * The twin prices an assignment by itself: bytes that cross units are counted element by element
- * from the owners of each slice's box (pim_traffic_each), not by the closed form of the search. */
+ * from the owners of each slice's box (crossing.h), not by the closed form of the search. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/layout_search.h"
 #include "tests/unit/check.h"
+#include "tests/unit/crossing.h"
 #include "tests/unit/draw.h"
 
 enum { CASES = 40, MAX_NODES = 8 };
@@ -97,30 +98,17 @@ static void lay_out(pim_node *n, const pim_layout *l)
 
 /* ---- bytes, by owners ---- */
 
-typedef struct counting {
-	int units;
-	int64_t bytes;
-} counting;
-
-static void count_crossing(void *user, int64_t from, int64_t to, int64_t bytes)
-{
-	counting *c = user;
-	if (from % c->units != to % c->units)
-		c->bytes += bytes;
-}
-
 /* Bytes that n's slices fetch of input i when that is seen in state `from`. */
 static int64_t count_bytes(
 	const pim_target *t, pim_node *n, int i, const pim_state *from, const pim_state *own)
 {
 	pim_arena *scratch = pim_arena_new();
-	counting c = {.units = t->units};
 	lay_out(n->in[i], &from->layout);
 	if (n->in[i] != n)
 		lay_out(n, &own->layout);
-	pim_traffic_each(n, i, scratch, count_crossing, &c);
+	int64_t bytes = count_crossing(n, i, t->units, scratch);
 	pim_arena_free(scratch);
-	return c.bytes;
+	return bytes;
 }
 
 static void check_bytes(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
@@ -293,10 +281,9 @@ static double node_cycles(const pim_target *t, const pim_layout_plan *p, const p
 }
 
 /* Op by op: with what stands before it as it is, no node has a cheaper state. */
-static void check_each(pim_layout_search *s, pim_graph *g, double price)
+static void check_each(pim_layout_search *s, pim_graph *g, const pim_target *t, double price)
 {
 	const pim_layout_plan *p = pim_layout_search_each(s, price);
-	const pim_target *t = pim_layout_search_target(s);
 	PIM_EACH_NODE(n, g)
 	{
 		if (!p->states[n->id])
@@ -359,7 +346,7 @@ int main(void)
 			const pim_layout_plan *u = pim_layout_search_uniform(s, (pim_layout_kind)kind);
 			CHECK(price > 0 || u->cycles >= p->cycles - 1e-6 * p->cycles);
 		}
-		check_each(s, g, price);
+		check_each(s, g, t, price);
 		pim_context_free(c);
 	}
 	printf("%d graphs: optimum equal, %ld incumbents, %d narrow searches proved\n", CASES, looked,

@@ -8,6 +8,7 @@
 
 #include "passes/pass.h"
 #include "tests/unit/check.h"
+#include "tests/unit/crossing.h"
 #include "tests/unit/draw.h"
 
 enum { CASES = 200, MAX_NODES = 24 };
@@ -97,7 +98,7 @@ static int check_paths(void)
 		int *path = PIM_NEW(g->module->arena, int, g->n_ids + 1);
 		twin w;
 		fill_twin(&w, g);
-		int paths = pim_branch_paths(g, path, g->module->arena);
+		int paths = pim_branch_forks(g, path, NULL, g->module->arena);
 		CHECK(paths == count_paths(&w));
 		for (int i = 0; i < w.n; i++)
 			CHECK(path[w.node[i]->id] >= 0 && path[w.node[i]->id] <= paths);
@@ -204,28 +205,16 @@ static void check_cuts(pim_graph *g)
 	}
 }
 
-typedef struct counting {
-	int units;
-	int64_t bytes;
-} counting;
-
-static void count_crossing(void *user, int64_t from, int64_t to, int64_t bytes)
-{
-	counting *c = user;
-	if (from % c->units != to % c->units)
-		c->bytes += bytes;
-}
-
 static int64_t count_traffic(pim_graph *g, const pim_target *t, pim_arena *a)
 {
-	counting c = {.units = t->units};
+	int64_t bytes = 0;
 	PIM_EACH_NODE(n, g)
 	{
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (n->in[i]->op != PIM_OP_constant)
-				pim_traffic_each(n, i, a, count_crossing, &c);
+				bytes += count_crossing(n, i, t->units, a);
 	}
-	return c.bytes;
+	return bytes;
 }
 
 static void check_block(const char *pipeline, bool heads)
