@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "driver/driver.h"
+#include "ir/array.h"
 
 /* JSON has no inf and nan: they become text. */
 static json_t *make_real(double v)
@@ -27,8 +28,8 @@ static json_t *make_text(const char *s)
 	if (v)
 		return v;
 	size_t n = strlen(s);
-	char *plain = malloc(n + 1);
-	for (size_t i = 0; plain && i <= n; i++)
+	char *plain = pim_array_raw((int64_t)n + 1, 1);
+	for (size_t i = 0; i <= n; i++)
 		plain[i] = (char)((unsigned char)s[i] < 0x80 ? s[i] : '?');
 	v = json_string(plain);
 	free(plain);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/parser.h"
 
 #define CANDIDATES 4096
@@ -166,15 +167,10 @@ static bool make_room(parser *p, uint32_t number)
 		return true;
 	if (number >= limit)
 		return false;
-	size_t room = p->room_numbers ? p->room_numbers : 256;
-	while (room <= number)
-		room *= 2;
-	pim_node **more = realloc(p->numbers, room * sizeof *more);
-	if (!more)
-		PIM_BUG("out of memory (%zu values)", room);
-	memset(more + p->room_numbers, 0, (room - p->room_numbers) * sizeof *more);
-	p->numbers = more;
-	p->room_numbers = (uint32_t)room;
+	int64_t had = p->room_numbers;
+	p->numbers =
+		pim_array_reserve(p->numbers, (int64_t)number + 1, &p->room_numbers, sizeof *p->numbers);
+	memset(p->numbers + had, 0, (size_t)(p->room_numbers - had) * sizeof *p->numbers);
 	return true;
 }
 

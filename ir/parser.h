@@ -23,7 +23,7 @@ typedef struct parser {
 	pim_arena *scratch;
 	pim_node *bad;		/* stands for values whose definition is wrong */
 	pim_node **numbers; /* values by number */
-	uint32_t room_numbers;
+	int64_t room_numbers;
 	pim_map *far_numbers; /* those far beyond what the length of the text suggests */
 	pim_node **in;		  /* operands of the statement */
 	uint32_t n_in;

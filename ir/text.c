@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/array.h"
 #include "ir/ir.h"
 
 #define STREAM_BYTES ((size_t)1 << 20)
@@ -19,10 +20,7 @@ static void make_room(pim_text *t, size_t n)
 	size_t room = t->room ? t->room : 256;
 	while (room - t->n <= n)
 		room *= 2;
-	char *s = realloc(t->s, room);
-	if (!s)
-		PIM_BUG("out of memory (%zu bytes of text)", room);
-	t->s = s;
+	t->s = pim_array_resize(t->s, (int64_t)room, 1);
 	t->room = room;
 }
 
