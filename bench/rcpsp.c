@@ -5,35 +5,38 @@
  * demands, the number of its successors, and these, counted from 1. */
 #include "bench/scheduling_main.h"
 
-static bool read_jobs(scheduling_file *f, pim_scheduling *p, int jobs, int resources)
+enum { MOST_JOBS = 100000, MOST_RESOURCES = 64 };
+
+static void read_job(scheduling_file *f, pim_scheduling *p, int i, int jobs, int resources)
 {
-	int64_t demand[64];
+	int64_t demand[MOST_RESOURCES];
+	int64_t duration = read_number(f, "its duration", 0, MOST_FIGURE);
 	for (int r = 0; r < resources; r++)
-		pim_scheduling_add_resource(p, read_number(f));
-	for (int i = 0; i < jobs; i++)
-		pim_scheduling_add_task(p, 0);
-	for (int i = 0; i < jobs && !f->failed; i++) {
-		int64_t duration = read_number(f);
-		for (int r = 0; r < resources; r++)
-			demand[r] = read_number(f);
-		pim_scheduling_add_mode(p, i, duration, resources, demand);
-		for (int64_t n = read_number(f); n > 0 && !f->failed; n--) {
-			int64_t to = read_number(f);
-			if (to < 1 || to > jobs)
-				return false;
-			pim_scheduling_add_precedence(p, i, (int)to - 1, 0);
-		}
+		demand[r] = read_number(f, "a demand", 0, MOST_FIGURE);
+	if (f->failed)
+		return;
+	pim_scheduling_add_mode(p, i, duration, resources, demand);
+	for (int64_t n = read_number(f, "the number of its successors", 0, jobs); n > 0; n--) {
+		int to = (int)read_number(f, "a successor", 1, jobs);
+		if (!f->failed)
+			pim_scheduling_add_precedence(p, i, to - 1, 0);
 	}
-	return !f->failed;
 }
 
-static bool read_project(scheduling_file *f, pim_scheduling *p, const scheduling_arguments *a)
+static void read_project(scheduling_file *f, pim_scheduling *p, const scheduling_arguments *a)
 {
 	(void)a;
-	int64_t jobs = read_number(f), resources = read_number(f);
-	if (f->failed || jobs < 1 || jobs > 100000 || resources < 0 || resources > 64)
-		return false;
-	return read_jobs(f, p, (int)jobs, (int)resources);
+	int jobs = (int)read_number(f, "the number of jobs", 1, MOST_JOBS);
+	int resources = (int)read_number(f, "the number of resources", 0, MOST_RESOURCES);
+	for (int r = 0; r < resources; r++)
+		pim_scheduling_add_resource(p, read_number(f, "a capacity", 0, MOST_FIGURE));
+	for (int i = 0; i < jobs; i++)
+		pim_scheduling_add_task(p, 0);
+	f->of = "job";
+	for (int i = 0; i < jobs && !f->failed; i++) {
+		f->index = i + 1;
+		read_job(f, p, i, jobs, resources);
+	}
 }
 
 int main(int argc, char **argv)
