@@ -26,7 +26,7 @@ struct pim_scheduling_list {
 	int *first_mode;
 	int *order, *stack;
 	bool *placed;
-	int64_t *key, *start;
+	int64_t *key, *start, *duration; /* of the modes in use */
 	bool mirrored;
 	int *choice, share; /* modes to be chosen, NULL when they are given */
 };
@@ -99,13 +99,14 @@ pim_scheduling_list *pim_scheduling_list_new(const pim_scheduling *p)
 	l->placed = pim_array_new(n, sizeof *l->placed);
 	l->key = pim_array_new(n, sizeof *l->key);
 	l->start = pim_array_new(n, sizeof *l->start);
+	l->duration = pim_array_new(n, sizeof *l->duration);
 	return l;
 }
 
 void pim_scheduling_list_free(pim_scheduling_list *l)
 {
 	void *const parts[] = {l->time, l->free, l->all, l->guard, l->need, l->first_mode, l->order,
-		l->stack, l->placed, l->key, l->start, l};
+		l->stack, l->placed, l->key, l->start, l->duration, l};
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		free(parts[i]);
 }
@@ -132,13 +133,10 @@ static void clear_segments(pim_scheduling_list *l)
 
 static int find_segment(const pim_scheduling_list *l, int64_t at)
 {
-	int low = 0, high = l->n;
-	while (high - low > 1) {
-		int mid = (low + high) / 2;
-		if (l->time[mid] <= at)
-			low = mid;
-		else
-			high = mid;
+	int low = 0, n = l->n;
+	for (int half = n >> 1; half > 0; half = n >> 1) {
+		low = l->time[low + half] <= at ? low + half : low;
+		n -= half;
 	}
 	return low;
 }
@@ -152,10 +150,31 @@ static bool segment_fits(const pim_scheduling_list *l, int segment, const uint64
 	return true;
 }
 
+/* find_start where capacities are one word and the need is not none of the time. */
+static int64_t find_start_of_word(
+	const pim_scheduling_list *l, int64_t at, int64_t duration, uint64_t need, int *first)
+{
+	const uint64_t guard = l->guard[0], *f = l->free;
+	const int64_t *time = l->time;
+	int k = find_segment(l, at), last = l->n - 1;
+	for (;;) {
+		for (; ((f[k] - need) & guard) != guard; k++)
+			at = time[k + 1];
+		*first = k;
+		while (k < last && time[k + 1] < at + duration && ((f[k + 1] - need) & guard) == guard)
+			k++;
+		if (k == last || time[k + 1] >= at + duration)
+			return at;
+		k++;
+	}
+}
+
 /* The least start from `at` on where the need fits; its first segment in *first. */
 static int64_t find_start(
 	const pim_scheduling_list *l, int64_t at, int64_t duration, const uint64_t *need, int *first)
 {
+	if (duration && l->n_words == 1)
+		return find_start_of_word(l, at, duration, *need, first);
 	int k = *first = find_segment(l, at);
 	if (!duration)
 		return at;
@@ -199,17 +218,15 @@ static void take_capacity(
 /* ---- generation ---- */
 
 /* The delay of an arc in the direction of time. */
-static int64_t directed_delay(
-	const pim_scheduling_list *l, const pim_scheduling_arc *a, const int *mode)
+static int64_t directed_delay(const pim_scheduling_list *l, const pim_scheduling_arc *a)
 {
-	int64_t from = pim_scheduling_duration(l->p, mode, a->from);
+	int64_t from = l->duration[a->from];
 	int64_t delay = pim_scheduling_delay(a, from);
-	return l->mirrored ? delay + pim_scheduling_duration(l->p, mode, a->to) - from : delay;
+	return l->mirrored ? delay + l->duration[a->to] - from : delay;
 }
 
 /* The least time its arcs allow; *waits: a task it waits for that has no place yet, or -1. */
-static int64_t earliest(
-	const pim_scheduling_list *l, int i, const int *mode, const int64_t *start, int *waits)
+static int64_t earliest(const pim_scheduling_list *l, int i, const int64_t *start, int *waits)
 {
 	const pim_scheduling_task *t = &l->p->task[i];
 	const int *arc = l->mirrored ? t->out : t->in;
@@ -223,7 +240,7 @@ static int64_t earliest(
 			*waits = other;
 			return at;
 		}
-		int64_t least = start[other] + directed_delay(l, a, mode);
+		int64_t least = start[other] + directed_delay(l, a);
 		at = least > at ? least : at;
 	}
 	return at;
@@ -250,6 +267,7 @@ static void choose_mode(pim_scheduling_list *l, int i, int64_t at)
 		if (end <= best) {
 			best = end;
 			l->choice[i] = m;
+			l->duration[i] = duration;
 		}
 	}
 }
@@ -261,7 +279,7 @@ static void place_task(pim_scheduling_list *l, int task, const int *mode, int64_
 	l->stack[depth++] = task;
 	while (depth) {
 		int i = l->stack[depth - 1];
-		int64_t at = earliest(l, i, mode, start, &waits);
+		int64_t at = earliest(l, i, start, &waits);
 		if (waits >= 0) {
 			l->stack[depth++] = waits;
 			continue;
@@ -269,7 +287,7 @@ static void place_task(pim_scheduling_list *l, int task, const int *mode, int64_
 		if (l->choice)
 			choose_mode(l, i, at);
 		const uint64_t *need = need_of(l, i, mode[i]);
-		int64_t duration = l->p->task[i].mode[mode[i]].duration;
+		int64_t duration = l->duration[i];
 		start[i] = find_start(l, at, duration, need, &first);
 		take_capacity(l, first, start[i], duration, need);
 		l->placed[i] = true;
@@ -297,7 +315,7 @@ static void merge_halves(int *order, int n, const int64_t *key, int *scratch)
 
 void pim_scheduling_sort(int *order, int n, const int64_t *key, int *scratch)
 {
-	enum { FEW = 160 };
+	enum { FEW = 16 };
 	if (n <= FEW) {
 		insert_sorted(order, n, key);
 		return;
@@ -322,11 +340,13 @@ static int64_t generate(pim_scheduling_list *l, const int64_t *key, const int *m
 	clear_segments(l);
 	sort_order(l, key);
 	memset(l->placed, 0, (size_t)l->p->n_tasks * sizeof *l->placed);
+	for (int i = 0; i < l->p->n_tasks; i++)
+		l->duration[i] = l->choice ? 0 : pim_scheduling_duration(l->p, mode, i);
 	for (int k = 0; k < l->p->n_tasks; k++)
 		if (!l->placed[l->order[k]])
 			place_task(l, l->order[k], mode, start);
 	for (int i = 0; i < l->p->n_tasks; i++) {
-		int64_t at = start[i] + pim_scheduling_duration(l->p, mode, i);
+		int64_t at = start[i] + l->duration[i];
 		end = at > end ? at : end;
 	}
 	return end;

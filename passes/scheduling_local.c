@@ -4,9 +4,10 @@
  * Idea:   a member is a schedule. It begins with priority rules, more and more blurred. A child
  *         follows the order of one parent outside a window of places and that of the other inside,
  *         with a few tasks moved; it is generated, justified, and takes the place of the worse
- *         parent if it is no worse. When the members stop to improve, half of them begin anew.
+ *         parent if it is no worse. When the members stop to improve, others begin anew, three
+ *         times as many: few members are good soon, many are better in the end.
  * Source: Valls, Ballestin, Quintanilla 2008 (crossover within a window, justified children);
- *         Kolisch, Hartmann 1999 (rules). */
+ *         Kolisch, Hartmann 1999 (rules); the growth: ours. */
 #include "passes/scheduling_state.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 #include "ir/array.h"
 
-enum { MEMBERS = 48, PATIENCE = 6000 };
+enum { FEW = 48, MANY = 432, PATIENCE = 125 };
 
 typedef struct member {
 	int64_t value, *start;
@@ -25,13 +26,20 @@ struct pim_scheduling_local {
 	pim_scheduling_run *run;
 	const pim_scheduling *p;
 	pim_scheduling_list *list;
-	member of[MEMBERS + 1]; /* the last one is the child */
-	int n, made, chosen;	/* members, those begun by rules alone, those whose modes were chosen */
+	member of[MANY], child;
+	int n, wanted, room; /* members, how many there will be, those with memory */
+	int made, chosen;	 /* members begun by rules alone, those whose modes were chosen */
 	bool has_modes;
-	int64_t idle, best; /* schedules since a member improved the best value of all */
+	int64_t best, front, idle; /* values, of all and of these members; schedules since front fell */
 	int64_t *key;
 	int *rank[2], *order; /* places of the tasks in the parents */
 };
+
+static void make_room(const pim_scheduling_local *l, member *m)
+{
+	m->start = pim_array_new(l->p->n_tasks, sizeof *m->start);
+	m->mode = pim_array_new(l->p->n_tasks, sizeof *m->mode);
+}
 
 pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *run)
 {
@@ -40,26 +48,26 @@ pim_scheduling_local *pim_scheduling_local_new(pim_scheduling_run *run)
 	l->run = run;
 	l->p = run->p;
 	l->list = pim_scheduling_list_new(l->p);
-	l->best = INT64_MAX;
+	l->best = l->front = INT64_MAX;
+	l->wanted = FEW;
 	for (int i = 0; i < l->p->n_tasks; i++)
 		l->has_modes = l->has_modes || l->p->task[i].n_modes > 1;
 	l->key = pim_array_new(n, sizeof *l->key);
 	l->order = pim_array_new(n, sizeof *l->order);
 	for (int k = 0; k < 2; k++)
 		l->rank[k] = pim_array_new(n, sizeof *l->rank[k]);
-	for (int k = 0; k <= MEMBERS; k++) {
-		l->of[k].start = pim_array_new(n, sizeof *l->of[k].start);
-		l->of[k].mode = pim_array_new(n, sizeof *l->of[k].mode);
-	}
+	make_room(l, &l->child);
 	return l;
 }
 
 void pim_scheduling_local_free(pim_scheduling_local *l)
 {
-	for (int k = 0; k <= MEMBERS; k++) {
+	for (int k = 0; k < l->room; k++) {
 		free(l->of[k].start);
 		free(l->of[k].mode);
 	}
+	free(l->child.start);
+	free(l->child.mode);
 	pim_scheduling_list_free(l->list);
 	free(l->key);
 	free(l->order);
@@ -72,10 +80,13 @@ static void note_value(pim_scheduling_local *l, const member *m)
 {
 	l->idle++;
 	l->run->steps++;
+	if (m->value >= l->front)
+		return;
+	l->front = m->value;
+	l->idle = 0;
 	if (m->value >= l->best)
 		return;
 	l->best = m->value;
-	l->idle = 0;
 	pim_scheduling_offer(l->run, m->start, m->mode, m->value);
 }
 
@@ -162,7 +173,7 @@ static void adopt_best(pim_scheduling_local *l)
 	member *m = &l->of[pim_scheduling_random(l->run, (uint32_t)l->n)];
 	memcpy(m->start, p->start, (size_t)p->n_tasks * sizeof *m->start);
 	memcpy(m->mode, p->mode, (size_t)p->n_tasks * sizeof *m->mode);
-	m->value = l->best = p->value;
+	m->value = l->best = l->front = p->value;
 	l->idle = 0;
 }
 
@@ -224,7 +235,7 @@ static void breed(pim_scheduling_local *l)
 	uint32_t n = (uint32_t)l->n;
 	member *a = &l->of[pim_scheduling_random(l->run, n)],
 		   *b = &l->of[pim_scheduling_random(l->run, n)];
-	member *rival = &l->of[pim_scheduling_random(l->run, n)], *child = &l->of[MEMBERS];
+	member *rival = &l->of[pim_scheduling_random(l->run, n)], *child = &l->child;
 	if (rival->value < a->value)
 		a = rival;
 	cross_parents(l, a, b, child);
@@ -238,17 +249,23 @@ static void breed(pim_scheduling_local *l)
 		swap_members(child, worse);
 }
 
-/* Half of the members, but not the best one, begin anew. */
-static void begin_half_anew(pim_scheduling_local *l)
+/* All members begin anew; there are more of them, unless tasks are very many. */
+static void begin_anew(pim_scheduling_local *l)
 {
-	int best = 0;
-	for (int k = 1; k < l->n; k++)
-		if (l->of[k].value < l->of[best].value)
-			best = k;
-	for (int k = 0; k < l->n && !pim_scheduling_time_is_up(l->run); k++)
-		if (k != best && k % 2)
-			begin_member(l, &l->of[k]);
+	enum { GROWTH = 3, MOST_STARTS = 1000000 };
+	int more = l->wanted * GROWTH;
+	if (more <= MANY && (int64_t)more * l->p->n_tasks <= MOST_STARTS)
+		l->wanted = more;
+	l->n = l->made = l->chosen = 0;
 	l->idle = 0;
+	l->front = INT64_MAX;
+}
+
+static void add_member(pim_scheduling_local *l)
+{
+	if (l->n == l->room)
+		make_room(l, &l->of[l->room++]);
+	begin_member(l, &l->of[l->n++]);
 }
 
 void pim_scheduling_local_work(pim_scheduling_local *l, int64_t schedules)
@@ -257,10 +274,10 @@ void pim_scheduling_local_work(pim_scheduling_local *l, int64_t schedules)
 	for (int64_t i = 0; i < schedules && !pim_scheduling_is_done(l->run); i++) {
 		if ((i % 8 == 0 || l->p->n_tasks > 500) && l->p->known && pim_scheduling_time_is_up(l->run))
 			return;
-		if (l->n < MEMBERS)
-			begin_member(l, &l->of[l->n++]);
-		else if (l->idle > PATIENCE)
-			begin_half_anew(l);
+		if (l->n == l->wanted && l->idle > PATIENCE * l->wanted)
+			begin_anew(l);
+		if (l->n < l->wanted)
+			add_member(l);
 		else
 			breed(l);
 	}

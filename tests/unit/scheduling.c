@@ -443,6 +443,115 @@ static void check_clauses(void)
 	CHECK(refuted > 100 && refuted < 2900);
 }
 
+/* ---- schedules from an order ---- */
+
+enum { PLACED = 12, RESOURCES = 4, HORIZON = 200 };
+
+/* Serial generation time by time: what is in use at each, and who has a place. */
+typedef struct placing {
+	const pim_scheduling *p;
+	int64_t used[RESOURCES][HORIZON], start[PLACED];
+	bool placed[PLACED];
+} placing;
+
+static bool has_room(const placing *g, int64_t at, const pim_scheduling_mode *m)
+{
+	for (int r = 0; r < RESOURCES; r++)
+		for (int64_t t = at; t < at + m->duration; t++)
+			if (g->used[r][t] + m->demand[r] > g->p->capacity[r])
+				return false;
+	return true;
+}
+
+static void place(placing *g, int i)
+{
+	const pim_scheduling_task *t = &g->p->task[i];
+	const pim_scheduling_mode *m = &t->mode[0];
+	int64_t at = t->release;
+	for (int a = 0; a < t->n_in; a++) {
+		const pim_scheduling_arc *c = &g->p->arc[t->in[a]];
+		if (!g->placed[c->from])
+			place(g, c->from);
+		int64_t end = g->start[c->from] + g->p->task[c->from].mode[0].duration + c->lag;
+		at = end > at ? end : at;
+	}
+	while (!has_room(g, at, m))
+		at++;
+	for (int r = 0; r < RESOURCES; r++)
+		for (int64_t k = at; k < at + m->duration; k++)
+			g->used[r][k] += m->demand[r];
+	g->start[i] = at;
+	g->placed[i] = true;
+}
+
+/* unit: of demands and capacities; large ones take more than a word. */
+static pim_scheduling *draw_project(int64_t unit)
+{
+	pim_scheduling *p = pim_scheduling_new();
+	for (int r = 0; r < RESOURCES; r++)
+		pim_scheduling_add_resource(p, unit * draw_in(2, 6));
+	for (int i = 0; i < PLACED; i++) {
+		int64_t demand[RESOURCES];
+		for (int r = 0; r < RESOURCES; r++)
+			demand[r] = unit * (draw_in(0, 2) ? 0 : draw_in(1, 2));
+		pim_scheduling_add_mode(
+			p, pim_scheduling_add_task(p, draw_in(0, 3)), draw_in(0, 5), RESOURCES, demand);
+		if (i > 1 && draw_in(0, 1))
+			pim_scheduling_add_precedence(p, draw_in(0, i - 1), i, draw_in(0, 2));
+	}
+	return p;
+}
+
+static void compare_with_placing(int64_t unit)
+{
+	pim_scheduling *p = draw_project(unit);
+	placing g = {.p = p};
+	int64_t key[PLACED], start[PLACED], end = 0;
+	int mode[PLACED] = {0};
+	CHECK(pim_scheduling_prepare(p));
+	pim_scheduling_list *l = pim_scheduling_list_new(p);
+	for (int i = 0; i < PLACED; i++)
+		key[i] = draw_in(0, 5);
+	for (int k = 0; k <= 5; k++)
+		for (int i = 0; i < PLACED; i++)
+			if (key[p->order[i]] == k && !g.placed[p->order[i]])
+				place(&g, p->order[i]);
+	int64_t value = pim_scheduling_list_forward(l, key, mode, start);
+	for (int i = 0; i < PLACED; i++) {
+		int64_t at = g.start[i] + p->task[i].mode[0].duration;
+		end = at > end ? at : end;
+	}
+	CHECK(!memcmp(start, g.start, sizeof start) && value == end);
+	CHECK(pim_scheduling_list_justify(l, mode, start) <= value);
+	CHECK(pim_scheduling_check(p, start, mode, &end));
+	pim_scheduling_list_free(l);
+	pim_scheduling_free(p);
+}
+
+static void check_generation(void)
+{
+	for (int round = 0; round < 500; round++)
+		compare_with_placing(round % 2 ? 1 : 1 << 20);
+}
+
+static void check_sorting(void)
+{
+	enum { MANY = 300 };
+	int64_t key[MANY];
+	int order[MANY], scratch[MANY];
+	for (int n = 0; n <= MANY; n += 1 + n / 8) {
+		for (int i = 0; i < n; i++) {
+			key[i] = draw_in(0, 20);
+			order[i] = i;
+		}
+		pim_scheduling_sort(order, n, key, scratch);
+		for (int i = 1; i < n; i++) {
+			int a = order[i - 1], b = order[i];
+			CHECK(key[a] < key[b] || (key[a] == key[b] && a < b));
+		}
+	}
+}
+
 /* ---- the rest of the interface ---- */
 
 static pim_scheduling *draw_large(uint64_t seed)
@@ -540,6 +649,8 @@ int main(void)
 	check_clauses();
 	check_propagation();
 	check_reasons();
+	check_generation();
+	check_sorting();
 	check_impossible();
 	check_begin_with();
 	check_no_time();
