@@ -2,8 +2,8 @@
 """Text tests: a file holds its command (RUN), its input and what must come out (FileCheck).
 
 Features a test may ask for (REQUIRES: name): solver, pictures, data (a folder of networks with expected
-outputs, given by -DPIM_DATA=DIR or the environment), python-onnx, terminal; UNSUPPORTED: sanitize for tests that
-measure or crash on purpose.
+outputs, given by -DPIM_DATA=DIR or the environment), python-onnx, terminal, bench; UNSUPPORTED: sanitize for tests
+that measure or crash on purpose.
 """
 import os
 import shutil
@@ -57,6 +57,7 @@ features = {
     "data": bool(data) and os.path.isdir(data),
     "python-onnx": python is not None,
     "terminal": has_terminals(),
+    "bench": os.path.exists(os.path.join(config.pim_bin, "bench_rcpsp")),
 }
 config.available_features.update(name for name, there in features.items() if there)
 if not features["data"]:
