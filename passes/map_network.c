@@ -29,7 +29,7 @@ static const char *const followers_name[] = {"share", "own"};
 
 typedef struct request {
 	int strategy, objective, metric, run, shares, followers;
-	int budget, width;
+	int budget, width, point;
 	bool all;
 	uint64_t seed;
 	double begin, limit;
@@ -47,8 +47,7 @@ typedef struct work {
 	int64_t *most;	  /* by kind: bytes that a unit may hold of such a group */
 	int64_t *most_constants; /* of these, of its constants */
 	bool *closed;			 /* by group: its kind holds as little as it can */
-	int n_front, room_front;
-	pim_point *front; /* plans that no other found is better than in both respects */
+	pim_mapper_front front;	 /* of all plans that were found */
 	int64_t evaluated, nests;
 	double bound;
 	bool complete;
@@ -82,10 +81,12 @@ static bool read_request(work *w)
 	good &= find_name(w, "followers", LENGTH(followers_name), followers_name, &r->followers);
 	r->budget = (int)pim_job_int(w->job, "budget");
 	r->width = (int)pim_job_int(w->job, "width");
+	r->point = (int)pim_job_int(w->job, "point");
 	r->seed = (uint64_t)pim_job_int(w->job, "seed");
 	r->all = pim_job_int(w->job, "all") != 0;
 	r->limit = pim_job_float(w->job, "limit");
 	r->budget = r->budget < 1 ? 1 : r->budget;
+	r->point = r->point < 1 ? 1 : r->point;
 	return good;
 }
 
@@ -122,20 +123,15 @@ static void offer(work *w, const int *units)
 				.most = w->most[w->kind[i]],
 				.most_constants = w->most_constants[w->kind[i]],
 				.seed = w->ask.seed,
-				.mode = (pim_mapper_mode)w->ask.metric};
+				.mode = (pim_mapper_mode)w->ask.metric,
+				.frugal = w->ask.objective == PIM_OBJECTIVE_latency ? 0 : w->ask.budget / 2};
 			w->nests += pim_mapper_choose(m, i, &o);
 			pim_mapper_group *copy = PIM_NEW(m->arena, pim_mapper_group, 1);
 			*copy = *g;
 			pim_map_put(w->offered, key, sizeof key, copy);
 			continue;
 		}
-		g->choice = s->choice;
-		g->n_choices = s->n_choices;
-		g->n_plain = s->n_plain;
-		g->least_area = s->least_area;
-		g->least_cycles = s->least_cycles;
-		g->least_step = s->least_step;
-		g->least_pj = s->least_pj;
+		pim_mapper_share_choices(g, s);
 	}
 	pim_mapper_find_tails(m);
 }
@@ -157,21 +153,6 @@ static void number_kinds(work *w)
 }
 
 /* ---- search ---- */
-
-/* Keeps the plan beside those found so far, and drops what it is better than. */
-static void note_plan(work *w, const pim_mapper_plan *p, const char *how)
-{
-	int kept = 0;
-	for (int i = 0; i < w->n_front; i++)
-		if (w->front[i].cycles <= p->latency && w->front[i].pj <= p->pj)
-			return;
-	for (int i = 0; i < w->n_front; i++)
-		if (w->front[i].cycles < p->latency || w->front[i].pj < p->pj)
-			w->front[kept++] = w->front[i];
-	w->n_front = kept;
-	w->front = pim_arena_grow(w->m->arena, w->front, w->n_front, &w->room_front, sizeof *w->front);
-	w->front[w->n_front++] = (pim_point){p->latency, p->pj, how};
-}
 
 static double value_of(const work *w, const pim_mapper_plan *p)
 {
@@ -241,7 +222,7 @@ static void search(work *w, int width)
 	}
 	search_choices(w, &s, w->best);
 	w->evaluated += s.evaluated;
-	note_plan(w, w->best, objective_name[w->ask.objective]);
+	pim_mapper_front_add(w->m, &w->front, w->best, objective_name[w->ask.objective]);
 	keep_fitting(w, w->best);
 	double bound = pim_mapper_bound(w->m, &s);
 	double value = value_of(w, w->best);
@@ -357,7 +338,7 @@ static double try_turns(work *w, const turns *t, int *units)
 	offer_turns(w, t, units);
 	pim_mapper_greedy(w->m, &s, PIM_STRATEGY_forward, p);
 	w->evaluated += s.evaluated;
-	note_plan(w, p, objective_name[w->ask.objective]);
+	pim_mapper_front_add(w->m, &w->front, p, objective_name[w->ask.objective]);
 	keep_fitting(w, p);
 	if (value_of(w, p) < value_of(w, best))
 		w->best = p;
@@ -443,25 +424,48 @@ static void search_all(work *w)
 		search(w, w->ask.width);
 }
 
-/* A third of the time for each objective; the plan of least latency stays. */
+/* ---- the front of latency and energy ---- */
+
+enum { FRONT_WIDTH = 8 }; /* times the width of a beam of one objective */
+
+static void offer_front(work *w)
+{
+	pim_mapper_offer *o = PIM_NEW(w->m->arena, pim_mapper_offer, w->m->n + 1);
+	for (int i = 0; i < w->m->n; i++)
+		o[i] = (pim_mapper_offer){.budget = w->ask.budget,
+			.most = w->most[w->kind[i]],
+			.most_constants = w->most_constants[w->kind[i]],
+			.seed = w->ask.seed,
+			.mode = (pim_mapper_mode)w->ask.metric,
+			.frugal = w->ask.budget};
+	w->nests += pim_mapper_front_offer(w->m, &w->front, w->kind, o);
+}
+
+/* Half of the time for the best in each respect and in both, which say what numbers of units are
+ * worth a look; the rest for what lies between. */
 static void search_front(work *w)
 {
 	static const pim_mapper_objective each[] = {
 		PIM_OBJECTIVE_energy, PIM_OBJECTIVE_edp, PIM_OBJECTIVE_latency};
 	double limit = w->ask.limit;
-	for (int k = 0; k < 3; k++) {
+	for (int k = 0; k < LENGTH(each); k++) {
 		w->ask.objective = (int)each[k];
-		w->ask.limit = limit * (k + 1) / 3;
+		w->ask.limit = limit * (k + 1) / (2 * LENGTH(each));
 		w->best = pim_mapper_plan_new(w->m, w->m->arena);
 		w->fitting = NULL;
 		search_all(w);
 	}
-}
-
-static int by_cycles(const void *a, const void *b)
-{
-	const pim_point *x = a, *y = b;
-	return x->cycles < y->cycles ? -1 : x->cycles > y->cycles;
+	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
+		.width = FRONT_WIDTH * w->ask.width,
+		.threads = w->job->threads,
+		.deadline = w->ask.begin + limit,
+		.job = w->job};
+	offer_front(w);
+	pim_mapper_beam_front(w->m, &s, &w->front);
+	w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
+	w->ask.limit = limit;
+	w->evaluated += s.evaluated;
+	w->complete = false;
 }
 
 /* ---- decisions ---- */
@@ -641,6 +645,32 @@ static void finish_plan(work *w)
 	w->evaluated += s.evaluated;
 }
 
+static void take_found(work *w, const pim_mapper_found *f)
+{
+	w->best = pim_mapper_plan_new(w->m, w->m->arena);
+	memcpy(w->best->choice, f->choice, sizeof *f->choice * (size_t)w->m->n);
+	pim_mapper_evaluate(w->m, (pim_mapper_mode)w->ask.metric, w->best);
+	finish_plan(w);
+}
+
+/* The front of the plans as they run, of those that units can hold if there are any, and the one of
+ * them that was asked for. */
+static void finish_front(work *w)
+{
+	pim_mapper_front found = w->front, held = {0};
+	int ignored;
+	w->front = (pim_mapper_front){0};
+	for (int k = 0; k < found.n; k++) {
+		take_found(w, &found.found[k]);
+		pim_mapper_front *into = missing_bytes(w, w->best, &ignored) <= 0 ? &held : &w->front;
+		pim_mapper_front_add(w->m, into, w->best, found.found[k].at.how);
+	}
+	w->front = held.n ? held : w->front;
+	pim_mapper_front_sort(w->m, &w->front);
+	int at = w->ask.point < w->front.n ? w->ask.point : w->front.n;
+	take_found(w, &w->front.found[at - 1]);
+}
+
 static void report(work *w, double value)
 {
 	pim_outcome o = {.value = value,
@@ -649,8 +679,7 @@ static void report(work *w, double value)
 		.seconds = pim_seconds_now() - w->ask.begin};
 	o.status = w->complete ? "optimal" : o.seconds >= w->ask.limit ? "limit" : "feasible";
 	pim_job_report(w->job, &o);
-	qsort(w->front, (size_t)w->n_front, sizeof *w->front, by_cycles);
-	pim_job_points(w->job, w->n_front, w->front);
+	pim_job_points(w->job, w->front.n, pim_mapper_front_sort(w->m, &w->front));
 	pim_job_count(w->job, "groups", w->m->n);
 	pim_job_count(w->job, "nests", (double)w->nests);
 	pim_job_count(w->job, "evaluated", (double)w->evaluated);
@@ -667,12 +696,14 @@ bool pim_pass_map_network(pim_graph *g, pim_job *j)
 		return false;
 	w.m = pim_mapper_new(g, j->target, (pim_mapper_followers)w.ask.followers, j->arena);
 	w.best = pim_mapper_plan_new(w.m, j->arena);
+	bool front = w.ask.objective == PIM_OBJECTIVE_COUNT;
 	if (w.m->n > 0)
-		(w.ask.objective == PIM_OBJECTIVE_COUNT ? search_front : search_all)(&w);
+		(front ? search_front : search_all)(&w);
 	double value =
 		pim_mapper_value((pim_mapper_objective)w.ask.objective, w.best->latency, w.best->pj);
 	if (w.m->n > 0)
-		finish_plan(&w);
+		(front ? finish_front : finish_plan)(&w);
+	value = front ? w.best->latency : value;
 	write_plan(&w);
 	if (w.m->n > 0)
 		report(&w, value);

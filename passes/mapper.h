@@ -82,6 +82,21 @@ pim_layout pim_mapper_layout_of(
 /* A stand-in for n that has this layout (and nest), with the same inputs. */
 pim_node *pim_mapper_shadow(const pim_node *n, const pim_layout *l, pim_nest *nest, pim_arena *a);
 
+/* ---- mapper_cuts.c: cuts of a group's result over units ---- */
+
+typedef struct pim_mapper_cut {
+	pim_layout layout;
+	double cycles; /* of the kernel on the largest slice */
+	double pj;	   /* of all slices: kernels, and what they read and write once */
+	bool first;	   /* worth a look */
+} pim_mapper_cut;
+/* All cuts in at most so many pieces, by cycles, those before all others that are worth a look: the
+ * fastest, and, unless `frugal` is 0, those spread from there to the least energy. *n: how many. */
+pim_mapper_cut *pim_mapper_cuts_of(
+	const pim_mapper *m, const pim_mapper_group *g, int units, int frugal, int *n, pim_arena *a);
+/* Of a byte that goes from main memory to the buffer, or back. */
+double pim_mapper_byte_pj(const pim_target *t);
+
 /* ---- mapper_choices.c: what a group may be given ---- */
 
 /* Tiles of a result by dimension. */
@@ -128,9 +143,12 @@ typedef struct pim_mapper_offer {
 	int64_t most_constants; /* of these, of constants, mean over all units, where any can */
 	uint64_t seed;
 	pim_mapper_mode mode; /* transform: the turned ones are offered beside */
+	int frugal;			  /* this many more, spread from the fastest to those of least energy */
 } pim_mapper_offer;
 /* Fills the choices of group i; how many mappings were looked at. */
 int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o);
+/* g has the choices of another group that is equal. */
+void pim_mapper_share_choices(pim_mapper_group *g, const pim_mapper_group *from);
 /* A choice of group i turned, from the mapper's arena: as many outer loops over the result become
  * cuts as give no more than a few thousand slices, whose constants fit when a unit has to hold
  * those of any; NULL when none can. */
@@ -321,6 +339,36 @@ int64_t pim_mapper_mean_constants(const pim_mapper *m, const pim_mapper_choice *
 int64_t pim_mapper_plan_bytes(
 	const pim_mapper *m, const pim_mapper_plan *p, const bool *closed, int *largest);
 
+/* ---- mapper_front.c: plans that no other known is better than in both latency and energy ---- */
+
+/* Of n points those that none is better than in both respects, at most `most` of them, spread over
+ * all with both ends; from the fastest on. How many: their numbers are in chosen. */
+int pim_front_choose(int n, const pim_point *p, int most, int *chosen, pim_arena *scratch);
+/* Area between the points and a corner that is worse in both respects; points beyond it count for
+ * nothing. */
+double pim_front_area(int n, const pim_point *p, double cycles, double pj, pim_arena *scratch);
+
+typedef struct pim_mapper_found {
+	pim_point at;
+	const pim_mapper_choice **choice; /* by group */
+} pim_mapper_found;
+typedef struct pim_mapper_front {
+	int n, room;
+	pim_mapper_found *found;
+} pim_mapper_front;
+/* Is one that was found no worse in either respect? */
+bool pim_mapper_front_covers(const pim_mapper_front *f, double cycles, double pj);
+/* Unless it is covered, keeps the plan, in the mapper's arena, and drops what it is better than. */
+void pim_mapper_front_add(
+	const pim_mapper *m, pim_mapper_front *f, const pim_mapper_plan *p, const char *how);
+/* The points, in the mapper's arena, from the fastest on; the plans in the same order. */
+pim_point *pim_mapper_front_sort(const pim_mapper *m, pim_mapper_front *f);
+/* Offers each group choices for the numbers of units that a few plans spread over the front give
+ * it; groups of equal kind and numbers have the same. o: the rest of the offer, by group. How many
+ * mappings were looked at. */
+int64_t pim_mapper_front_offer(
+	pim_mapper *m, const pim_mapper_front *f, const int *kind, const pim_mapper_offer *o);
+
 /* ---- mapper_beam.c: the search ---- */
 
 typedef struct pim_mapper_search {
@@ -336,6 +384,10 @@ typedef struct pim_mapper_search {
 } pim_mapper_search;
 /* Improves *best (whose choices are complete, or which has none and latency INFINITY). */
 void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *best);
+/* Adds to the front what a beam finds that keeps plans spread over latency and energy; the
+ * objective of s counts for nothing. `complete`: no other plan of the offered choices is outside of
+ * what the front covers. */
+void pim_mapper_beam_front(const pim_mapper *m, pim_mapper_search *s, pim_mapper_front *front);
 /* Turns groups of the plan for as long as its value in transform mode falls, until the deadline of
  * s; how many plans were evaluated is added there. */
 void pim_mapper_turn_plan(pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *p);

@@ -14,9 +14,12 @@
  * of the group's mean time of completion; half of the width is kept for the best of each class
  * (order of loops, units) of the last group, since what suits the next group is not known yet. That
  * is all that is not proved; with width 0 the beam is exhaustive. With width 1 and one class it is
- * the papers' forward strategy. Extensions are run by threads into slots of their own, so their
- * number changes nothing. Cost: groups * width * choices * steps, and one table per pair of choices
- * that meet. */
+ * the papers' forward strategy.
+ * A front of latency and energy: a state is left out when a plan is known that is no worse than
+ * both its bounds; the width is for states that no other is better than in both, and for the best
+ * of each cut of the last group by each objective, since moves are not known yet. Extensions are
+ * run by threads into slots of their own, so their number changes nothing. Cost: groups * width *
+ * choices * steps, and one table per pair of choices that meet. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -30,8 +33,9 @@ typedef struct state {
 	const pim_mapper_run **run; /* by group */
 	pim_mapper_units units;
 	double latency, pj, bound, rank;
-	int parent, choice; /* of an extension */
-	bool dropped;
+	pim_point least, late; /* bounds in both respects; the same with the mean time of completion */
+	int parent, choice;	   /* of an extension */
+	bool dropped, kept;
 } state;
 
 /* Tables of an edge into the group being extended. */
@@ -54,7 +58,8 @@ typedef struct beam {
 	double *floor; /* by group: least end that it and those behind it allow */
 	double *open_pj, *open_cycles;
 	double best;
-	pim_arena *scratch; /* of the group */
+	pim_mapper_front *front; /* where plans are spread over both respects; else NULL */
+	pim_arena *scratch;		 /* of the group */
 	joint *joint;
 	int **from_of;	   /* by edge, by state: which of joint.from */
 	int64_t most_room; /* of a run of the group */
@@ -109,10 +114,14 @@ static double latency_bound(
 	return fmax(fmax(latency, tails), fmax(area / b->m->units, b->floor[next]));
 }
 
+static double energy_bound(const beam *b, double latency, double pj, int next)
+{
+	return pj + b->open_pj[next] + latency * pim_mapper_static_pj(b->m->target);
+}
+
 static double value_bound(const beam *b, double latency, double pj, int next)
 {
-	double energy = pj + b->open_pj[next] + latency * pim_mapper_static_pj(b->m->target);
-	return pim_mapper_value(b->s->objective, latency, energy);
+	return pim_mapper_value(b->s->objective, latency, energy_bound(b, latency, pj, next));
 }
 
 double pim_mapper_bound(const pim_mapper *m, const pim_mapper_search *s)
@@ -184,9 +193,13 @@ static void rate(const beam *b, state *x, double *done)
 	double tails = fmax(p->rank, r.end + tail_of(b, b->group));
 	double latency = latency_bound(b, x->latency, &u, tails, b->group + 1);
 	x->bound = value_bound(b, latency, x->pj, b->group + 1);
+	x->least = (pim_point){latency, energy_bound(b, latency, x->pj, b->group + 1), NULL};
 	double late = latency + (b->s->mode == PIM_MAPPER_original ? 0 : mean_done(&r, b->s->mode));
 	x->rank = value_bound(b, late, x->pj, b->group + 1);
-	x->dropped = x->bound >= b->best;
+	bool last = b->group == b->m->n - 1;
+	x->late = (pim_point){last ? latency : late, x->least.pj, NULL};
+	x->dropped = b->front ? pim_mapper_front_covers(b->front, x->least.cycles, x->least.pj)
+						  : x->bound >= b->best;
 	pim_arena_free(a);
 }
 
@@ -365,6 +378,78 @@ static int keep(beam *b, int n, int width)
 	return count;
 }
 
+/* Of those that are not kept yet, the ones that none is better than in both respects, spread. */
+static int take_front(const beam *b, int n, int most, state *kept)
+{
+	int have = 0, *left = PIM_NEW(b->scratch, int, n + 1),
+		*chosen = PIM_NEW(b->scratch, int, n + 1);
+	pim_point *p = PIM_NEW(b->scratch, pim_point, n + 1);
+	for (int i = 0; i < n; i++)
+		if (!b->extension[i].kept) {
+			left[have] = i;
+			p[have++] = b->extension[i].late;
+		}
+	have = pim_front_choose(have, p, most, chosen, b->scratch);
+	for (int k = 0; k < have; k++) {
+		b->extension[left[chosen[k]]].kept = true;
+		kept[k] = b->extension[left[chosen[k]]];
+	}
+	return have;
+}
+
+static bool same_cut(const beam *b, const state *x, const state *y)
+{
+	const pim_mapper_choice *c = b->m->group[b->group].choice;
+	return c[x->choice].cut == c[y->choice].cut;
+}
+
+/* Of those, the best of each cut by an objective. */
+static int take_cuts(const beam *b, int n, pim_mapper_objective o, int most, state *kept)
+{
+	int count = 0;
+	for (int i = 0; i < n; i++) {
+		state *x = &b->extension[i];
+		x->rank = pim_mapper_value(o, x->late.cycles, x->late.pj);
+	}
+	qsort(b->extension, (size_t)n, sizeof *b->extension, by_rank);
+	for (int i = 0; i < n && count < most; i++) {
+		bool known = b->extension[i].kept;
+		for (int k = 0; k < count && !known; k++)
+			known = same_cut(b, &kept[k], &b->extension[i]);
+		if (known)
+			continue;
+		b->extension[i].kept = true;
+		kept[count++] = b->extension[i];
+	}
+	return count;
+}
+
+/* The same where a front is asked: half of the width is spread over both respects, the other half
+ * the best of each cut by each objective. Of whole plans all those stay that none is better than.
+ */
+static int keep_front(beam *b, int n, int width)
+{
+	bool last = b->group == b->m->n - 1;
+	qsort(b->extension, (size_t)n, sizeof *b->extension, by_rank);
+	while (n > 0 && b->extension[n - 1].dropped)
+		n--;
+	if (!last && (!width || n <= width))
+		return n;
+	int most = last ? n : width, each = (most + 5) / 6;
+	state *kept = PIM_NEW(b->scratch, state, most + 1);
+	int count = take_front(b, n, last ? n : (most + 1) / 2, kept);
+	for (int before = -1; !last && count < most && before < count;) {
+		before = count;
+		for (int o = 0; o < PIM_OBJECTIVE_COUNT; o++) {
+			int left = most - count < each ? most - count : each;
+			count += take_cuts(b, n, (pim_mapper_objective)o, left, kept + count);
+		}
+	}
+	b->s->complete &= last;
+	memcpy(b->extension, kept, sizeof *kept * (size_t)count);
+	return count;
+}
+
 /* The extension as a state of its own. */
 static state settle(const beam *b, const state *x)
 {
@@ -402,7 +487,7 @@ static void extend(beam *b, int width)
 	}
 	run_threads(b, rate_share, n);
 	b->s->evaluated += n;
-	n = keep(b, n, width);
+	n = (b->front ? keep_front : keep)(b, n, width);
 	state *next = PIM_NEW(b->arena, state, n + 1);
 	for (int i = 0; i < n; i++)
 		next[i] = settle(b, &b->extension[i]);
@@ -418,28 +503,50 @@ static void tell(const beam *b)
 		j->progress(j->progress_user, "map-network", (double)(b->group + 1) / b->m->n);
 }
 
+static void extend_all(beam *b)
+{
+	b->arena = pim_arena_new();
+	b->workers = b->s->threads < 1 ? 1 : b->s->threads > 64 ? 64 : b->s->threads;
+	find_floors(b);
+	b->s->complete = true;
+	b->state = PIM_NEW(b->arena, state, 1);
+	b->n = 1;
+	b->state[0].units = pim_mapper_units_new(b->m->units, b->arena);
+	for (b->group = 0; b->group < b->m->n && b->n > 0; b->group++) {
+		bool late = pim_seconds_now() > b->s->deadline;
+		extend(b, late ? 1 : b->s->width);
+		tell(b);
+	}
+}
+
+static void write_plan(const beam *b, const state *x, pim_mapper_plan *p)
+{
+	for (int i = 0; i < b->m->n; i++)
+		p->choice[i] = x->run[i]->choice;
+	pim_mapper_evaluate(b->m, b->s->mode, p);
+}
+
 void pim_mapper_beam(const pim_mapper *m, pim_mapper_search *s, pim_mapper_plan *best)
 {
-	beam b = {.m = m, .s = s, .arena = pim_arena_new()};
-	b.workers = s->threads < 1 ? 1 : s->threads > 64 ? 64 : s->threads;
-	find_floors(&b);
-	b.best = pim_mapper_value(s->objective, best->latency, best->pj);
-	s->complete = true;
-	b.state = PIM_NEW(b.arena, state, 1);
-	b.n = 1;
-	b.state[0].units = pim_mapper_units_new(m->units, b.arena);
-	for (b.group = 0; b.group < m->n && b.n > 0; b.group++) {
-		bool late = pim_seconds_now() > s->deadline;
-		extend(&b, late ? 1 : s->width);
-		tell(&b);
-	}
+	beam b = {.m = m, .s = s, .best = pim_mapper_value(s->objective, best->latency, best->pj)};
+	extend_all(&b);
 	if (b.n > 0) {
 		const state *x = &b.state[0];
 		for (int i = 1; i < b.n; i++)
 			x = b.state[i].bound < x->bound ? &b.state[i] : x;
-		for (int i = 0; i < m->n; i++)
-			best->choice[i] = x->run[i]->choice;
-		pim_mapper_evaluate(m, s->mode, best);
+		write_plan(&b, x, best);
+	}
+	pim_arena_free(b.arena);
+}
+
+void pim_mapper_beam_front(const pim_mapper *m, pim_mapper_search *s, pim_mapper_front *front)
+{
+	beam b = {.m = m, .s = s, .front = front};
+	extend_all(&b);
+	for (int i = 0; i < b.n; i++) {
+		pim_mapper_plan *p = pim_mapper_plan_new(m, b.arena);
+		write_plan(&b, &b.state[i], p);
+		pim_mapper_front_add(m, front, p, "front");
 	}
 	pim_arena_free(b.arena);
 }

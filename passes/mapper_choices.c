@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mapper_choices.c - units, cuts, loops and tiles that one group may be given.
  *
- * For each number of units: cuts of the result in at most so many pieces, one unit each (the
- * counts of each dimension: what is left of the units, halves of that, and divisors); the fastest
- * few of them; for each, loops over every axis of the result in all orders, their counts 1, 2, 4 ..
- * and the extent, sums innermost in as few tiles as fit the buffer, and in 4, 16, 64. (An outer
- * loop over a sum would let no element be complete before nearly all steps are.) Of the nests that
- * differ only in counts of equal order, cut and steps (to a power of two) the fastest stays; of
- * those the budget takes a quarter by cycles, two quarters by cycles and one or four times the
- * cycles until the first eighth of the rows is complete, the rest by chance (seeded).
- * What does not fit a unit's memory is left out while anything fits. Cost: the nests looked at. */
+ * For each number of units: cuts of the result in at most so many pieces, one unit each
+ * (mapper_cuts.c), the fastest few of them; for each, loops over every axis of the result in all
+ * orders, their counts 1, 2, 4 .. and the extent, sums innermost in as few tiles as fit the buffer,
+ * and in 4, 16, 64. (An outer loop over a sum would let no element be complete before nearly all
+ * steps are.) Of the nests that differ only in counts of equal order, cut and steps (to a power of
+ * two) the fastest stays; of those the budget takes a quarter by cycles, two quarters by cycles and
+ * one or four times the cycles until the first eighth of the rows is complete, the rest by chance
+ * (seeded). What does not fit a unit's memory is left out while anything fits. Cost: the nests
+ * looked at. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,25 +18,14 @@
 #include "ir/random.h"
 #include "passes/mapper.h"
 
-enum {
-	MOST_CUTS = 12,
-	MOST_LISTED = 2048,
-	MOST_STEPS = 1024,
-	MOST_LOOPS = 4,
-	MOST_SUMS = 64,
-	MOST_TURNS = 4096
-};
-
-typedef struct cut {
-	pim_layout layout;
-	double cycles; /* of the kernel on the largest slice */
-} cut;
+enum { MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64, MOST_TURNS = 4096 };
 
 /* One nest that was looked at. */
 typedef struct looked {
 	pim_mapper_choice choice;
 	double cycles, front; /* of all; until the first eighth of the rows is complete */
 	int bucket;			  /* of steps */
+	bool large;			  /* more than a unit may hold */
 	bool taken;
 } looked;
 
@@ -46,8 +35,8 @@ typedef struct work {
 	pim_arena *scratch;
 	int units, n_cuts, n;
 	int64_t room;
-	int n_listed; /* cuts, of which n_cuts are looked at */
-	cut cut[MOST_LISTED];
+	int n_listed; /* cuts, of which the first n_cuts are looked at */
+	pim_mapper_cut *cut;
 	looked *looked;
 	int64_t evaluated;
 	/* of the cut being looked at */
@@ -58,74 +47,12 @@ typedef struct work {
 	int64_t extent[PIM_MAX_AXES];
 } work;
 
-/* ---- cuts ---- */
-
-static double slice_cycles(work *w, const pim_layout *l, int64_t *extent)
+static void find_cuts(work *w, int frugal)
 {
-	const pim_node *s = pim_mapper_shadow(w->g->leader, l, NULL, w->scratch);
-	pim_nest_extents(s, w->g->axes, extent);
-	if (!w->g->leader->type->n_parts && !w->g->leader->type->elements)
-		return 1;
-	return (double)pim_target_kernel_cycles(w->m->target, w->g->leader, w->g->axes, extent);
-}
-
-static void add_cut(work *w, const pim_layout *l)
-{
-	int64_t extent[PIM_MAX_AXES];
-	if (w->n_cuts < MOST_LISTED)
-		w->cut[w->n_cuts++] = (cut){*l, slice_cycles(w, l, extent)};
-}
-
-/* The next smaller number of pieces to look at: a half, or the next divisor of the dimension. */
-static int64_t next_pieces(int64_t size, int64_t want)
-{
-	int64_t less = want - 1;
-	while (less > want / 2 && size % less != 0)
-		less--;
-	return less;
-}
-
-static void list_cuts(work *w, pim_layout *l, int d, int64_t left)
-{
-	if (d == l->rank) {
-		add_cut(w, l);
-		return;
-	}
-	int64_t last = 0, size = w->g->leader->type->dims[d];
-	for (int64_t want = left < size ? left : size; want >= 1; want = next_pieces(size, want)) {
-		int64_t parts = pim_states_cut(w->g->leader, w->g->axes, d, want);
-		if (parts == last || pim_states_cut(w->g->leader, w->g->axes, d, parts) != parts)
-			continue;
-		last = parts;
-		l->parts[d] = (int32_t)parts;
-		list_cuts(w, l, d + 1, left / parts);
-	}
-	l->parts[d] = 1;
-}
-
-static int by_cycles(const void *a, const void *b)
-{
-	const cut *x = a, *y = b;
-	if (x->cycles != y->cycles)
-		return x->cycles < y->cycles ? -1 : 1;
-	int64_t k = pim_layout_slices(&x->layout) - pim_layout_slices(&y->layout);
-	if (k != 0)
-		return k < 0 ? -1 : 1;
-	return memcmp(x->layout.parts, y->layout.parts, sizeof x->layout.parts);
-}
-
-static void find_cuts(work *w)
-{
-	pim_layout l = {.rank = w->g->leader->type->n_parts > 0 ? 0 : w->g->leader->type->rank,
-		.sums = 1,
-		.copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		l.parts[d] = 1;
+	w->cut = pim_mapper_cuts_of(w->m, w->g, w->units, frugal, &w->n_listed, w->scratch);
 	w->n_cuts = 0;
-	list_cuts(w, &l, 0, w->units);
-	qsort(w->cut, (size_t)w->n_cuts, sizeof *w->cut, by_cycles);
-	w->n_listed = w->n_cuts;
-	w->n_cuts = w->n_cuts < MOST_CUTS ? w->n_cuts : MOST_CUTS;
+	while (w->n_cuts < w->n_listed && w->cut[w->n_cuts].first)
+		w->n_cuts++;
 }
 
 /* ---- what follows a tile ---- */
@@ -187,7 +114,7 @@ static void keep_small_cut(work *w, const pim_mapper_offer *o)
 	}
 	if (at < w->n_cuts)
 		return;
-	cut last = w->cut[w->n_cuts - 1];
+	pim_mapper_cut last = w->cut[w->n_cuts - 1];
 	w->cut[w->n_cuts - 1] = w->cut[at];
 	w->cut[at] = last;
 }
@@ -235,9 +162,8 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 			tiles *= nest->loop[k].count;
 	toll f = follow_tile(w, nest);
 	double steps = (double)r->steps;
+	double byte_pj = pim_mapper_byte_pj(t);
 	double tile_pj = pim_target_kernel_pj(t, w->g->leader, w->g->axes, nest->tile);
-	double byte_pj =
-		(t->memory.read_pj + t->memory.write_pj + t->buffer.read_pj + t->buffer.write_pj) / 2;
 	pim_mapper_choice *c = &to->choice;
 	*c = (pim_mapper_choice){.units = (int)slices,
 		.share = w->units,
@@ -430,7 +356,8 @@ static void drop_large(work *w, const pim_mapper_offer *o)
 	}
 	constants = pim_max(constants, o->most_constants);
 	for (int i = 0; i < w->n; i++)
-		w->looked[i].taken |= pim_mapper_mean_constants(w->m, &w->looked[i].choice) > constants;
+		w->looked[i].large = w->looked[i].taken |=
+			pim_mapper_mean_constants(w->m, &w->looked[i].choice) > constants;
 }
 
 /* Numbers a cut among those of the group, turned or not. */
@@ -479,6 +406,30 @@ static void keep_best(
 			all[*n] = copy_choice(w, c, number_cut(all, *n, &c->layout, c->units));
 			++*n;
 		}
+	}
+}
+
+/* Beside what is kept by cycles, nests spread from the fastest to those of least energy. */
+static void keep_frugal(work *w, int most, following way, pim_mapper_choice *all, int *n)
+{
+	int have = 0, *index = PIM_NEW(w->scratch, int, w->n + 1);
+	int *chosen = PIM_NEW(w->scratch, int, w->n + 1);
+	pim_point *p = PIM_NEW(w->scratch, pim_point, w->n + 1);
+	for (int i = 0; i < w->n; i++) {
+		const looked *x = &w->looked[i];
+		if (x->large)
+			continue;
+		index[have] = i;
+		p[have++] = (pim_point){x->cycles + x->choice.fetch, x->choice.pj, NULL};
+	}
+	have = pim_front_choose(have, p, most, chosen, w->scratch);
+	for (int k = 0; k < have; k++) {
+		pim_mapper_choice *c = &w->looked[index[chosen[k]]].choice;
+		c->fused = pim_mapper_fits(w->m, w->g, c);
+		if (c->fused != (way == TOGETHER) || holds(all, *n, c))
+			continue;
+		all[*n] = copy_choice(w, c, number_cut(all, *n, &c->layout, c->units));
+		++*n;
 	}
 }
 
@@ -553,6 +504,7 @@ static const pim_mapper_choice *turn(work *w, const pim_mapper_choice *c)
 	const pim_mapper_choice *turned = NULL;
 	if (!c->regular || c->turn)
 		return NULL;
+	w->cut = PIM_NEW(w->scratch, pim_mapper_cut, 2);
 	w->cut[0].layout = c->layout;
 	for (int depth = pim_mapper_loops(w->g, c, loop); depth > 0 && !turned; depth--) {
 		int64_t slices = c->slices;
@@ -592,12 +544,13 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 {
 	pim_mapper_group *g = &m->group[i];
 	work w = {.m = m, .g = g, .scratch = pim_arena_new()};
-	pim_mapper_choice *all = PIM_NEW(m->arena, pim_mapper_choice, 2 * o->n_units * o->budget + 1);
+	int most = o->n_units * (o->budget + o->frugal);
+	pim_mapper_choice *all = PIM_NEW(m->arena, pim_mapper_choice, 2 * most + 1);
 	int n = 0;
 	for (int u = 0; u < o->n_units; u++) {
 		w.units = o->units[u];
 		w.n = 0;
-		find_cuts(&w);
+		find_cuts(&w, o->frugal);
 		keep_small_cut(&w, o);
 		for (int k = 0; k < w.n_cuts; k++)
 			look_at_cut(&w, k);
@@ -607,6 +560,8 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 		drop_large(&w, o);
 		if (n == before)
 			keep_best(&w, o, APART, all, &n);
+		if (o->frugal && n > before)
+			keep_frugal(&w, o->frugal, all[before].fused ? TOGETHER : APART, all, &n);
 	}
 	g->n_plain = n;
 	if (o->mode == PIM_MAPPER_transform)
@@ -619,12 +574,23 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 	return w.evaluated;
 }
 
+void pim_mapper_share_choices(pim_mapper_group *g, const pim_mapper_group *from)
+{
+	g->choice = from->choice;
+	g->n_choices = from->n_choices;
+	g->n_plain = from->n_plain;
+	g->least_area = from->least_area;
+	g->least_cycles = from->least_cycles;
+	g->least_step = from->least_step;
+	g->least_pj = from->least_pj;
+}
+
 /* The least that a unit holds of any cut in so many. */
 static double least_held(work *w, int units)
 {
 	double least = INFINITY;
 	w->units = units;
-	find_cuts(w);
+	find_cuts(w, 0);
 	for (int k = 0; k < w->n_listed; k++) {
 		pim_mapper_held h = held_of_cut(w, k);
 		least = fmin(least, h.constants + h.values);
