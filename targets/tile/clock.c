@@ -94,6 +94,15 @@ void pim_clock_free(pim_clock *c, const pim_target *t)
 
 /* ---- times that are found ---- */
 
+/* No time is later, so that what messages take on their way can still be added. */
+static const int64_t forever = INT64_MAX / 4;
+
+static int64_t sum_of(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return pim_add(a, b, &sum) && sum < forever ? sum : forever;
+}
+
 static void note_end(pim_lowering *l, uint32_t task, int64_t start, int64_t end)
 {
 	pim_task *t = &l->program->task[task];
@@ -159,8 +168,9 @@ static void receive(pim_lowering *l, const post *p)
 	unit_clock *u = &l->clock->unit[p->unit];
 	int64_t there = p->slot == NONE ? l->clock->arrived[p->unit] : l->clock->slot[p->slot];
 	int64_t start = pim_max(pim_max(p->after, u->free[PIM_ENGINE_in]), there);
-	u->end[p->number] = u->free[PIM_ENGINE_in] = start + p->cycles;
-	note_end(l, p->task, start, start + p->cycles);
+	int64_t end = sum_of(start, p->cycles);
+	u->end[p->number] = u->free[PIM_ENGINE_in] = end;
+	note_end(l, p->task, start, end);
 }
 
 void pim_clock_settle(pim_lowering *l)
@@ -270,7 +280,7 @@ void pim_clock_command(pim_lowering *l, int unit, const pim_command *c)
 		add_post(l, unit, c, after, cycles, c->n_refs ? pim_command_bytes(p, c, 0) : 0);
 		return;
 	}
-	int64_t start = pim_max(after, u->free[engine]), end = start + cycles;
+	int64_t start = pim_max(after, u->free[engine]), end = sum_of(start, cycles);
 	u->free[engine] = end;
 	add_end(u, end);
 	note_end(l, c->task, start, end);

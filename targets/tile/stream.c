@@ -137,6 +137,7 @@ bool pim_parts_next(pim_parts *p, pim_box *part, int64_t *ready)
 	int64_t waves = (pim_layout_slices(plan->layout) + plan->n_units - 1) / plan->n_units;
 	int64_t left = p->origin + p->extent - part->hi[p->dim];
 	const pim_window *w = &p->lowering->window[p->value->id];
-	*ready -= (w->end - w->start) / waves * left / p->extent;
+	int64_t wave = (w->end - w->start) / waves, share;
+	*ready -= pim_mul(wave, left, &share) ? share / p->extent : wave / p->extent * left;
 	return true;
 }
