@@ -22,7 +22,7 @@ static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 /* When the command at which u stands begins, if it could from `time` on, and when it is done. */
 static inline pim_sim_span find_span(const pim_sim_unit *u, const pim_sim_op *op, int64_t time)
 {
-	return u->span ? u->span[u->n] : (pim_sim_span){time, time + op->cycles};
+	return u->span ? u->span[u->n] : (pim_sim_span){time, time + op->cycles, 0};
 }
 
 /* What is done beside keeping time. m: the message of a send or recv. */

@@ -134,7 +134,7 @@ void pim_timeline_write(const pim_timeline *t, pim_text *out);
 /* ---- sim_path.c: the critical path of a run ---- */
 
 #define PIM_SIM_CAUSES(X)                                                                          \
-	X(kernels) X(memory) X(sending) X(hops) X(links) X(receiving) X(barriers) X(issue) X(bank)
+	X(kernels) X(memory) X(sending) X(hops) X(links) X(receiving) X(barriers) X(issue) X(bank) X(lockstep)
 typedef enum pim_sim_cause {
 #define PIM_SIM_CAUSE_ENUM(name) PIM_SIM_CAUSE_##name,
 	PIM_SIM_CAUSES(PIM_SIM_CAUSE_ENUM)
@@ -219,6 +219,7 @@ typedef struct pim_sim_arrivals {
 
 typedef struct pim_sim_span {
 	int64_t begin, end;
+	int64_t met; /* at an all-bank kernel: when all banks of the channel were there */
 } pim_sim_span;
 
 typedef struct pim_sim_unit {
@@ -341,6 +342,8 @@ bool pim_sim_compute(pim_sim *s, pim_sim_unit *u);
 bool pim_sim_has_banks(const pim_sim *s);
 bool pim_sim_bank_kernels(pim_sim *s);
 int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c);
+/* That a kernel is on the command bus, for the bank or for each group of an all-bank one. */
+int64_t pim_sim_bank_commands(const pim_sim *s, const pim_command *c);
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs);
 
 /* sim_host.c: what the host has to bring and take away; of inputs and results: cycles, and energy

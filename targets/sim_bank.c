@@ -57,6 +57,11 @@ int64_t pim_sim_bank_slots(const pim_sim *s, const pim_command *c)
 	return pim_bank_slots(work_of(s, c));
 }
 
+int64_t pim_sim_bank_commands(const pim_sim *s, const pim_command *c)
+{
+	return pim_command_is_rows(c->code) ? work_of(s, c)->commands : 0;
+}
+
 void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 {
 	const pim_bank_work *w = work_of(s, c);
@@ -74,7 +79,7 @@ void pim_sim_bank_account(pim_sim *s, const pim_command *c, int64_t runs)
 	b->slot_cycles += times * slots;
 	b->column_cycles += times * columns;
 	b->refresh_cycles += times * ((double)pim_bank_cycles(t, w) - slots - columns);
-	b->bus_commands += times * (double)w->commands / (all ? t->bank.all_bank : 1);
+	b->bus_commands += all ? 0 : times * (double)w->commands; /* all-bank ones: as they meet */
 }
 
 void pim_sim_bank_run(pim_sim *s, const pim_sim_kernel *k, const pim_node *op, const pim_tensor *in,

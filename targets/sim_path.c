@@ -17,10 +17,12 @@ typedef struct step {
 	int64_t start, end, from; /* from: number of the step before, on unit `unit` */
 	uint32_t unit, task;
 	int64_t own;		   /* cycles that its engine works */
-	int64_t issued, there; /* could start by its place in the stream; by its message */
+	int64_t issued, there; /* could start by its place in the stream; by its message, or by the
+							  other banks of an all-bank kernel */
 	uint8_t cause;
-	bool arrives; /* what it waited for is a message */
-	bool banked;  /* works on a bank, which others may have */
+	bool arrives;  /* what it waited for is a message */
+	bool banked;   /* works on a bank, which others may have */
+	bool together; /* with all banks of its channel */
 } step;
 
 struct pim_sim_path {
@@ -103,7 +105,11 @@ void pim_sim_path_add(pim_sim_path *p, const pim_sim_unit *u, int64_t start, int
 	step *s = add_step(p, u->number);
 	*s = (step){.start = begin, .end = end, .unit = u->number, .task = op->task, .own = op->cycles};
 	s->issued = u->issue;
-	s->banked = op->slots > 0;
+	s->banked = op->slots > 0 || op->lockstep;
+	s->together = op->lockstep;
+	s->there = op->lockstep ? u->span[u->n].met : 0;
+	if (op->lockstep && !op->slots)
+		s->own = end - begin; /* masked: what it waits for is the kernel of the others */
 	s->cause = (uint8_t)cause_of(op);
 	s->from = find_before(p, u, op);
 	if (op->kind == PIM_SIM_recv && m->arrival > start) {
@@ -159,13 +165,15 @@ static void add_command(pim_sim_share *s, const step *x)
 	add_cycles(s, sends ? PIM_SIM_CAUSE_links : PIM_SIM_CAUSE_bank, all - own);
 }
 
-/* From when all that a command names is complete, until it starts: it is issued, then a bank that
- * it works on is free. */
+/* From when all that a command names is complete, until it starts: it is issued, then the banks of
+ * an all-bank kernel are there, then a bank that it works on is free. */
 static void add_gap(pim_sim_share *s, const step *x, int64_t since)
 {
 	int64_t issued = !x->banked || x->issued > x->start ? x->start : pim_max(x->issued, since);
+	int64_t met = x->together && x->there > issued ? x->there : issued;
 	add_cycles(s, PIM_SIM_CAUSE_issue, issued - since);
-	add_cycles(s, PIM_SIM_CAUSE_bank, x->start - issued);
+	add_cycles(s, PIM_SIM_CAUSE_lockstep, met - issued);
+	add_cycles(s, PIM_SIM_CAUSE_bank, x->start - met);
 }
 
 static void walk_back(const pim_sim_path *p, pim_sim_share *share)

@@ -15,6 +15,7 @@ static const char *const what_of[PIM_SIM_CAUSE_COUNT] = {
 	[PIM_SIM_CAUSE_barriers] = "barriers",
 	[PIM_SIM_CAUSE_issue] = "issue of commands",
 	[PIM_SIM_CAUSE_bank] = "bank busy with other commands",
+	[PIM_SIM_CAUSE_lockstep] = "banks of the channel not ready",
 };
 
 static const char *const cause_name[PIM_SIM_CAUSE_COUNT] = {

@@ -85,6 +85,7 @@ static void meet(pim_sim_turns *q, pim_sim_turn x)
 	pim_sim_lockstep *c = lockstep_of(q, x.unit);
 	c->time = c->there ? pim_max(c->time, x.time) : x.time;
 	c->slots = c->there ? pim_max(c->slots, x.slots) : x.slots;
+	c->commands = c->there ? pim_max(c->commands, x.commands) : x.commands;
 	if (++c->there < q->grid->banks)
 		return;
 	x.unit -= x.unit % (uint32_t)q->grid->banks;
@@ -97,7 +98,7 @@ static void meet(pim_sim_turns *q, pim_sim_turn x)
 static void push_all(pim_sim_turns *q, const pim_sim_turn *x, pim_sim_turn_kind kind)
 {
 	for (uint32_t i = 0; i < q->grid->banks; i++)
-		push(q, (pim_sim_turn){x->time, 0, x->unit + i, x->engine, (uint8_t)kind});
+		push(q, (pim_sim_turn){x->time, 0, x->unit + i, x->engine, (uint8_t)kind, 0});
 }
 
 static void begin_all(pim_sim_turns *q, pim_sim_turn *x)
@@ -113,6 +114,7 @@ static void begin_all(pim_sim_turns *q, pim_sim_turn *x)
 	}
 	c->runs = true;
 	c->there = 0;
+	q->bus_commands += (double)c->commands * (double)q->all->banks;
 	c->from = from;
 	c->left = x->slots;
 	push_all(q, x, PIM_SIM_begins);
@@ -213,7 +215,7 @@ static bool begin(pim_sim_turns *q, pim_sim_turn *x)
 	}
 	b->kernel_end = slot + x->slots;
 	push(q, (pim_sim_turn){slot_start(q, x->unit, b->kernel_end - 1) + q->grid->slot, 0, x->unit,
-				x->engine, PIM_SIM_ends});
+				x->engine, PIM_SIM_ends, 0});
 	return true;
 }
 

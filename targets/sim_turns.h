@@ -19,6 +19,7 @@ typedef struct pim_sim_turn {
 	int64_t time, slots;
 	uint32_t unit;
 	uint8_t engine, kind;
+	int64_t commands; /* of an all-bank kernel: on the command bus for each group of banks */
 } pim_sim_turn;
 
 /* A bank: the slot from which it is free for accesses, and the one in which its kernel is at its
@@ -32,19 +33,20 @@ typedef struct pim_sim_part {
 	int64_t first, slots;
 } pim_sim_part;
 
-/* A channel. Banks that are at an all-bank kernel, when the last of them was, and the slots of the
- * one that takes most; then those that are left of it from a slot on. singles: from when on the
+/* A channel. Banks that are at an all-bank kernel, when the last of them was, and the slots and commands
+ * of the one that takes most; then those that are left of it from a slot on. singles: from when on the
  * commands of single banks may come; single_end: until when they go on. */
 typedef struct pim_sim_lockstep {
 	int there, n_parts, room_parts;
 	bool runs;
-	int64_t time, slots, from, left, singles, single_end;
+	int64_t time, slots, commands, from, left, singles, single_end;
 	pim_sim_part *part; /* of all kernels, in order; kept where a trace is asked for */
 } pim_sim_lockstep;
 
 typedef struct pim_sim_turns {
 	const pim_bank_grid *grid, *all; /* of single banks; of all-bank commands */
 	int64_t mode_switch;
+	double bus_commands; /* of all-bank kernels, which a channel's banks take once */
 	int n;
 	pim_sim_turn *heap;			/* two at most of each engine of each unit */
 	pim_sim_bank *bank;			/* by unit */

@@ -161,8 +161,10 @@ static void ask(trips_run *r, uint32_t unit, int engine, const pim_sim_op *op, i
 {
 	r->unit[unit].asks[engine] = true;
 	pim_sim_turn_kind kind = op->lockstep ? PIM_SIM_meets : PIM_SIM_begins;
+	const pim_command *c = r->s->p->stream[unit].command + (op - r->s->unit[unit].op);
+	int64_t commands = op->lockstep ? pim_sim_bank_commands(r->s, c) : 0;
 	pim_sim_turns_ask(
-		&r->turns, (pim_sim_turn){time, op->slots, unit, (uint8_t)engine, (uint8_t)kind});
+		&r->turns, (pim_sim_turn){time, op->slots, unit, (uint8_t)engine, (uint8_t)kind, commands});
 }
 
 /* Runs an engine as far as is known. True: something was done. */
@@ -326,7 +328,9 @@ static void take_turn(trips_run *r, const pim_sim_turn *turn)
 	const pim_sim_op *op = find_op(r, turn->unit, turn->engine);
 	pim_sim_span *span = pim_sim_turns_span(r->s->unit + turn->unit, c->n);
 	if (turn->kind == PIM_SIM_begins)
-		*span = (pim_sim_span){turn->time, pim_sim_end(r->s, turn->unit, op, turn->time)};
+		*span = (pim_sim_span){turn->time, pim_sim_end(r->s, turn->unit, op, turn->time), 0};
+	if (turn->kind == PIM_SIM_begins && op->lockstep)
+		span->met = r->turns.lockstep[turn->unit / r->turns.grid->banks].time;
 	if (op->engine == PIM_ENGINE_rows && turn->kind == PIM_SIM_begins &&
 		(op->slots || op->lockstep))
 		return;
@@ -434,6 +438,7 @@ bool pim_sim_trips(pim_sim *s)
 		start_unit(r.unit + i, s->unit + i);
 	run(&r);
 	bool met = check_met(&r);
+	s->report->bank.bus_commands += r.turns.bus_commands;
 	for (int i = 0; i < s->n_units; i++)
 		free(r.unit[i].end);
 	free(r.flying);
