@@ -92,21 +92,6 @@ static bool read_request(work *w)
 
 /* ---- choices ---- */
 
-static bool same_group(const pim_mapper_group *a, const pim_mapper_group *b)
-{
-	if (a->n_followers != b->n_followers)
-		return false;
-	pim_text x = {.n = 0}, y = {.n = 0};
-	for (int f = -1; f < a->n_followers; f++) {
-		pim_op_key(&x, f < 0 ? a->leader : a->follower[f]);
-		pim_op_key(&y, f < 0 ? b->leader : b->follower[f]);
-	}
-	bool same = x.n == y.n && !memcmp(x.s, y.s, x.n);
-	pim_text_free(&x);
-	pim_text_free(&y);
-	return same;
-}
-
 /* Choices for units[i] units of each group; equal groups with equal units have the same, now and
  * whenever they are asked for again. */
 static void offer(work *w, const int *units)
@@ -147,7 +132,7 @@ static void number_kinds(work *w)
 	for (int i = 0; i < m->n; i++) {
 		w->most_constants[i] = w->most[i] = pim_target_usable_bytes(m->target);
 		w->kind[i] = 0;
-		while (w->kind[i] < i && !same_group(&m->group[w->kind[i]], &m->group[i]))
+		while (w->kind[i] < i && !pim_mapper_group_equal(&m->group[w->kind[i]], &m->group[i]))
 			w->kind[i]++;
 	}
 }

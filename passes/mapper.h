@@ -75,6 +75,8 @@ typedef struct pim_mapper {
 } pim_mapper;
 
 pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a);
+/* Do both compute the same, on equal shapes? */
+bool pim_mapper_group_equal(const pim_mapper_group *a, const pim_mapper_group *b);
 /* The layout that n, which the group makes or which moves what it makes, has when the leader has
  * `l`; whole when its cuts cannot be had there. */
 pim_layout pim_mapper_layout_of(

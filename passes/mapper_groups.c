@@ -283,6 +283,21 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 	return m;
 }
 
+bool pim_mapper_group_equal(const pim_mapper_group *a, const pim_mapper_group *b)
+{
+	if (a->n_followers != b->n_followers)
+		return false;
+	pim_text x = {.n = 0}, y = {.n = 0};
+	for (int f = -1; f < a->n_followers; f++) {
+		pim_op_key(&x, f < 0 ? a->leader : a->follower[f]);
+		pim_op_key(&y, f < 0 ? b->leader : b->follower[f]);
+	}
+	bool same = x.n == y.n && !memcmp(x.s, y.s, x.n);
+	pim_text_free(&x);
+	pim_text_free(&y);
+	return same;
+}
+
 /* ---- layouts of what follows ---- */
 
 pim_layout pim_mapper_layout_of(
