@@ -136,7 +136,7 @@ static int list_units(const pim_mapper_front *f, int n, const int *plan, int i, 
 {
 	int have = 0;
 	for (int k = 0; k < n; k++) {
-		int want = f->found[plan[k]].choice[i]->share, same = 0;
+		int want = f->found[plan[k]].choice[i]->units, same = 0;
 		while (same < have && units[same] != want)
 			same++;
 		units[same] = want;

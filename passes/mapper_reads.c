@@ -320,8 +320,7 @@ pim_mapper_move pim_mapper_fetch_of(
 			int64_t slices = pim_layout_slices(&held);
 			reader->in[k] = pim_mapper_shadow(n->in[k], &held, NULL, scratch);
 			reader->in[k]->plan->n_units = (int)(slices < m->units ? slices : m->units);
-			pim_estimate s =
-				pim_input_estimate(m->target, reader, (int)k, PIM_CREWS_same, scratch);
+			pim_estimate s = pim_input_estimate(m->target, reader, (int)k, PIM_CREWS_same, scratch);
 			sum.cycles += (double)(s.incoming + s.compute);
 			sum.bytes += s.bytes;
 		}

@@ -134,7 +134,8 @@ void pim_timeline_write(const pim_timeline *t, pim_text *out);
 /* ---- sim_path.c: the critical path of a run ---- */
 
 #define PIM_SIM_CAUSES(X)                                                                          \
-	X(kernels) X(memory) X(sending) X(hops) X(links) X(receiving) X(barriers) X(issue) X(bank) X(lockstep)
+	X(kernels)                                                                                     \
+	X(memory) X(sending) X(hops) X(links) X(receiving) X(barriers) X(issue) X(bank) X(lockstep)
 typedef enum pim_sim_cause {
 #define PIM_SIM_CAUSE_ENUM(name) PIM_SIM_CAUSE_##name,
 	PIM_SIM_CAUSES(PIM_SIM_CAUSE_ENUM)

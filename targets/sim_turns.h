@@ -33,9 +33,9 @@ typedef struct pim_sim_part {
 	int64_t first, slots;
 } pim_sim_part;
 
-/* A channel. Banks that are at an all-bank kernel, when the last of them was, and the slots and commands
- * of the one that takes most; then those that are left of it from a slot on. singles: from when on the
- * commands of single banks may come; single_end: until when they go on. */
+/* A channel. Banks that are at an all-bank kernel, when the last of them was, and the slots and
+ * commands of the one that takes most; then those that are left of it from a slot on. singles: from
+ * when on the commands of single banks may come; single_end: until when they go on. */
 typedef struct pim_sim_lockstep {
 	int there, n_parts, room_parts;
 	bool runs;
