@@ -426,7 +426,7 @@ static void offer_front(work *w)
 	w->nests += pim_mapper_front_offer(w->m, &w->front, w->kind, o);
 }
 
-/* Half of the time for the best in each respect and in both, which say what numbers of units are
+/* A third of the time for the best in each respect and in both, which say what numbers of units are
  * worth a look; the rest for what lies between. */
 static void search_front(work *w)
 {
@@ -435,7 +435,7 @@ static void search_front(work *w)
 	double limit = w->ask.limit;
 	for (int k = 0; k < LENGTH(each); k++) {
 		w->ask.objective = (int)each[k];
-		w->ask.limit = limit * (k + 1) / (2 * LENGTH(each));
+		w->ask.limit = limit * (k + 1) / (3 * LENGTH(each));
 		w->best = pim_mapper_plan_new(w->m, w->m->arena);
 		w->fitting = NULL;
 		search_all(w);

@@ -503,6 +503,8 @@ static void tell(const beam *b)
 		j->progress(j->progress_user, "map-network", (double)(b->group + 1) / b->m->n);
 }
 
+enum { LEAST_FRONT = 8 }; /* plans that stand for a front when time is over */
+
 static void extend_all(beam *b)
 {
 	b->arena = pim_arena_new();
@@ -512,9 +514,10 @@ static void extend_all(beam *b)
 	b->state = PIM_NEW(b->arena, state, 1);
 	b->n = 1;
 	b->state[0].units = pim_mapper_units_new(b->m->units, b->arena);
+	int least = b->front ? LEAST_FRONT : 1;
 	for (b->group = 0; b->group < b->m->n && b->n > 0; b->group++) {
 		bool late = pim_seconds_now() > b->s->deadline;
-		extend(b, late ? 1 : b->s->width);
+		extend(b, late ? least : b->s->width);
 		tell(b);
 	}
 }
