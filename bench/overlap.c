@@ -10,7 +10,10 @@
  *
  * Then pairs that are hard for the separable form: random odd counts of tiles, ragged, up to three
  * loops over each axis with loops of others between them, strides, and steps of both that take as
- * long for the same rows; the worst of each size is printed, and how many take 10 us or more. */
+ * long for the same rows; the worst of each size is printed, and how many take 10 us or more.
+ *
+ * Last an adversary: random pairs of one axis with up to five loops of each, and changes of the
+ * slowest that make them slower. Its worst is printed with its loops. */
 #include "passes/overlap.h"
 #include "ir/random.h"
 
@@ -291,6 +294,258 @@ static void time_odd_pairs(int64_t *differences)
 		}
 }
 
+/* ---- an adversary ---- */
+
+enum { ADVERSARY_LOOPS = 5, POOL = 16, RANDOM_PAIRS = 60000, CHANGES = 20000 };
+
+/* Loops over the rows of one side, with loops of K between them. */
+typedef struct odd_side {
+	int64_t pieces, parts, count[ADVERSARY_LOOPS], between[ADVERSARY_LOOPS];
+	int n;
+} odd_side;
+
+/* How long steps take: as drawn, or as much for the whole of both, or a little more for one. */
+typedef enum odd_steps { STEPS_drawn, STEPS_level, STEPS_near, STEPS_COUNT } odd_steps;
+
+typedef struct odd_pair {
+	odd_side side[2]; /* producer, consumer */
+	int64_t rows, stride, kernel, pad, made, used;
+	odd_steps steps;
+	double seconds;
+} odd_pair;
+
+typedef struct adversary {
+	int64_t most_pieces, most_parts, differences;
+} adversary;
+
+static odd_side draw_side(const adversary *v)
+{
+	odd_side s = {draw(2) ? 1 + draw(1 + draw(v->most_pieces)) : 1, 1 + draw(v->most_parts),
+		.n = 1 + (int)draw(ADVERSARY_LOOPS)};
+	for (int i = 0; i < ADVERSARY_LOOPS; i++) {
+		s.count[i] = 2 + draw(1 + draw(1 + draw(3) * draw(400)));
+		s.between[i] = 1 + draw(5);
+	}
+	return s;
+}
+
+static odd_pair draw_pair(const adversary *v)
+{
+	odd_pair p = {.rows = 2 + draw(1 + draw(1000000))};
+	p.side[0] = draw_side(v);
+	p.side[1] = draw_side(v);
+	p.stride = 1 + draw(3);
+	p.kernel = 1 + 2 * draw(4);
+	p.pad = draw(p.kernel / 2 + 1);
+	p.steps = (odd_steps)draw(STEPS_COUNT);
+	p.made = 1 + draw(100);
+	p.used = 1 + draw(100);
+	return p;
+}
+
+static int64_t nudge(int64_t x, int64_t least, int64_t most)
+{
+	switch (draw(4)) {
+	case 0:
+		x++;
+		break;
+	case 1:
+		x--;
+		break;
+	case 2:
+		x = x * (50 + draw(100)) / 100;
+		break;
+	default:
+		x = least + draw(most - least + 1);
+	}
+	return x < least ? least : x > most ? most : x;
+}
+
+static void change_side(const adversary *v, odd_side *s)
+{
+	int i = (int)draw(ADVERSARY_LOOPS);
+	switch (draw(6)) {
+	case 0:
+		s->pieces = nudge(s->pieces, 1, v->most_pieces);
+		break;
+	case 1:
+		s->parts = nudge(s->parts, 1, v->most_parts);
+		break;
+	case 2:
+		s->n = (int)nudge(s->n, 1, ADVERSARY_LOOPS);
+		break;
+	case 3:
+		s->between[i] = nudge(s->between[i], 1, 6);
+		break;
+	default:
+		s->count[i] = nudge(s->count[i], 2, 2000);
+	}
+}
+
+static odd_pair change_pair(const adversary *v, odd_pair p)
+{
+	for (int64_t times = 1 + draw(3); times > 0; times--)
+		switch (draw(8)) {
+		case 0:
+			p.rows = nudge(p.rows, 2, 1000000);
+			break;
+		case 1:
+			p.stride = nudge(p.stride, 1, 4);
+			break;
+		case 2:
+			p.steps = (odd_steps)draw(STEPS_COUNT);
+			p.kernel = 1 + 2 * draw(4);
+			p.pad = draw(p.kernel / 2 + 1);
+			break;
+		case 3:
+			p.made = nudge(p.made, 1, 100);
+			p.used = nudge(p.used, 1, 100);
+			break;
+		default:
+			change_side(v, &p.side[draw(2)]);
+		}
+	return p;
+}
+
+static pim_spaces *make_side(const odd_side *s, int64_t rows, int64_t kernel, pim_arena *a)
+{
+	int64_t size[AXES] = {1, 1, rows, 1, kernel, 1}, tile[AXES] = {1, 1, 1, 1, kernel, 1};
+	int64_t rest = rows;
+	pim_loop loop[2 + 2 * ADVERSARY_LOOPS];
+	int n = 0;
+	for (int i = 0; i < 2; i++) {
+		int64_t count = i ? s->parts : s->pieces;
+		if (count < 2 || rest < count || n < i)
+			continue;
+		loop[n++] = (pim_loop){P, (int32_t)count, true};
+		rest = (rest + count - 1) / count;
+	}
+	for (int i = 0; i < s->n && rest > 1; i++) {
+		int64_t count = s->count[i] < rest ? s->count[i] : rest;
+		if (s->between[i] > 1) {
+			loop[n++] = (pim_loop){K, (int32_t)s->between[i], false};
+			size[K] *= s->between[i];
+		}
+		loop[n++] = (pim_loop){P, (int32_t)count, false};
+		rest = (rest + count - 1) / count;
+	}
+	tile[P] = rest;
+	return pim_spaces_new(AXES, size, tile, result, n, loop, a);
+}
+
+static double time_finish(const pim_pair *e, int64_t made, int64_t used, int64_t *finish)
+{
+	double least = INFINITY;
+	for (int i = 0; i < 4; i++) {
+		double begin = cpu_seconds();
+		*finish = pim_pair_finish(e, made, used);
+		least = fmin(least, cpu_seconds() - begin);
+	}
+	return least;
+}
+
+/* Sets the pair's seconds; now and then compares its finish with that tile by tile. */
+static void time_pair(adversary *v, odd_pair *p)
+{
+	pim_arena *a = pim_arena_new();
+	int64_t rows = (p->rows - 1) * p->stride + p->kernel - 2 * p->pad, finish;
+	const pim_spaces *producer = make_side(&p->side[0], rows, 1, a);
+	const pim_spaces *consumer = make_side(&p->side[1], p->rows, p->kernel, a);
+	pim_pair e = {.producer = producer, .consumer = consumer, .n = 1};
+	e.dim[0] = (pim_pair_dim){.size = rows,
+		.made = {.n = 1, .term = {{P, 1}}},
+		.read = {.n = 2, .offset = -p->pad, .term = {{P, p->stride}, {R, 1}}}};
+	int64_t fewer = consumer->steps < producer->steps ? consumer->steps : producer->steps;
+	int64_t part = fewer / 1000 + 1, made = p->made, used = p->used;
+	if (p->steps != STEPS_drawn) {
+		made = consumer->steps / part + 1;
+		used = producer->steps / part + 1;
+	}
+	if (p->steps == STEPS_near)
+		made = made * (90 + p->made % 20) / 100 + 1;
+	p->seconds = time_finish(&e, made, used, &finish);
+	if (consumer->steps * consumer->places < 20000 && draw(20) == 0) {
+		pim_handoff h = pim_handoff_new(&e, a);
+		v->differences += finish != pim_handoff_finish(&h, consumer, made, used);
+	}
+	pim_arena_free(a);
+}
+
+/* Keeps the slowest; the fastest of those kept makes room. */
+static void keep_slow(odd_pair *pool, const odd_pair *p)
+{
+	int fastest = 0;
+	for (int i = 1; i < POOL; i++)
+		fastest = pool[i].seconds < pool[fastest].seconds ? i : fastest;
+	if (p->seconds > pool[fastest].seconds)
+		pool[fastest] = *p;
+}
+
+static void print_side(const odd_side *s)
+{
+	if (s->pieces > 1)
+		printf(" @%" PRId64, s->pieces);
+	if (s->pieces > 1 && s->parts > 1)
+		printf(" @%" PRId64, s->parts);
+	for (int i = 0; i < s->n; i++)
+		printf(" (%" PRId64 ") %" PRId64, s->between[i], s->count[i]);
+}
+
+static void print_pair(const odd_pair *p)
+{
+	static const char *const names[STEPS_COUNT] = {"drawn", "level", "nearly level"};
+	printf("%" PRId64 " rows, stride %" PRId64 ", kernel %" PRId64 ", steps %s;", p->rows,
+		p->stride, p->kernel, names[p->steps]);
+	print_side(&p->side[0]);
+	printf(" |");
+	print_side(&p->side[1]);
+	printf(" |\n");
+}
+
+static int64_t run_adversary(int64_t most_pieces, int64_t most_parts)
+{
+	adversary v = {most_pieces, most_parts, 0};
+	odd_pair pool[POOL] = {0};
+	double sum = 0, worst = 0;
+	int slow = 0, slowest = 0;
+	for (int i = 0; i < RANDOM_PAIRS; i++) {
+		odd_pair p = draw_pair(&v);
+		time_pair(&v, &p);
+		sum += p.seconds;
+		worst = fmax(worst, p.seconds);
+		slow += p.seconds >= 10e-6;
+		keep_slow(pool, &p);
+	}
+	for (int i = 0; i < CHANGES; i++) {
+		odd_pair *from = &pool[draw(POOL)], p = change_pair(&v, *from);
+		time_pair(&v, &p);
+		if (p.seconds > from->seconds)
+			time_pair(&v, &p); /* not by chance */
+		if (p.seconds > from->seconds)
+			*from = p;
+	}
+	for (int i = 1; i < POOL; i++)
+		slowest = pool[i].seconds > pool[slowest].seconds ? i : slowest;
+	printf("| %" PRId64 " x %" PRId64 " | %.2f us | %.2f us | %d | %.2f us | ", most_pieces,
+		most_parts, sum / RANDOM_PAIRS * 1e6, worst * 1e6, slow, pool[slowest].seconds * 1e6);
+	print_pair(&pool[slowest]);
+	fflush(stdout);
+	return v.differences;
+}
+
+static int64_t run_adversaries(void)
+{
+	static const int64_t most[][2] = {{1, 1}, {2, 1}, {32, 1}, {30, 30}, {1000, 1}};
+	int64_t differences = 0;
+	printf("\n| places along the axis, at most | mean | worst | of %d, 10 us or more | worst of %d "
+		   "changes | its loops, others between them in brackets |\n"
+		   "| --: | --: | --: | --: | --: | --- |\n",
+		RANDOM_PAIRS, CHANGES);
+	for (size_t i = 0; i < sizeof most / sizeof *most; i++)
+		differences += run_adversary(most[i][0], most[i][1]);
+	return differences;
+}
+
 int main(void)
 {
 	static const char *const names[] = {"same", "columns", "strips", "uneven"};
@@ -316,6 +571,7 @@ int main(void)
 			pim_arena_free(a);
 		}
 	time_odd_pairs(&differences);
+	differences += run_adversaries();
 	printf("differences: %" PRId64 "\n", differences);
 	return differences != 0;
 }

@@ -15,9 +15,17 @@
  * within one of the consumer). A region of the producer is ready no sooner for larger indices, so a
  * tile waits in it for the last index that it reads there: what is left is overlap_stairs.c, for
  * each two regions that meet. Pairs of regions that lie to each other as some before are left out,
- * and those whose last index read less their first tile is no better. Ragged tails and reads beyond
- * the end of a region are the last index of it, at the first tile that reaches it.
- * Cost: regions that meet, and a logarithm. Source: ours. */
+ * and those whose last index read less their first tile is no better; nothing is better than all
+ * that the producer can be waited for. Ragged tails and reads beyond the end of a region are the
+ * last index of it, at the first tile that reaches it.
+ *
+ * Which dimensions: nests of the program have spatial loops outside temporal ones (the verifier
+ * refuses others), so each axis is regions of a stair. What makes the dimension is one axis index
+ * by index, beside axes of one index; what reads it are axes with coefficients that are not
+ * negative, all but one of which have MOST_SHIFTS positions together at most; cycles of both stay
+ * below 2^52. That leaves grouped convolutions with several channels in a group as producers,
+ * windows with very many cuts, and moves; they go by digits (overlap_digits.c). Cost: places along
+ * the axis (of the side with fewer), and overlap_pack.c for regions that differ. Source: ours. */
 #include "passes/overlap_stairs.h"
 
 #include <assert.h>
@@ -57,6 +65,7 @@ typedef struct finder {
 	int64_t tight_made; /* is_tight of it; -1: unknown */
 	bool tight;
 	int64_t last_hi, last_t; /* the last tile of a region that was looked at; last_t < 0: none */
+	int64_t top;			 /* all that the producer can be waited for */
 	int64_t best;
 } finder;
 
@@ -136,6 +145,14 @@ static void note_tile(finder *f, int64_t hi, int64_t t, int64_t cost)
 	f->best = pim_max(f->best, value - cost);
 }
 
+/* Steps of the consumer rise by no less than the innermost for each tile. */
+static bool may_gain(const finder *f, int64_t t, int64_t cost)
+{
+	const pim_stairs *down = &f->consumer.stairs;
+	int64_t least = down->n ? down->rise[down->n - 1] * t : 0;
+	return f->top - least - cost > f->best;
+}
+
 static void search_meeting(finder *f, meeting m, int64_t cost)
 {
 	int64_t apart = f->coef * f->tile, all = pim_divide_up(m.elements, f->tile), full = all;
@@ -198,6 +215,13 @@ static void search_known(finder *f, int64_t cost)
 	f->n_known = 0;
 }
 
+static void note_first_tile(finder *f, const meeting *m, int64_t cost)
+{
+	int64_t hi = m->hi - f->coef * pim_max(f->tile - m->elements, 0);
+	if (m->lo < m->made && hi >= 0)
+		note_tile(f, pim_min(hi, m->made - 1), 0, cost);
+}
+
 static void note_meeting(finder *f, meeting m, int64_t cost)
 {
 	int kept = 0;
@@ -211,6 +235,7 @@ static void note_meeting(finder *f, meeting m, int64_t cost)
 	if (kept == MOST_KNOWN)
 		search_known(f, cost);
 	f->known[f->n_known++] = m;
+	note_first_tile(f, &m, cost);
 }
 
 /* The last tile that reads anything of the region. */
@@ -226,7 +251,8 @@ static void note_last_tile(finder *f, meeting m, int64_t cost)
 		return;
 	f->last_hi = hi;
 	f->last_t = t;
-	note_tile(f, hi, t, cost);
+	if (may_gain(f, t, cost))
+		note_tile(f, hi, t, cost);
 }
 
 /* Regions of both; what does not meet is worth nothing. */
@@ -254,13 +280,13 @@ static region next_longer(const side *s, region r, int way)
 	return longs ? region_at(s, pim_divide_up(longs * pieces, rest) - 1) : (region){.number = -1};
 }
 
-/* No more than this is what a region of the producer and those behind it are worth. */
-static int64_t worth_at_most(const finder *f, const shift *s, region used, region made)
+/* Is a region of the producer, or any behind it, worth more than the best? */
+static bool may_follow(const finder *f, const shift *s, region used, region made)
 {
 	int64_t behind = made.lo + f->offset - f->coef * (used.lo + f->tile - 1) - s->hi;
 	int64_t t = behind > 0 ? pim_divide_up(behind, f->coef * f->tile) : 0;
-	return pim_stairs_at(&f->producer.stairs, f->producer.longest - 1) -
-		   pim_stairs_at(&f->consumer.stairs, t) - s->cost;
+	return may_gain(f, t, s->cost) &&
+		   f->top - pim_stairs_at(&f->consumer.stairs, t) - s->cost > f->best;
 }
 
 /* The regions of the producer that one of the consumer reads, the first one first: later ones are
@@ -277,8 +303,7 @@ static void follow_producer(finder *f, const shift *s, region used)
 		bool any = r.lo < r.hi, tight = any && is_tight(f, r.hi - r.lo);
 		if (any)
 			note_regions(f, s, used, r, tight);
-		if (tight ? r.hi - r.lo == f->producer.longest
-				  : any && worth_at_most(f, s, used, r) <= f->best)
+		if (tight ? r.hi - r.lo == f->producer.longest : any && !may_follow(f, s, used, r))
 			return;
 		r = tight ? next_longer(&f->producer, r, 1) : region_beside(&f->producer, r, 1);
 	}
@@ -309,6 +334,8 @@ static void search_shift(finder *f, const shift *s)
 	const side *few = made < used ? &f->producer : &f->consumer;
 	region r = region_at(few, 0);
 	for (int64_t left = pim_min(made, used); left > 0; left--) {
+		if (f->best >= f->top - s->cost)
+			return;
 		if (made < used)
 			follow_consumer(f, s, r);
 		else
@@ -390,6 +417,22 @@ static bool find_axes(finder *f, const pim_pair *e, const pim_pair_dim *d, int64
 	return find_side(s, d->read.term[main].axis, f->tile, used, &f->consumer);
 }
 
+/* The axis that makes the dimension, when that is one, index by index; -1. Others have one index.
+ */
+static int find_made_axis(const pim_pair *e, const pim_pair_dim *d)
+{
+	int axis = -1;
+	for (int t = 0; t < d->made.n; t++) {
+		int a = d->made.term[t].axis;
+		if (e->producer->size[a] == 1)
+			continue;
+		if (axis >= 0 || d->made.term[t].coef != 1)
+			return -1;
+		axis = a;
+	}
+	return axis;
+}
+
 bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best)
 {
 	const pim_pair_dim *d = &e->dim[dim];
@@ -397,14 +440,14 @@ bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t us
 	if ((double)made * (double)e->producer->steps + (double)used * (double)e->consumer->steps >
 		MOST_SUM)
 		return false;
-	if (d->read_whole || d->made_whole || d->made.n != 1 || d->made.term[0].coef != 1)
-		return false;
-	if (!find_axes(&f, e, d, used) ||
-		!find_side(e->producer, d->made.term[0].axis, 1, made, &f.producer))
+	int axis = d->read_whole || d->made_whole ? -1 : find_made_axis(e, d);
+	if (axis < 0 || !find_axes(&f, e, d, used) ||
+		!find_side(e->producer, axis, 1, made, &f.producer))
 		return false;
 	f.size = d->size;
 	f.offset = d->made.offset;
 	f.best = PIM_PAIR_NOTHING;
+	f.top = pim_stairs_at(&f.producer.stairs, f.producer.longest - 1);
 	for (int i = 0; i < f.n_shifts; i++) {
 		f.n_known = 0;
 		f.last_t = f.tight_made = -1;

@@ -9,13 +9,14 @@
  * Search: items from the largest size on, their copies around what the continuous relaxation takes,
  * in both directions until the relaxation of the rest, which is concave in them, is not above the
  * best. A finer bound leaves out items that are larger than the room. Items of both chains with
- * about the same gain by size are chosen together, best bound first, for one of them alone says
- * nothing. Three things keep long runs of copies short:
+ * about the same gain by size are chosen together and followed best bound first, a few at a time,
+ * for one of them alone says nothing. Four things keep it short:
+ *   - items of one chain are filled in greedily;
  *   - two items left are a line under a stair: Euclid's algorithm;
  *   - copies of an item leave a remainder of the next one, which must lie in a window to be good
  *     enough; the next that does is again Euclid's (`next_in_window`);
- *   - size_j / d copies of i and size_i / d of j, d the greatest common divisor, take the same
- * room: with fewer of the one than that, or all but fewer of the other, nothing is lost
+ *   - size_j / d copies of i and size_i / d of j, d their greatest common divisor, take the same
+ *     room: with fewer of the one than that, or all but fewer of the other, nothing is lost
  *     (`exchange`, for searches that are not over soon).
  * Bounds are floating point, with a margin for their rounding; gains are integers.
  * Cost: a few steps for each item, a logarithm for each run; no bound is proved for the worst case
@@ -25,10 +26,17 @@
 
 #include <math.h>
 
-enum { PATIENCE = 150, MOST_CHILDREN = 64, FEW_FAILURES = 2, FEW_COPIES = 8, MANY_TIMES = 4 };
-/* Partners gain the same by size within RATIO, and the smaller is not below 1 / CLOSE. */
+enum {
+	PATIENCE = 150,
+	MOST_CHILDREN = 16,
+	FEW_FAILURES = 2,
+	FEW_COPIES = 8,
+	MANY_TIMES = 4,
+	CLOSE = 16
+};
+/* Partners gain the same by size within RATIO; they are next to each other by size, or the smaller
+ * is not below 1 / CLOSE. */
 #define RATIO 2.0
-enum { CLOSE = 4 };
 
 typedef struct item {
 	int64_t size, gain, most;
@@ -37,7 +45,7 @@ typedef struct item {
 } item;
 
 typedef struct finder {
-	int n;
+	int n, alone; /* items alone.. are of one chain */
 	item item[PIM_PACK_ITEMS];
 	int by_rate[PIM_PACK_ITEMS]; /* best first */
 	int64_t best;
@@ -229,6 +237,17 @@ static void search_two(finder *f, int k, int64_t room, int64_t value)
 	note(f, value + (int64_t)more);
 }
 
+/* Items of one chain: the larger ones first, for none gains less by size than those inside it. */
+static void fill(finder *f, int k, int64_t room, int64_t value)
+{
+	for (; k < f->n; k++) {
+		int64_t n = copies_at_most(&f->item[k], room);
+		value += n * f->item[k].gain;
+		room -= n * f->item[k].size;
+	}
+	note(f, value);
+}
+
 static void follow_best(finder *f, int k, children *c)
 {
 	for (; c->n > 0; c->n--) {
@@ -246,7 +265,7 @@ static void follow_best(finder *f, int k, children *c)
 
 static void add_child(finder *f, int k, children *c, child one)
 {
-	if (!c->dived) {
+	if (!c->dived || k >= f->alone) {
 		c->dived = true;
 		search(f, k, one.room, one.value);
 		return;
@@ -328,10 +347,8 @@ static void search(finder *f, int k, int64_t room, int64_t value)
 {
 	if (--f->patience < 0)
 		return;
-	if (k == f->n)
-		note(f, value);
-	else if (k + 1 == f->n)
-		note(f, value + copies_at_most(&f->item[k], room) * f->item[k].gain);
+	if (k >= f->alone)
+		fill(f, k, room, value);
 	else if (k + 2 == f->n)
 		search_two(f, k, room, value);
 	else {
@@ -390,11 +407,6 @@ static bool is_large(const finder *f, const share *s)
 	return copies_at_most(&f->item[s->k], s->room) / MANY_TIMES >= s->copies;
 }
 
-static double gain_of(const finder *f, const share *s)
-{
-	return (double)f->item[s->k].gain * (double)s->copies;
-}
-
 /* Limits one of items x and y, when both have many more copies than can be exchanged; true: all has
  * been searched, in two parts. */
 static bool exchange(finder *f, int x, int y, int64_t room, int64_t value)
@@ -404,8 +416,11 @@ static bool exchange(finder *f, int x, int y, int64_t room, int64_t value)
 	share b = share_of(f, y, f->item[x].size / common, room);
 	if (!is_large(f, &a) || !is_large(f, &b))
 		return false;
-	double more = gain_of(f, &b) - gain_of(f, &a);
-	if (more < 0 || (more == 0 && b.capped && !a.capped)) {
+	int64_t gain_a, gain_b;
+	if (!pim_mul(f->item[x].gain, a.copies, &gain_a) ||
+		!pim_mul(f->item[y].gain, b.copies, &gain_b))
+		return false;
+	if (gain_b < gain_a || (gain_b == gain_a && b.capped && !a.capped)) {
 		share swap = a;
 		a = b;
 		b = swap;
@@ -458,9 +473,12 @@ static void append(finder *f, const item *i)
 static int find_partner(const item *list, const bool *taken, int n, int i)
 {
 	double least = RATIO;
-	int partner = -1;
-	for (int j = i + 1; j < n && list[j].size >= list[i].size / CLOSE; j++) {
-		if (taken[j] || list[j].up == list[i].up)
+	int partner = -1, between = 0;
+	for (int j = i + 1; j < n && (!between || list[j].size >= list[i].size / CLOSE); j++) {
+		if (taken[j])
+			continue;
+		between++;
+		if (list[j].up == list[i].up)
 			continue;
 		double ratio = list[j].rate / list[i].rate;
 		ratio = ratio < 1 ? 1 / ratio : ratio;
@@ -507,6 +525,9 @@ int64_t pim_pack_most(const pim_pack *p, int64_t room, int64_t value, int64_t le
 			taken[partner] = true;
 		}
 	}
+	f.alone = n;
+	while (f.alone > 0 && f.item[f.alone - 1].up == f.item[n - 1].up)
+		f.alone--;
 	if (n > 0)
 		solve(&f, room, value);
 	return f.best;
