@@ -48,8 +48,8 @@ typedef struct pim_flit pim_flit;
 pim_flit *pim_flit_new(const pim_target *t, pim_flit_shape shape);
 void pim_flit_free(pim_flit *f);
 /* flits: at least one; flit k is there to be sent from cycle first + k on, and first is no cycle
- * that was run. to: ascending. tree: of the routes (pim_network_tree), where there are several;
- * kept until the message has arrived everywhere. */
+ * that was run. to: ascending. tree: of the routes (pim_network_tree), where there are several
+ * (flows.h: always); kept until the message has arrived everywhere. */
 typedef struct pim_flit_message {
 	int from, n;
 	const int *to;

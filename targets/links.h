@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* targets/links.h - messages whole on the links of a network, in the order in which they are given:
- * the simulator's default model, and what the lowering expects (targets/tile/clock.c). */
+ * what the lowering expects (targets/tile/clock.c), and the simulator's model of buses. */
 #ifndef PIM_TARGETS_LINKS_H
 #define PIM_TARGETS_LINKS_H
 

@@ -41,8 +41,8 @@ typedef struct pim_sim_event {
 } pim_sim_event;
 typedef void pim_sim_watch(void *user, const pim_sim_event *e);
 
-/* How messages cross the network: whole, each link theirs for their length, or flit by flit
- * (flit.h), which is slower and tells how good the first is. */
+/* How messages cross the network: as flows that share links (flows.h; on buses one at a time), or
+ * flit by flit (flit.h), which is slower and tells how good the first is. */
 typedef enum pim_sim_network { PIM_SIM_messages, PIM_SIM_flits } pim_sim_network;
 
 typedef struct pim_sim_path pim_sim_path;
@@ -279,8 +279,8 @@ typedef struct pim_sim {
 	uint32_t n_channels, n_casts;
 	pim_sim_unit *unit;
 	pim_sim_channel *channel;
-	pim_sim_cast *cast; /* ascending by from, group, to */
-	pim_links *links;
+	pim_sim_cast *cast;		 /* ascending by from, group, to */
+	pim_links *links;		 /* of buses; NULL elsewhere */
 	int64_t *left, *arrival; /* of messages, by cast and by channel, in order */
 	pim_sim_task_report *task;
 	uint32_t n_messages, free_message;

@@ -159,7 +159,8 @@ static void make_casts(pim_sim *s)
 		for (uint32_t d = 0; d < k->n; d++)
 			k->channel[d] = find_channel(s, k->from, (uint32_t)to[d]);
 	}
-	s->links = pim_links_new(s->t);
+	if (s->t->network.topology == PIM_TOPOLOGY_bus || pim_sim_has_banks(s))
+		s->links = pim_links_new(s->t);
 }
 
 /* ---- streams ---- */

@@ -4,17 +4,17 @@
  * Units and network run together, in order of time: a message starts when its unit's send does, and
  * what waits for it goes on when it has come. Each engine has a place of its own in the stream, so
  * a send is known when all it waits for is, whatever stands before it and still waits: no message
- * starts in the past of another. The network is the links of links.c, which know at once when
- * a message will be there, or the routers of flit.c. Either way a send holds its engine until its
- * last byte is in the network, so a full network holds up the unit.
+ * starts in the past of another. The network is that of flows.c, message by message, or the routers
+ * of flit.c; on buses the links of links.c, which know at once when a message will be there. In all
+ * of them a send holds its engine until its last byte is in the network, so a full network holds up
+ * the unit.
  *
  * The simulator then runs each unit in program order with these times (sim.c): values, checks and
  * reports need not know how they were found. */
-#include "targets/flit.h"
-
 #include <stdlib.h>
 
 #include "ir/array.h"
+#include "targets/flows.h"
 #include "targets/sim_turns.h"
 
 /* How far one engine is in its unit's stream, as it runs. */
@@ -38,7 +38,7 @@ typedef struct channel_run {
 	int64_t sent, arrived, received; /* messages; arrived: all before it have too */
 } channel_run;
 
-/* A message under way flit by flit: its cast, and the indices of when it has left and, by
+/* A message under way in a network: its cast, and the indices of when it has left and, by
  * destination, when it is there. */
 typedef struct flying {
 	uint32_t cast, to_come;
@@ -47,7 +47,8 @@ typedef struct flying {
 
 typedef struct trips_run {
 	pim_sim *s;
-	pim_flit *network;	 /* NULL: messages whole */
+	pim_flit *flits;	 /* the network; NULL: */
+	pim_flows *flows;	 /* this one; NULL: the links of the simulator */
 	pim_sim_turns turns; /* of banks; grid NULL: there are none */
 	unit_run *unit;
 	channel_run *channel;
@@ -244,7 +245,7 @@ static const pim_sim_op *find_op(const trips_run *r, uint32_t unit, uint32_t eng
 	return r->s->unit[unit].op + r->unit[unit].engine[engine].pc;
 }
 
-static void send_whole(trips_run *r, uint32_t unit)
+static void send_over_links(trips_run *r, uint32_t unit)
 {
 	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
 	const pim_sim_cast *k = r->s->cast + op->other;
@@ -267,7 +268,7 @@ static void keep_flying(trips_run *r, uint32_t message, flying m)
 	r->flying[message] = m;
 }
 
-static void send_flits(trips_run *r)
+static void send_through(trips_run *r)
 {
 	uint32_t unit = pim_sim_pop(r->s);
 	const pim_sim_op *op = find_op(r, unit, PIM_ENGINE_out);
@@ -278,8 +279,9 @@ static void send_flits(trips_run *r)
 	for (uint32_t i = 0; i < k->n; i++)
 		m.arrival[i] = next_arrival(r, k->channel[i]);
 	int64_t first = pim_sim_end(r->s, unit, op, r->s->unit[unit].start) - op->link;
-	pim_flit_message sent = {(int)unit, (int)k->n, to, k->n > 1 ? &k->tree : NULL, op->link, first};
-	keep_flying(r, pim_flit_post(r->network, &sent), m);
+	pim_flit_message sent = {(int)unit, (int)k->n, to, &k->tree, op->link, first};
+	uint32_t number = r->flits ? pim_flit_post(r->flits, &sent) : pim_flows_post(r->flows, &sent);
+	keep_flying(r, number, m);
 }
 
 static void take_event(trips_run *r, const pim_flit_event *e)
@@ -297,26 +299,38 @@ static void take_event(trips_run *r, const pim_flit_event *e)
 	hand_over(r, channel);
 }
 
-static void run_cycle(trips_run *r, int64_t now)
+static int64_t find_next(const trips_run *r)
+{
+	return r->flits ? pim_flit_next(r->flits) : pim_flows_next(r->flows);
+}
+
+/* What the network does next. */
+static void run_network(trips_run *r, int64_t now)
 {
 	const pim_flit_event *event;
-	pim_flit_cycle(r->network, now);
-	int n = pim_flit_events(r->network, &event);
+	int n;
+	if (r->flits) {
+		pim_flit_cycle(r->flits, now);
+		n = pim_flit_events(r->flits, &event);
+	} else {
+		pim_flows_step(r->flows);
+		n = pim_flows_events(r->flows, &event);
+	}
 	for (int i = 0; i < n; i++)
 		take_event(r, event + i);
 }
 
-static void run_flits(trips_run *r)
+static void run_through(trips_run *r)
 {
 	pim_sim *s = r->s;
 	for (;;) {
-		int64_t now = pim_flit_next(r->network);
+		int64_t now = find_next(r);
 		if (s->n_heap && s->unit[s->heap[0]].start <= now)
-			send_flits(r);
+			send_through(r);
 		else if (now == INT64_MAX)
 			return;
 		else
-			run_cycle(r, now);
+			run_network(r, now);
 	}
 }
 
@@ -338,7 +352,7 @@ static void take_turn(trips_run *r, const pim_sim_turn *turn)
 	if (op->kind == PIM_SIM_send) {
 		r->s->unit[turn->unit].start = turn->time;
 		u->sending = true;
-		send_whole(r, turn->unit);
+		send_over_links(r, turn->unit);
 		return;
 	}
 	if (turn->kind == PIM_SIM_ends)
@@ -351,10 +365,10 @@ static void run(trips_run *r)
 {
 	for (int i = 0; i < r->s->n_units; i++)
 		run_unit(r, (uint32_t)i);
-	if (r->network)
-		run_flits(r);
+	if (r->flits || r->flows)
+		run_through(r);
 	while (r->s->n_heap)
-		send_whole(r, pim_sim_pop(r->s));
+		send_over_links(r, pim_sim_pop(r->s));
 	for (pim_sim_turn turn; r->turns.grid && pim_sim_turns_next(&r->turns, &turn);)
 		take_turn(r, &turn);
 }
@@ -429,8 +443,11 @@ bool pim_sim_trips(pim_sim *s)
 	if (flits && !check_network(s))
 		return false;
 	trips_run r = {.s = s};
+	pim_flit_shape shape = {PIM_FLIT_LANES, PIM_FLIT_DEPTH};
 	if (flits)
-		r.network = pim_flit_new(s->t, (pim_flit_shape){PIM_FLIT_LANES, PIM_FLIT_DEPTH});
+		r.flits = pim_flit_new(s->t, shape);
+	else if (!s->links)
+		r.flows = pim_flows_new(s->t, shape);
 	if (s->bank)
 		pim_sim_turns_new(s, &r.turns);
 	make_times(s, &r);
@@ -442,7 +459,9 @@ bool pim_sim_trips(pim_sim *s)
 	for (int i = 0; i < s->n_units; i++)
 		free(r.unit[i].end);
 	free(r.flying);
-	if (flits)
-		pim_flit_free(r.network);
+	if (r.flits)
+		pim_flit_free(r.flits);
+	if (r.flows)
+		pim_flows_free(r.flows);
 	return met;
 }

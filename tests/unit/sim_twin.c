@@ -242,8 +242,6 @@ static void run_one(twin *t, uint64_t seed, bool forget, tally *sum)
 	sum->programs++;
 	sum->faults += faults;
 	sum->faulty += faults > 0;
-	for (int i = 0; i < SOURCE; i++)
-		free(t->taken[i]);
 	pim_program_free(k.p);
 	pim_arena_free(a);
 	pim_context_free(c);

@@ -2,13 +2,14 @@
 /* tests/unit/slow_sim.h - a simulator that shares nothing with the real one, and is as plain as can
  * be.
  *
- * It unrolls every stream and relaxes start and end times until nothing changes; messages take
- * their links one at a time, the earliest first. Values move in order of time (read at the start,
+ * It unrolls every stream, and cycle by cycle relaxes start and end times until nothing changes,
+ * then lets the network of slow_network.h go on. Values move in order of time (read at the start,
  * written at the end), not in program order. */
 #ifndef PIM_TESTS_UNIT_SLOW_SIM_H
 #define PIM_TESTS_UNIT_SLOW_SIM_H
 
 #include "tests/unit/sim_machine.h"
+#include "tests/unit/slow_network.h"
 
 enum {
 	MOST = 400,
@@ -17,8 +18,7 @@ enum {
 	BUFFER = 1024,
 	WORDS = (MEMORY + BUFFER) / 64 + 2,
 	ROW = 256,
-	PORT = UNITS * 6, /* into the first unit, behind all links */
-	SOURCE = UNITS * 7
+	UNDER_WAY = 16 * UNITS
 };
 
 typedef struct bits {
@@ -44,8 +44,8 @@ typedef struct step {
 	const pim_stream *stream;
 	int64_t number, pc, address[4];
 	bits reads, writes;
-	bool known, sent;
-	int64_t start, begin, end, arrival[UNITS]; /* arrival: of the message it sent */
+	bool known, posted, sent;
+	int64_t start, begin, end, arrival[UNITS]; /* arrival: of the message it sent, -1: not known */
 	struct step *partner;					   /* of a recv: its send */
 	uint8_t got[4][ROW * 4];				   /* operand bytes; of a send: the message */
 } step;
@@ -55,8 +55,7 @@ typedef struct twin {
 	int n[UNITS];
 	step *step[UNITS];
 	int64_t link_bytes[UNITS * 6];
-	uint8_t *taken[SOURCE]; /* links, then ports into units: by cycle, messages that have it */
-	int64_t horizon[SOURCE];
+	slow_network network; /* messages under way */
 	uint8_t memory[UNITS][3][MEMORY + 8];
 } twin;
 
@@ -142,6 +141,7 @@ static inline void unroll(
 		}
 		step *s = t->step[unit] + t->n[unit];
 		*s = (step){.c = c, .stream = stream, .number = t->n[unit]++, .pc = i};
+		memset(s->arrival, -1, sizeof s->arrival);
 		for (int r = 0; r < c->n_refs; r++) {
 			const pim_ref *ref = stream->ref + c->first + r;
 			s->address[r] = ref->address;
@@ -247,7 +247,7 @@ static inline bool relax_step(twin *t, int unit, int i)
 	if (posts(s) && !s->sent)
 		return false;
 	if (takes(s)) {
-		if (!s->partner || !s->partner->sent)
+		if (!s->partner || s->partner->arrival[unit] < 0)
 			return false;
 		if (s->partner->arrival[unit] > start)
 			s->begin = s->partner->arrival[unit];
@@ -267,163 +267,89 @@ static inline void relax(twin *t)
 	}
 }
 
-/* The send that goes next: all that it waits for is known, and it starts first. */
-static inline step *next_send(twin *t, int *unit)
+/* The message of a send whose start is known. */
+static inline void post(twin *t, int unit, step *s)
 {
-	step *best = NULL;
+	const pim_target *m = t->p->target;
+	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0;
+	if (t->network.n == UNDER_WAY)
+		PIM_BUG("%d messages under way", t->network.n);
+	slow_message *x = t->network.all + t->network.n++;
+	memset(x, 0, sizeof *x);
+	x->tag = unit * MOST + (int)s->number;
+	x->from = unit;
+	x->flits = up((double)bytes / m->network.link_bytes_per_cycle);
+	x->flits = x->flits ? x->flits : 1;
+	x->first = s->start + cost(t, s) - x->flits;
+	for (int to = 0; to < t->p->n_streams; to++)
+		if (goes_to(t, s, to))
+			x->to[x->n++] = to;
+	slow_add(&t->network, x);
+	for (int o = 0; o < OUTS; o++)
+		if (x->on[o] && o % 7 < 6)
+			t->link_bytes[o / 7 * 6 + o % 7] += bytes;
+	s->posted = true;
+}
+
+/* Posts what can be posted; is there a message that begins now? */
+static inline bool post_all(twin *t, int64_t now)
+{
+	bool any = false;
 	for (int u = 0; u < t->p->n_streams; u++) {
 		int i = 0;
 		while (i < t->n[u] && (t->step[u][i].known || !posts(t->step[u] + i)))
 			i++;
 		step *s = t->step[u] + i;
-		if (i == t->n[u] || (s->start = find_start(t, u, i)) < 0)
-			continue;
-		if (!best || s->start < best->start) {
-			best = s;
-			*unit = u;
-		}
+		if (i < t->n[u] && !s->posted && (s->start = find_start(t, u, i)) >= 0)
+			post(t, u, s);
 	}
-	return best;
+	for (int i = 0; i < t->network.n; i++)
+		any = any || (!t->network.all[i].entered && t->network.all[i].first == now);
+	return any;
 }
 
-/* Which way round from a to b: 1, -1, or 0 when there; on a ring the shorter, upwards when equal.
- */
-static inline int way(const pim_target *m, int a, int b, int size)
+/* Did anything become known of messages? Those that are everywhere are under way no more. */
+static inline bool hear(twin *t)
 {
-	int up = (b - a + size) % size;
-	if (m->network.topology == PIM_TOPOLOGY_torus)
-		return up == 0 ? 0 : up <= size - up ? 1 : -1;
-	return (b > a) - (b < a);
-}
-
-/* How many messages have the link in a cycle. */
-static inline uint8_t *sharers(twin *t, int link, int64_t cycle)
-{
-	if (cycle >= t->horizon[link]) {
-		int64_t horizon = 2 * cycle + 256;
-		t->taken[link] = realloc(t->taken[link], (size_t)horizon);
-		if (!t->taken[link])
-			PIM_BUG("no memory for %lld cycles", (long long)horizon);
-		memset(t->taken[link] + t->horizon[link], 0, (size_t)(horizon - t->horizon[link]));
-		t->horizon[link] = horizon;
+	int kept = 0;
+	bool any = false;
+	for (int i = 0; i < t->network.n; i++) {
+		const slow_message *x = t->network.all + i;
+		step *s = t->step[x->tag / MOST] + x->tag % MOST;
+		bool open = x->left < 0;
+		any = any || s->sent == open;
+		s->sent = s->sent || !open;
+		s->end = open ? 0 : x->left;
+		for (int k = 0; k < x->n; k++) {
+			any = any || s->arrival[x->to[k]] != x->arrival[k];
+			s->arrival[x->to[k]] = x->arrival[k];
+			open = open || x->arrival[k] < 0;
+		}
+		if (open)
+			t->network.all[kept++] = *x;
 	}
-	return t->taken[link] + cycle;
-}
-
-/* Where a message is that has come to a place. */
-typedef struct passage {
-	bool there;
-	int64_t first, last, waits, room;
-} passage;
-
-/* A message of so many flits waits for a link from a cycle on: cycle by cycle, and as long as the
- * same number of messages have it, turn by turn. At most three take turns unless it is short. */
-static inline passage take_link(twin *t, int link, int64_t cycle, int64_t flits, int64_t depth)
-{
-	passage p = {.there = true, .first = -1};
-	int64_t passed = 0, own = 0, most = flits <= depth ? 255 : 3;
-	while (passed < flits) {
-		int64_t has = *sharers(t, link, cycle), start = cycle, end = cycle, before = passed;
-		if (has >= most) {
-			cycle++;
-			continue;
-		}
-		while (has && *sharers(t, link, end) == has)
-			end++;
-		int64_t turns = has ? (end - cycle) / has : 1, needed = flits - passed;
-		if (!has || turns >= needed)
-			end = cycle + (has ? needed * has : 1);
-		for (; cycle < end; cycle++)
-			++*sharers(t, link, cycle);
-		passed += turns < needed ? turns : needed;
-		own += has == 0;
-		if (p.first < 0 && passed > before)
-			p.first = start;
-	}
-	p.last = cycle + flits - own;
-	for (int64_t owed = flits - own; owed; cycle++)
-		if (!*sharers(t, link, cycle)) {
-			*sharers(t, link, cycle) = 1;
-			owed--;
-		}
-	return p;
-}
-
-/* The link that a message takes from a unit on, along x, then y, then into the unit. */
-static inline int find_link(const pim_target *m, int *at, int to)
-{
-	int width = m->network.size[0], height = m->network.size[1], here = *at;
-	int dx = way(m, here % width, to % width, width);
-	int dy = dx ? 0 : way(m, here / width, to / width, height);
-	*at = (here / width + dy + height) % height * width + (here % width + dx + width) % width;
-	return here == to ? PORT + to : here * 6 + (dx > 0 ? 0 : dx < 0 ? 1 : dy > 0 ? 2 : 3);
-}
-
-/* In how many directions a message goes on behind a link, or, SOURCE, from its unit. */
-static inline int count_ways(const twin *t, const step *s, int unit, int behind)
-{
-	bool goes[SOURCE] = {false};
-	int n = 0;
-	for (int to = 0; to < t->p->n_streams; to++) {
-		int at = unit, last = SOURCE, link = 0;
-		for (; goes_to(t, s, to) && link < PORT; last = link) {
-			link = find_link(t->p->target, &at, to);
-			n += last == behind && !goes[link];
-			goes[link] |= last == behind;
-		}
-	}
-	return n;
-}
-
-static inline void travel_to(twin *t, step *s, int unit, int to, passage *at_link)
-{
-	const pim_target *m = t->p->target;
-	int64_t bytes = s->c->n_refs ? operand_bytes(t, s, 0) : 0, hop = m->network.hop_cycles;
-	int64_t flits = up((double)bytes / m->network.link_bytes_per_cycle),
-			depth = hop > 7 ? hop + 1 : 8;
-	flits = flits ? flits : 1;
-	passage p = {.last = s->start + cost(t, s)};
-	int at = unit, link = SOURCE;
-	while (link < PORT || link == SOURCE) {
-		int64_t there = p.last + (link == SOURCE ? 0 : hop), held = p.room;
-		if (count_ways(t, s, unit, link) > 1)
-			held = INT64_MAX / 2;
-		link = find_link(m, &at, to);
-		if (at_link[link].there) { /* it is on the way to another destination, too */
-			p = at_link[link];
-			continue;
-		}
-		passage next = take_link(t, link, there - flits, flits, depth);
-		next.waits = p.waits + next.last - there;
-		next.room = held + depth;
-		if (next.room < flits) {
-			double inside = (double)(next.last - next.first) * (double)next.room / (double)flits;
-			int64_t left = next.last - (int64_t)inside + next.waits * 2 / 3;
-			s->end = left > s->end ? left : s->end;
-		}
-		if (link < PORT)
-			t->link_bytes[link] += bytes;
-		at_link[link] = p = next;
-	}
-	s->arrival[to] = p.last + p.waits * 2 / 3;
-	s->sent = true;
-}
-
-static inline void travel(twin *t, step *s, int unit)
-{
-	passage at_link[SOURCE] = {{false}};
-	s->end = s->start + cost(t, s);
-	for (int to = 0; to < t->p->n_streams; to++)
-		if (goes_to(t, s, to))
-			travel_to(t, s, unit, to, at_link);
+	t->network.n = kept;
+	return any;
 }
 
 static inline void find_times(twin *t)
 {
-	int unit = 0;
+	static slow_message all[UNDER_WAY];
+	int64_t hop = t->p->target->network.hop_cycles;
+	t->network = (slow_network){.t = t->p->target, .lanes = 4, .depth = hop > 7 ? hop + 1 : 8};
+	t->network.all = all;
 	relax(t);
-	for (step *s; (s = next_send(t, &unit)) != NULL; relax(t))
-		travel(t, s, unit);
+	post_all(t, 0);
+	for (int64_t now = 0; t->network.n; now++) {
+		for (bool begins = true; begins;) {
+			slow_look(&t->network, now);
+			begins = hear(t);
+			if (begins)
+				relax(t);
+			begins = begins && post_all(t, now);
+		}
+		slow_pass(&t->network);
+	}
 }
 
 /* ---- values, in order of time ---- */
