@@ -537,7 +537,7 @@ static void check_generation(void)
 static void check_sorting(void)
 {
 	enum { MANY = 300 };
-	int64_t key[MANY];
+	int64_t key[MANY] = {0};
 	int order[MANY], scratch[MANY];
 	for (int n = 0; n <= MANY; n += 1 + n / 8) {
 		for (int i = 0; i < n; i++) {
