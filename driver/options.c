@@ -207,6 +207,17 @@ static bool choose_picture(options *o, pim_arena *a)
 	return true;
 }
 
+/* A value as the text form writes it, %name or %"name", or its name alone. */
+static const char *name_of_value(const char *v, const char *end, pim_arena *a)
+{
+	v += v < end && *v == '%';
+	if (end - v > 2 && *v == '"' && end[-1] == '"') {
+		v++;
+		end--;
+	}
+	return pim_arena_copy(a, v, (size_t)(end - v));
+}
+
 static bool choose_around(options *o, pim_arena *a)
 {
 	const char *v = o->value[OPT_around], *comma = v ? strrchr(v, ',') : NULL;
@@ -216,8 +227,7 @@ static bool choose_around(options *o, pim_arena *a)
 	if (!comma || comma == v + (*v == '%') || !read_count(comma + 1, &depth) || depth < 0 ||
 		depth > 1000)
 		return complain("--around takes %VALUE,DEPTH with a depth from 0 to 1000, not", v, "");
-	v += *v == '%';
-	o->around = pim_arena_copy(a, v, (size_t)(comma - v));
+	o->around = name_of_value(v, comma, a);
 	o->depth = (int)depth;
 	return true;
 }
@@ -231,12 +241,11 @@ static bool choose_explained(options *o, pim_arena *a)
 	const char *tile = colon ? pim_arena_copy(a, colon + 1,
 								   comma ? (size_t)(comma - colon - 1) : strlen(colon + 1))
 							 : "";
-	v += *v == '%';
-	if (!colon || colon == v || !read_count(tile, &o->explained_tile) || o->explained_tile < 0 ||
-		(comma && strcmp(comma, ",chain") != 0))
+	if (!colon || colon == v + (*v == '%') || !read_count(tile, &o->explained_tile) ||
+		o->explained_tile < 0 || (comma && strcmp(comma, ",chain") != 0))
 		return complain("--explain-overlap takes %VALUE:TILE or %VALUE:TILE,chain, not",
 			o->value[OPT_explain_overlap], "");
-	o->explained = pim_arena_copy(a, v, (size_t)(colon - v));
+	o->explained = name_of_value(v, colon, a);
 	o->explanation = comma ? PIM_EXPLAIN_chain : PIM_EXPLAIN_tile;
 	return true;
 }
