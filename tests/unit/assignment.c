@@ -248,7 +248,7 @@ static bool watch(void *user, const pim_assignment_answer *now)
 static pim_assignment_answer solve(pim_assignment *p, int64_t steps, watcher *w)
 {
 	pim_assignment_options o = {
-		.seconds = 10, .seed = 3, .steps = steps, .on_progress = watch, .user = w};
+		.seconds = 600, .seed = 3, .steps = steps, .on_progress = watch, .user = w};
 	return pim_assignment_solve(p, &o);
 }
 
@@ -458,7 +458,7 @@ static void test_links(void)
 	int lighter = 0;
 	for (int capacity = 1; capacity <= 4; capacity += 3) {
 		pim_assignment *p = make_large(30 * capacity, 6, capacity);
-		pim_assignment_options o = {.seconds = 3, .seed = 2, .steps = 20000};
+		pim_assignment_options o = {.seconds = 600, .seed = 2, .steps = 20000};
 		pim_assignment_answer without = pim_assignment_solve(p, &o);
 		int64_t before = pim_assignment_busiest(p, without.unit);
 		o.links = PIM_ASSIGNMENT_links_second;
