@@ -9,7 +9,7 @@
 
 enum { MOST = 6 };
 
-static const pim_scheduling_options PLAIN = {.seconds = 600, .seed = 1};
+static const pim_scheduling_options PLAIN = {.seconds = 20, .seed = 1};
 
 /* ---- whole problems ---- */
 
