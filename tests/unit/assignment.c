@@ -248,7 +248,7 @@ static bool watch(void *user, const pim_assignment_answer *now)
 static pim_assignment_answer solve(pim_assignment *p, int64_t steps, watcher *w)
 {
 	pim_assignment_options o = {
-		.seconds = 600, .seed = 3, .steps = steps, .on_progress = watch, .user = w};
+		.seconds = 10, .seed = 3, .steps = steps, .on_progress = watch, .user = w};
 	return pim_assignment_solve(p, &o);
 }
 
