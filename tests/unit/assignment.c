@@ -458,7 +458,7 @@ static void test_links(void)
 	int lighter = 0;
 	for (int capacity = 1; capacity <= 4; capacity += 3) {
 		pim_assignment *p = make_large(30 * capacity, 6, capacity);
-		pim_assignment_options o = {.seconds = 600, .seed = 2, .steps = 20000};
+		pim_assignment_options o = {.seconds = 10, .seed = 2, .steps = 20000};
 		pim_assignment_answer without = pim_assignment_solve(p, &o);
 		int64_t before = pim_assignment_busiest(p, without.unit);
 		o.links = PIM_ASSIGNMENT_links_second;
