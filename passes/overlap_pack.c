@@ -467,9 +467,8 @@ static void append(finder *f, const item *i)
 	f->by_rate[q] = f->n - 1;
 }
 
-/* The one of the other chain behind i that gains about as much by size, and is not much smaller;
- * -1.
- */
+/* The one of the other chain behind i that gains about as much by size and is not much smaller; -1
+ * if there is none. */
 static int find_partner(const item *list, const bool *taken, int n, int i)
 {
 	double least = RATIO;
