@@ -40,6 +40,9 @@ static inline int64_t pim_min(int64_t a, int64_t b) { return a < b ? a : b; }
 /* a * b and a + b on sizes from files: false when the result does not fit. */
 static inline bool pim_mul(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool pim_add(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overflow(a, b, out); }
+/* Of what is not negative: the largest value where the result does not fit; absurd shapes cost absurdly much. */
+static inline int64_t pim_times(int64_t a, int64_t b) { return pim_mul(a, b, &a) ? a : INT64_MAX; }
+static inline int64_t pim_plus(int64_t a, int64_t b) { return pim_add(a, b, &a) ? a : INT64_MAX; }
 
 /* Seconds since some moment before the process began, by a clock that nobody sets. */
 double pim_seconds_now(void);

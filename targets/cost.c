@@ -17,19 +17,6 @@
 #include "targets/bank/bank.h"
 #include "targets/target.h"
 
-/* Stays at the largest value instead of overflowing: absurd shapes cost absurdly much. */
-static int64_t multiply(int64_t a, int64_t b)
-{
-	int64_t r;
-	return pim_mul(a, b, &r) ? r : INT64_MAX;
-}
-
-static int64_t add(int64_t a, int64_t b)
-{
-	int64_t r;
-	return pim_add(a, b, &r) ? r : INT64_MAX;
-}
-
 /* Cycles to move bytes at a rate; at least one for anything. */
 static int64_t cycles_at(int64_t bytes, double rate)
 {
@@ -66,7 +53,7 @@ static product_shape find_product(const pim_axes *x, const int64_t *extent)
 			part = &s.batch;
 		else if (second)
 			part = &s.n;
-		*part = multiply(*part, extent[a]);
+		*part = pim_times(*part, extent[a]);
 	}
 	return s;
 }
@@ -75,7 +62,7 @@ static int64_t count_points(const pim_axes *x, const int64_t *extent)
 {
 	int64_t points = 1;
 	for (int a = 0; a < x->n_axes; a++)
-		points = multiply(points, extent[a]);
+		points = pim_times(points, extent[a]);
 	return points;
 }
 
@@ -83,8 +70,8 @@ static int64_t matrix_cycles(const pim_target *t, const pim_axes *x, const int64
 {
 	product_shape s = find_product(x, extent);
 	int64_t waves =
-		multiply(pim_divide_up(s.m, t->matrix.rows), pim_divide_up(s.n, t->matrix.columns));
-	return add(multiply(multiply(s.batch, waves), s.k), t->matrix.fill_cycles);
+		pim_times(pim_divide_up(s.m, t->matrix.rows), pim_divide_up(s.n, t->matrix.columns));
+	return pim_plus(pim_times(pim_times(s.batch, waves), s.k), t->matrix.fill_cycles);
 }
 
 /* Entries of a table that are named by indices are not walked over: one step per result element. */
@@ -92,7 +79,7 @@ static int64_t count_results(const pim_axes *x, const int64_t *extent)
 {
 	int64_t points = 1;
 	for (int a = 0; a < x->n_axes; a++)
-		points = multiply(points, indexes(x, x->n_inputs, a) ? extent[a] : 1);
+		points = pim_times(points, indexes(x, x->n_inputs, a) ? extent[a] : 1);
 	return points;
 }
 
@@ -100,7 +87,7 @@ static int64_t vector_steps(const pim_node *op, const pim_axes *x, const int64_t
 {
 	const pim_op_info *info = pim_op_at((pim_op)op->op);
 	bool lookup = info->flags & PIM_OPF_lookup;
-	return multiply(lookup ? count_results(x, extent) : count_points(x, extent), info->steps);
+	return pim_times(lookup ? count_results(x, extent) : count_points(x, extent), info->steps);
 }
 
 static bool is_product(const pim_node *op)
@@ -113,7 +100,8 @@ static int64_t tile_kernel_cycles(
 {
 	if (is_product(op))
 		return matrix_cycles(t, x, extent);
-	return add(pim_divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
+	return pim_plus(
+		pim_divide_up(vector_steps(op, x, extent), t->vector.lanes), t->vector.start_cycles);
 }
 
 static double tile_kernel_pj(
@@ -126,14 +114,14 @@ static double tile_kernel_pj(
 
 static int64_t tile_memory_cycles(const pim_target *t, int64_t bytes)
 {
-	return add(cycles_at(bytes, t->memory.bytes_per_cycle), t->memory.latency);
+	return pim_plus(cycles_at(bytes, t->memory.bytes_per_cycle), t->memory.latency);
 }
 
 /* One step of a lane for each element. */
 static int64_t tile_add_cycles(const pim_target *t, pim_dtype type, int64_t elements)
 {
 	(void)type;
-	return add(pim_divide_up(elements, t->vector.lanes), t->vector.start_cycles);
+	return pim_plus(pim_divide_up(elements, t->vector.lanes), t->vector.start_cycles);
 }
 
 /* ---- by command set ---- */
@@ -184,7 +172,7 @@ int64_t pim_target_memory_cycles(const pim_target *t, int64_t bytes)
 
 int64_t pim_target_buffer_cycles(const pim_target *t, int64_t bytes)
 {
-	return add(cycles_at(bytes, t->buffer.bytes_per_cycle), t->buffer.latency);
+	return pim_plus(cycles_at(bytes, t->buffer.bytes_per_cycle), t->buffer.latency);
 }
 
 int64_t pim_target_in_place_cycles(const pim_target *t, int64_t bytes)
@@ -199,8 +187,8 @@ int64_t pim_target_add_cycles(const pim_target *t, pim_dtype type, int64_t eleme
 
 int64_t pim_target_send_cycles(const pim_target *t, int64_t bytes, int hops)
 {
-	return add(
-		cycles_at(bytes, t->network.link_bytes_per_cycle), multiply(hops, t->network.hop_cycles));
+	return pim_plus(
+		cycles_at(bytes, t->network.link_bytes_per_cycle), pim_times(hops, t->network.hop_cycles));
 }
 
 int64_t pim_target_link_cycles(const pim_target *t, int64_t bytes)
@@ -223,7 +211,7 @@ int64_t pim_node_macs(const pim_node *n)
 	const pim_axes *x = pim_axes_new(n, scratch);
 	int64_t macs = 1;
 	for (int a = 0; a < x->n_axes; a++)
-		macs = multiply(macs, x->axis[a].size);
+		macs = pim_times(macs, x->axis[a].size);
 	pim_arena_free(scratch);
 	return macs;
 }

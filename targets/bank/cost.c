@@ -9,12 +9,6 @@
 
 #include "targets/bank/bank.h"
 
-static int64_t multiply(int64_t a, int64_t b)
-{
-	int64_t r;
-	return pim_mul(a, b, &r) ? r : INT64_MAX / 4;
-}
-
 /* ---- routines ---- */
 
 /* The formats that recipes use: those of element types, one bit, and of integer products. */
@@ -102,13 +96,13 @@ int64_t pim_column_slots(const pim_target *t, const pim_column_step *c)
 static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_step *c, int64_t n)
 {
 	int64_t rows = c->rows_read + c->rows_written;
-	w->column_slots += multiply(n, pim_column_slots(t, c));
-	w->column_bytes += multiply(n, rows * c->row_bytes + c->read + c->written);
-	int64_t activations =
-		multiply(n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
-						pim_access_activations(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
-						element_activations(t, PIM_ACCESS_read, c->read) +
-						element_activations(t, PIM_ACCESS_write, c->written));
+	w->column_slots += pim_times(n, pim_column_slots(t, c));
+	w->column_bytes += pim_times(n, rows * c->row_bytes + c->read + c->written);
+	int64_t activations = pim_times(
+		n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
+			   pim_access_activations(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
+			   element_activations(t, PIM_ACCESS_read, c->read) +
+			   element_activations(t, PIM_ACCESS_write, c->written));
 	w->activations += activations;
 	w->commands += 2 * activations;
 }
@@ -116,7 +110,7 @@ static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_
 pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
 {
 	int64_t bits = s->code == PIM_STEP_scatter ? s->key.from.bits : s->key.to.bits;
-	int64_t elements = pim_divide_up(multiply(m->lanes, bits), 8);
+	int64_t elements = pim_divide_up(pim_times(m->lanes, bits), 8);
 	pim_column_step c = {.row_bytes = pim_divide_up(m->lanes, 8)};
 	if (s->code == PIM_STEP_scatter || s->code == PIM_STEP_turn)
 		c.rows_read = bits;
@@ -132,10 +126,10 @@ pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
 static void add_routine(const pim_target *t, pim_bank_work *w, const pim_routine_key *k, int64_t n)
 {
 	pim_routine_cost c = pim_bank_cost_of(t->bank.costs, k);
-	w->operations += multiply(n, c.operations);
-	w->activations += multiply(n, c.activations);
-	w->raised += multiply(n, c.raised);
-	w->commands += multiply(n, c.activations + c.operations);
+	w->operations += pim_times(n, c.operations);
+	w->activations += pim_times(n, c.activations);
+	w->raised += pim_times(n, c.raised);
+	w->commands += pim_times(n, c.activations + c.operations);
 }
 
 static void add_step(
@@ -152,9 +146,9 @@ static void add_step(
 		add_columns(t, w, &c, n);
 		break;
 	case PIM_STEP_set:
-		w->operations += multiply(n, bits);
-		w->activations += multiply(n, 2 * bits);
-		w->commands += multiply(n, 3 * bits);
+		w->operations += pim_times(n, bits);
+		w->activations += pim_times(n, 2 * bits);
+		w->commands += pim_times(n, 3 * bits);
 		break;
 	case PIM_STEP_call:
 		add_routine(t, w, &s->key, n);
@@ -170,7 +164,7 @@ pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m)
 	int64_t times = m->waves;
 	for (int i = 0; i < m->n; i++) {
 		if (m->step[i].code == PIM_STEP_repeat)
-			times = multiply(m->waves, m->rounds);
+			times = pim_times(m->waves, m->rounds);
 		else if (m->step[i].code == PIM_STEP_end)
 			times = m->waves;
 		else
@@ -235,9 +229,9 @@ pim_bank_work pim_bank_kernel_work(const pim_target *t, const pim_node *op, cons
 	if (!m.by_columns && !m.refused)
 		return pim_micro_work(t, &m);
 	pim_bank_work w = {0};
-	int64_t bytes = multiply(m.lanes, (int64_t)pim_dtype_bytes(op->type->dtype));
+	int64_t bytes = pim_times(m.lanes, (int64_t)pim_dtype_bytes(op->type->dtype));
 	add_columns(
-		t, &w, &(pim_column_step){.read = bytes, .written = bytes}, multiply(m.waves, m.rounds));
+		t, &w, &(pim_column_step){.read = bytes, .written = bytes}, pim_times(m.waves, m.rounds));
 	return w;
 }
 

@@ -9,12 +9,6 @@
 
 #include "targets/bank/bank.h"
 
-static int64_t multiply(int64_t a, int64_t b)
-{
-	int64_t r;
-	return pim_mul(a, b, &r) ? r : INT64_MAX / 4;
-}
-
 static bool couples_result(const pim_node *op)
 {
 	switch ((pim_op)op->op) {
@@ -73,7 +67,7 @@ static void spread(pim_micro *m, int64_t columns)
 		bool coupled = m->axes->axis[a].kind == PIM_AXIS_coupled && couples_result(m->op);
 		m->inner[a] = coupled || !pim_axes_indexes_result(m->axes, a);
 		int64_t *n = m->inner[a] ? &m->points : &m->results;
-		*n = multiply(*n, m->extent[a]);
+		*n = pim_times(*n, m->extent[a]);
 	}
 	if (!m->alone && m->results > 0 && m->results <= columns) {
 		int64_t most = columns / m->results;
