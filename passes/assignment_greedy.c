@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/heap.h"
 #include "passes/assignment_core.h"
 
 enum { ATTEMPTS = 60 };
@@ -40,33 +41,19 @@ static bool is_before(const greedy *g, int a, int b)
 	return a < b;
 }
 
-static void put(greedy *g, int k, int item)
+static void put(greedy *g, int *heap, int64_t k, int item)
 {
-	g->heap[k] = item;
-	g->where[item] = k;
+	heap[k] = item;
+	g->where[item] = (int)k;
 }
 
-static void rise(greedy *g, int item)
-{
-	int k = g->where[item];
-	for (; k && is_before(g, item, g->heap[(k - 1) / 2]); k = (k - 1) / 2)
-		put(g, k, g->heap[(k - 1) / 2]);
-	put(g, k, item);
-}
+PIM_HEAP(item, greedy *, int, is_before, put)
 
 static int take_first(greedy *g)
 {
-	int first = g->heap[0], item = g->heap[--g->n_heap], k = 0;
-	while (2 * k + 1 < g->n_heap) {
-		int c = 2 * k + 1;
-		c += c + 1 < g->n_heap && is_before(g, g->heap[c + 1], g->heap[c]);
-		if (!is_before(g, g->heap[c], item))
-			break;
-		put(g, k, g->heap[c]);
-		k = c;
-	}
+	int first = g->heap[0], last = g->heap[--g->n_heap];
 	if (g->n_heap)
-		put(g, k, item);
+		item_sink(g, g->heap, g->n_heap, 0, last);
 	return first;
 }
 
@@ -92,7 +79,7 @@ static void occupy(greedy *g, int item, int u)
 			continue;
 		g->pull[other] += p->edge[x].to + p->edge[x].from;
 		if (g->where[other] >= 0)
-			rise(g, other);
+			item_lift(g, g->heap, g->where[other], other);
 	}
 }
 
@@ -133,10 +120,8 @@ static int place_all(greedy *g)
 			occupy(g, i, p->fixed[i]);
 	g->n_heap = 0;
 	for (int i = 0; i < p->n; i++)
-		if (g->unit[i] < 0) {
-			put(g, g->n_heap++, i);
-			rise(g, i);
-		}
+		if (g->unit[i] < 0)
+			item_lift(g, g->heap, g->n_heap++, i);
 	while (g->n_heap) {
 		int item = take_first(g), u = best_unit(g, item);
 		g->where[item] = -1;

@@ -14,46 +14,27 @@
 #include <string.h>
 
 #include "ir/array.h"
+#include "ir/heap.h"
 #include "ir/ir.h"
 
 /* ---- the heap of atoms ---- */
 
-static void place_atom(pim_clause_solver *s, int32_t atom, int32_t place)
+static inline bool is_busier(const pim_clause_solver *s, int32_t a, int32_t b)
 {
-	s->heap[place] = atom;
-	s->atom[atom].place = place;
+	return s->atom[a].activity > s->atom[b].activity;
 }
 
-static void lift_atom(pim_clause_solver *s, int32_t atom)
+static inline void place_atom(pim_clause_solver *s, int32_t *heap, int64_t place, int32_t atom)
 {
-	int32_t place = s->atom[atom].place;
-	for (int32_t up; place > 0; place = up) {
-		up = (place - 1) / 2;
-		if (s->atom[s->heap[up]].activity >= s->atom[atom].activity)
-			break;
-		place_atom(s, s->heap[up], place);
-	}
-	place_atom(s, atom, place);
+	heap[place] = atom;
+	s->atom[atom].place = (int32_t)place;
 }
 
-static void sink_atom(pim_clause_solver *s, int32_t atom)
-{
-	int32_t place = s->atom[atom].place;
-	for (int32_t down; (down = 2 * place + 1) < s->n_heap; place = down) {
-		if (down + 1 < s->n_heap &&
-			s->atom[s->heap[down + 1]].activity > s->atom[s->heap[down]].activity)
-			down++;
-		if (s->atom[s->heap[down]].activity <= s->atom[atom].activity)
-			break;
-		place_atom(s, s->heap[down], place);
-	}
-	place_atom(s, atom, place);
-}
+PIM_HEAP(atom, pim_clause_solver *, int32_t, is_busier, place_atom)
 
 static void push_atom(pim_clause_solver *s, int32_t atom)
 {
-	s->atom[atom].place = s->n_heap++;
-	lift_atom(s, atom);
+	atom_lift(s, s->heap, s->n_heap++, atom);
 }
 
 static int32_t pop_atom(pim_clause_solver *s)
@@ -61,11 +42,8 @@ static int32_t pop_atom(pim_clause_solver *s)
 	int32_t atom = s->heap[0];
 	s->n_heap--;
 	s->atom[atom].place = -1;
-	if (s->n_heap) {
-		int32_t last = s->heap[s->n_heap];
-		s->atom[last].place = 0;
-		sink_atom(s, last);
-	}
+	if (s->n_heap)
+		atom_sink(s, s->heap, s->n_heap, 0, s->heap[s->n_heap]);
 	return atom;
 }
 
@@ -126,7 +104,7 @@ void pim_clause_bump_literal(pim_clause_solver *s, pim_clause_literal l, bool ma
 		return;
 	s->atom[a].activity += s->bump;
 	if (s->atom[a].place >= 0)
-		lift_atom(s, a);
+		atom_lift(s, s->heap, s->atom[a].place, a);
 	if (s->atom[a].activity > 1e100)
 		calm_atoms(s);
 }

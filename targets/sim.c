@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ir/array.h"
+#include "ir/heap.h"
 
 static inline int64_t start_time(const pim_sim_unit *u, const pim_sim_op *op)
 {
@@ -74,28 +75,19 @@ static inline bool goes_before(const pim_sim *s, uint32_t a, uint32_t b)
 	return x < y || (x == y && a < b);
 }
 
+PIM_HEAP(sender, const pim_sim *, uint32_t, goes_before, PIM_HEAP_PUT)
+
 void pim_sim_push(pim_sim *s, uint32_t unit)
 {
-	int i = s->n_heap++;
-	for (; i > 0 && goes_before(s, unit, s->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		s->heap[i] = s->heap[(i - 1) / 2];
-	s->heap[i] = unit;
+	sender_lift(s, s->heap, s->n_heap++, unit);
 }
 
 uint32_t pim_sim_pop(pim_sim *s)
 {
-	uint32_t top = s->heap[0], last = s->heap[--s->n_heap];
-	int i = 0;
-	for (int child = 1; child < s->n_heap; child = 2 * i + 1) {
-		if (child + 1 < s->n_heap && goes_before(s, s->heap[child + 1], s->heap[child]))
-			child++;
-		if (!goes_before(s, s->heap[child], last))
-			break;
-		s->heap[i] = s->heap[child];
-		i = child;
-	}
-	s->heap[i] = last;
-	return top;
+	uint32_t first = s->heap[0];
+	s->n_heap--;
+	sender_sink(s, s->heap, s->n_heap, 0, s->heap[s->n_heap]);
+	return first;
 }
 
 /* ---- messages ---- */

@@ -14,39 +14,32 @@
 #include <stdlib.h>
 
 #include "ir/array.h"
+#include "ir/heap.h"
 #include "targets/sim_turns.h"
 
-static bool goes_before(const pim_sim_turn *a, const pim_sim_turn *b)
+static inline bool goes_before(const pim_sim_turns *q, pim_sim_turn a, pim_sim_turn b)
 {
-	if (a->time != b->time)
-		return a->time < b->time;
-	if (a->kind != b->kind)
-		return a->kind < b->kind;
-	return a->unit != b->unit ? a->unit < b->unit : a->engine < b->engine;
+	(void)q;
+	if (a.time != b.time)
+		return a.time < b.time;
+	if (a.kind != b.kind)
+		return a.kind < b.kind;
+	return a.unit != b.unit ? a.unit < b.unit : a.engine < b.engine;
 }
+
+PIM_HEAP(turn, const pim_sim_turns *, pim_sim_turn, goes_before, PIM_HEAP_PUT)
 
 static void push(pim_sim_turns *q, pim_sim_turn x)
 {
-	int i = q->n++;
-	for (; i > 0 && goes_before(&x, q->heap + (i - 1) / 2); i = (i - 1) / 2)
-		q->heap[i] = q->heap[(i - 1) / 2];
-	q->heap[i] = x;
+	turn_lift(q, q->heap, q->n++, x);
 }
 
 static pim_sim_turn pop(pim_sim_turns *q)
 {
-	pim_sim_turn top = q->heap[0], last = q->heap[--q->n];
-	int i = 0;
-	for (int child = 1; child < q->n; child = 2 * i + 1) {
-		if (child + 1 < q->n && goes_before(q->heap + child + 1, q->heap + child))
-			child++;
-		if (!goes_before(q->heap + child, &last))
-			break;
-		q->heap[i] = q->heap[child];
-		i = child;
-	}
-	q->heap[i] = last;
-	return top;
+	pim_sim_turn first = q->heap[0];
+	q->n--;
+	turn_sink(q, q->heap, q->n, 0, q->heap[q->n]);
+	return first;
 }
 
 void pim_sim_turns_new(pim_sim *s, pim_sim_turns *q)
