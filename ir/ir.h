@@ -376,6 +376,8 @@ typedef struct pim_layout {
 	int32_t parts[PIM_MAX_RANK], sums, copies;
 } pim_layout;
 
+/* One slice of everything; the layout of a tuple has no dimensions. */
+pim_layout pim_layout_whole(const pim_type *t);
 int64_t pim_layout_slices(const pim_layout *l);
 /* The box of slice s; also which partial sum it is (may be NULL). */
 pim_box pim_layout_box(const pim_layout *l, const pim_type *t, int64_t s, int64_t *sum);

@@ -2,6 +2,14 @@
 /* layout - how a value is divided among slices. */
 #include "ir/ir.h"
 
+pim_layout pim_layout_whole(const pim_type *t)
+{
+	pim_layout l = {.rank = t->n_parts > 0 ? 0 : t->rank, .sums = 1, .copies = 1};
+	for (int d = 0; d < PIM_MAX_RANK; d++)
+		l.parts[d] = 1;
+	return l;
+}
+
 /* INT64_MAX when there are more than fit. */
 int64_t pim_layout_slices(const pim_layout *l)
 {

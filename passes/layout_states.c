@@ -94,14 +94,6 @@ int64_t pim_states_cut(const pim_node *n, const pim_axes *x, int d, int64_t want
 	return parts;
 }
 
-static pim_layout whole_layout(const pim_type *t)
-{
-	pim_layout l = {.rank = t->n_parts > 0 ? 0 : t->rank, .sums = 1, .copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		l.parts[d] = 1;
-	return l;
-}
-
 /* Every dimension must be cut a multiple of the base's times, where it can be. */
 static bool is_legal(const candidates *c, const pim_layout *l)
 {
@@ -261,7 +253,7 @@ static void add_sums(candidates *c)
 static void add_whole(candidates *c)
 {
 	add_candidate(c, &c->base);
-	pim_layout l = whole_layout(c->node->type);
+	pim_layout l = pim_layout_whole(c->node->type);
 	for (int d = 0; d < l.rank; d++)
 		if (c->base.parts[d] > 1)
 			return;
@@ -299,7 +291,7 @@ static void start_candidates(candidates *c, const pim_node *n, const pim_axes *x
 	const pim_target *t, const int32_t base[PIM_MAX_RANK], int64_t units)
 {
 	*c = (candidates){
-		.node = n, .axes = x, .target = t, .units = units, .base = whole_layout(n->type)};
+		.node = n, .axes = x, .target = t, .units = units, .base = pim_layout_whole(n->type)};
 	for (int d = 0; base && d < c->base.rank; d++)
 		if (base[d] > 1)
 			c->base.parts[d] = base[d];

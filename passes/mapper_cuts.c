@@ -102,10 +102,7 @@ pim_mapper_cut *pim_mapper_cuts_of(
 	const pim_mapper *m, const pim_mapper_group *g, int units, int frugal, int *n, pim_arena *a)
 {
 	list w = {.m = m, .g = g, .arena = a};
-	pim_layout l = {
-		.rank = g->leader->type->n_parts > 0 ? 0 : g->leader->type->rank, .sums = 1, .copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		l.parts[d] = 1;
+	pim_layout l = pim_layout_whole(g->leader->type);
 	list_cuts(&w, &l, 0, units);
 	qsort(w.cut, (size_t)w.n, sizeof *w.cut, by_cycles);
 	for (int k = 0; k < w.n && k < MOST_CUTS; k++)

@@ -305,9 +305,7 @@ pim_layout pim_mapper_layout_of(
 {
 	if (n == leader || pim_type_same_dims(n->type, leader->type))
 		return *l;
-	pim_layout r = {.rank = n->type->n_parts > 0 ? 0 : n->type->rank, .sums = 1, .copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		r.parts[d] = 1;
+	pim_layout r = pim_layout_whole(n->type);
 	int32_t parts[PIM_MAX_RANK];
 	pim_cuts cuts = pim_cuts_of(m->classes, leader, l);
 	if (n->type->n_parts == 0 && cuts.n > 0 && pim_cuts_apply(m->classes, n, &cuts, parts))
