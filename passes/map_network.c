@@ -453,140 +453,7 @@ static void search_front(work *w)
 	w->complete = false;
 }
 
-/* ---- decisions ---- */
-
-static bool is_leaf(const pim_node *n)
-{
-	return pim_op_at((pim_op)n->op)->flags & PIM_OPF_leaf;
-}
-
-static void write_layout(pim_node *n, const pim_layout *l)
-{
-	pim_plan *p = pim_node_plan(n);
-	p->layout = PIM_NEW(n->graph->module->arena, pim_layout, 1);
-	*p->layout = *l;
-	p->set = -1;
-}
-
-static void write_times(pim_node *n, int units, double begin, double end)
-{
-	pim_plan *p = pim_node_plan(n);
-	p->n_units = units;
-	p->start = (int64_t)ceil(begin);
-	p->cycles = (int64_t)ceil(end) - p->start;
-}
-
-static void write_member(work *w, pim_node *n)
-{
-	const pim_mapper *m = w->m;
-	int i = m->group_of[n->id];
-	const pim_mapper_choice *c = w->best->choice[i];
-	write_layout(n, &c->layout);
-	write_times(n, c->units, w->best->begin[i], w->best->end[i]);
-	n->plan->order = w->best->order[i]
-						 ? pim_order_new(c->slices, w->best->order[i], n->graph->module->arena)
-						 : NULL;
-	n->plan->fused = NULL;
-	if (m->group[i].leader == n) {
-		pim_nest *nest = n->plan->nest = PIM_NEW(n->graph->module->arena, pim_nest, 1);
-		*nest = *c->nest;
-		nest->loop = PIM_NEW(n->graph->module->arena, pim_loop, nest->n + 1);
-		nest->tile = PIM_NEW(n->graph->module->arena, int64_t, nest->n_axes + 1);
-		memcpy(nest->loop, c->nest->loop, sizeof *nest->loop * (size_t)nest->n);
-		memcpy(nest->tile, c->nest->tile, sizeof *nest->tile * (size_t)nest->n_axes);
-	} else if (c->fused) {
-		n->plan->nest = pim_nest_whole(m->target, n, n->graph->module->arena);
-	} else {
-		n->plan->nest =
-			pim_nest_choose(m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
-	}
-}
-
-/* The members of a group share a walk, where its choice says that they can. */
-static void write_fusion(work *w, int group)
-{
-	const pim_mapper_group *g = &w->m->group[group];
-	if (!g->n_followers || !w->best->choice[group]->fused)
-		return;
-	pim_arena *scratch = pim_arena_new();
-	pim_node **node = PIM_NEW(scratch, pim_node *, g->n_followers + 1);
-	node[0] = (pim_node *)g->leader;
-	for (int k = 0; k < g->n_followers; k++)
-		node[k + 1] = (pim_node *)g->follower[k];
-	pim_mapper_gather(w->m, g);
-	if (!pim_mapper_fuse(w->m, g, node))
-		PIM_BUG("a group that was offered together cannot be written so");
-	for (int k = 1; k <= g->n_followers; k++)
-		node[k]->plan->fused = node[0];
-	pim_arena_free(scratch);
-}
-
-/* What only moves goes with what it reads last, in cuts along the same axes. */
-static void write_move(work *w, pim_node *n)
-{
-	pim_node *last = NULL;
-	double begin = 0;
-	for (uint32_t i = 0; i < n->n_in; i++) {
-		pim_node *in = n->in[i];
-		if (in && !is_leaf(in))
-			begin = fmax(begin, (double)in->plan->start);
-		if (in && !is_leaf(in) &&
-			(!last || in->plan->start + in->plan->cycles > last->plan->start + last->plan->cycles))
-			last = in;
-	}
-	pim_layout l = {.rank = n->type->rank, .sums = 1, .copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		l.parts[d] = 1;
-	if (last)
-		l = pim_mapper_layout_of(w->m, last, last->plan->layout, n);
-	write_layout(n, &l);
-	if (last)
-		write_times(
-			n, last->plan->n_units, begin, (double)(last->plan->start + last->plan->cycles));
-	else
-		write_times(n, 1, 0, 0);
-	n->plan->fused = NULL;
-	n->plan->nest =
-		pim_nest_choose(w->m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
-}
-
-/* An input lies as its first reader that computes is cut. */
-static void write_input(work *w, pim_node *n)
-{
-	pim_layout l = {.rank = n->type->rank, .sums = 1, .copies = 1};
-	for (int d = 0; d < PIM_MAX_RANK; d++)
-		l.parts[d] = 1;
-	for (int i = 0; i < w->m->n; i++) {
-		const pim_node *leader = w->m->group[i].leader;
-		for (uint32_t k = 0; k < leader->n_in; k++)
-			if (leader->in[k] == n) {
-				l = pim_mapper_layout_of(w->m, leader, &w->best->choice[i]->layout, n);
-				i = w->m->n - 1;
-				break;
-			}
-	}
-	write_layout(n, &l);
-	int64_t slices = pim_layout_slices(&l);
-	write_times(n, (int)(slices < w->m->units ? slices : w->m->units), 0, 0);
-}
-
-static void write_plan(work *w)
-{
-	pim_graph_forget(w->graph, PIM_FACT_split);
-	PIM_EACH_NODE(n, w->graph)
-	{
-		if (n->op == PIM_OP_constant)
-			continue;
-		if (is_leaf(n))
-			write_input(w, n);
-		else if (w->m->group_of[n->id] >= 0)
-			write_member(w, n);
-		else
-			write_move(w, n);
-	}
-	for (int i = 0; i < w->m->n; i++)
-		write_fusion(w, i);
-}
+/* ---- the plan as it runs ---- */
 
 /* Runs a plan as it goes when tiles start as soon as they are ready. The search has places wait
  * until a step is complete at all places; as it is lowered, each waits for its own tiles, which is
@@ -689,7 +556,7 @@ bool pim_pass_map_network(pim_graph *g, pim_job *j)
 	if (w.m->n > 0)
 		(front ? finish_front : finish_plan)(&w);
 	value = front ? w.best->latency : value;
-	write_plan(&w);
+	w.nests += pim_mapper_write(w.m, w.best, g);
 	if (w.m->n > 0)
 		report(&w, value);
 	return true;

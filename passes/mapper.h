@@ -410,6 +410,11 @@ typedef enum pim_mapper_strategy {
 void pim_mapper_greedy(
 	const pim_mapper *m, pim_mapper_search *s, pim_mapper_strategy way, pim_mapper_plan *best);
 
+/* ---- mapper_write.c: a plan as facts of the graph ---- */
+
+/* Gives every op its layout, nest, units and times; how many nests were looked at. */
+int64_t pim_mapper_write(pim_mapper *m, const pim_mapper_plan *p, pim_graph *g);
+
 /* ---- mapper_shares.c: how many units each group has ---- */
 
 /* Each share is the least that holds the group's constants, or more; their sum is the units where
