@@ -98,6 +98,9 @@ bool pim_pair_separates(const pim_pair *e);
  * ready; places in lock-step finish at the same time (overlap_finish.c says why). The pair
  * separates. Cost: see there. */
 int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used);
+/* *steps goes up by the pairs of regions and the relaxations that are looked at: what it costs on
+ * any machine. */
+int64_t pim_pair_finish_steps(const pim_pair *e, int64_t made, int64_t used, int64_t *steps);
 /* The same by looking at every pair of data spaces (overlap_exhaustive.c), in lock-step or not. */
 typedef enum pim_pace { PIM_PACE_free, PIM_PACE_lockstep } pim_pace;
 int64_t pim_pair_finish_exhaustive(const pim_pair *e, int64_t made, int64_t used, pim_pace pace);

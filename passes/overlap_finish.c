@@ -66,7 +66,7 @@ typedef struct finder {
 	bool tight;
 	int64_t last_hi, last_t; /* the last tile of a region that was looked at; last_t < 0: none */
 	int64_t top;			 /* all that the producer can be waited for */
-	int64_t best;
+	int64_t best, steps;
 } finder;
 
 /* False when a spatial loop stands inside a temporal one. `unit` of the axis is 1 of the stair,
@@ -178,9 +178,9 @@ static void search_meeting(finder *f, meeting m, int64_t cost)
 		note_tile(f, m.made - 1, pim_max(end, from), cost);
 		to = end;
 	}
-	f->best =
-		pim_stairs_most(&f->producer.stairs, &f->consumer.stairs, m.hi, apart, to, f->best + cost) -
-		cost;
+	f->best = pim_stairs_most(&f->producer.stairs, &f->consumer.stairs, m.hi, apart, to,
+				  f->best + cost, &f->steps) -
+			  cost;
 }
 
 /* Does reading on in the region, where tiles leave out `gap` indices between them, never gain more
@@ -258,6 +258,7 @@ static void note_last_tile(finder *f, meeting m, int64_t cost)
 /* Regions of both; what does not meet is worth nothing. */
 static void note_regions(finder *f, const shift *s, region used, region made, bool tight)
 {
+	f->steps++;
 	int64_t base = made.lo + f->offset;
 	if (used.lo >= used.hi)
 		return;
@@ -433,7 +434,8 @@ static int find_made_axis(const pim_pair *e, const pim_pair_dim *d)
 	return axis;
 }
 
-bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best)
+bool pim_pair_search_stairs(
+	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps)
 {
 	const pim_pair_dim *d = &e->dim[dim];
 	finder f;
@@ -447,6 +449,7 @@ bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t us
 	f.size = d->size;
 	f.offset = d->made.offset;
 	f.best = PIM_PAIR_NOTHING;
+	f.steps = 0;
 	f.top = pim_stairs_at(&f.producer.stairs, f.producer.longest - 1);
 	for (int i = 0; i < f.n_shifts; i++) {
 		f.n_known = 0;
@@ -455,20 +458,27 @@ bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t us
 		search_shift(&f, &f.shift[i]);
 	}
 	*best = f.best;
+	*steps += f.steps;
 	return true;
 }
 
-int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used)
+int64_t pim_pair_finish_steps(const pim_pair *e, int64_t made, int64_t used, int64_t *steps)
 {
 	assert(pim_pair_separates(e));
 	int64_t latest = made * (1 + e->producer->last), alone = e->consumer->steps * used;
 	for (int d = 0; d < e->n; d++) {
 		int64_t best;
-		if (!pim_pair_search_stairs(e, d, made, used, &best))
+		if (!pim_pair_search_stairs(e, d, made, used, &best, steps))
 			best = pim_pair_search_digits(e, d, made, used);
 		if (best == PIM_PAIR_NOTHING)
 			return alone;
 		latest += best;
 	}
 	return alone + (latest > 0 ? latest : 0);
+}
+
+int64_t pim_pair_finish(const pim_pair *e, int64_t made, int64_t used)
+{
+	int64_t steps = 0;
+	return pim_pair_finish_steps(e, made, used, &steps);
 }

@@ -1,94 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overlap_pack - the largest gain of items of two chains of sizes in one room.
+/* overlap_pack - the largest gain of items in one room.
  *
  *     maximise   sum gain_i n_i     subject to   sum size_i n_i <= room,   0 <= n_i <= most_i
  *
- * with sizes of each chain dividing each other and gains by size falling along it, at least by half
- * where they come from nests. A knapsack of few items, most often with many copies of each.
+ * A knapsack of few items, most often with many copies of each. The relaxation takes the best gain
+ * by size first and cuts one item, the critical one. Each step of the search
+ *   - notes what rounding that gives;
+ *   - tightens: an item taken in full, or not at all, is off that by so many copies that they cost
+ *     what the relaxation is above the best; the others are settled and leave a smaller room,
+ *     larger items than which are out;
+ *   - chooses the critical item together with the one of the nearest gain by size, on lines in the
+ *     plane of their copies (overlap_lines.c), from the line of the relaxation on in both
+ *     directions until the relaxation of a line, which is concave in its number, is not above the
+ *     best. What is left of a line is one item: two items have become one.
  *
- * Search: items from the largest size on, their copies around what the continuous relaxation takes,
- * in both directions until the relaxation of the rest, which is concave in them, is not above the
- * best. A finer bound leaves out items that are larger than the room. Items of both chains with
- * about the same gain by size are chosen together and followed best bound first, a few at a time,
- * for one of them alone says nothing. Four things keep it short:
- *   - items of one chain are filled in greedily;
- *   - two items left are a line under a stair: Euclid's algorithm;
- *   - copies of an item leave a remainder of the next one, which must lie in a window to be good
- *     enough; the next that does is again Euclid's (`next_in_window`);
- *   - size_j / d copies of i and size_i / d of j, d their greatest common divisor, take the same
- *     room: with fewer of the one than that, or all but fewer of the other, nothing is lost
- *     (`exchange`, for searches that are not over soon).
+ * Cost: a step costs as much as there are items, the choice of lines Euclid's algorithm. Each
+ * choice leaves an item less, so with k items and at most w lines in each choice there are w^(k-1)
+ * steps at most, whatever sizes and copies. For w: let the other items gain by size f times as much
+ * or as little as the two, f not near 1. A point that is good enough is then at most some multiple
+ * (of f alone) as far from the line of best gain as the best point of the two by itself, and the
+ * region nearer than that one has no point inside it. A convex region of the plane without a point
+ * inside is no wider than 1 + 2 / sqrt(3) in some direction, and Euclid's directions are as good to
+ * a constant: w depends on f alone. Loops of one nest are at least 2 apart, so of the two chains no
+ * third is near; but items left over from lines may be, and then nothing is proved for w. A bound
+ * in a power of k is not to be had this way: that is integer programming in k dimensions.
+ * docs/overlap.md has what an adversary finds.
  * Bounds are floating point, with a margin for their rounding; gains are integers.
- * Cost: a few steps for each item, a logarithm for each run; no bound is proved for the worst case
- * (docs/overlap.md has what an adversary finds). Source: bounded knapsack by branch and bound is
- * textbook; pairs, windows and exchanges are ours. */
+ * Source: bounded knapsack by branch and bound and fixing by cost are textbook; choice by lines is
+ * ours. */
 #include "passes/overlap_pack.h"
 
 #include <math.h>
+#include <string.h>
 
-enum {
-	PATIENCE = 150,
-	MOST_CHILDREN = 16,
-	FEW_FAILURES = 2,
-	FEW_COPIES = 8,
-	MANY_TIMES = 4,
-	CLOSE = 16
-};
-/* Partners gain the same by size within RATIO; they are next to each other by size, or the smaller
- * is not below 1 / CLOSE. */
-#define RATIO 2.0
-
-typedef struct item {
-	int64_t size, gain, most;
-	double rate, reach; /* gain by size; size of all copies */
-	bool up, paired;	/* paired: chosen with the next one */
-} item;
+/* Best rate first. */
+typedef struct set {
+	int n;
+	pim_item list[PIM_PACK_ITEMS];
+} set;
 
 typedef struct finder {
-	int n, alone; /* items alone.. are of one chain */
-	item item[PIM_PACK_ITEMS];
-	int by_rate[PIM_PACK_ITEMS]; /* best first */
-	int64_t best;
+	int64_t best, steps;
 	double margin; /* a bound below best + margin is not above best */
-	int64_t patience;
 } finder;
 
-/* A room that is left, what has been gained, and a bound on what comes of it. */
-typedef struct child {
+/* What is left of a room behind what has been gained. */
+typedef struct state {
 	int64_t room, value;
+} state;
+
+/* Of the relaxation: the item that is cut (-1: none, it is exact), and the room that is left for
+ * it. */
+typedef struct cut {
+	int at;
+	int64_t room;
 	double bound;
-} child;
+} cut;
 
-typedef struct children {
-	int n;
-	bool dived; /* the first has been followed to its end, for a best to compare with */
-	child list[MOST_CHILDREN];
-} children;
-
-typedef struct window {
-	double lo, hi;
-} window;
-
-static void note(finder *f, int64_t value)
+static double slack_of(const finder *f, double bound)
 {
-	f->best = pim_max(f->best, value);
+	return bound - (double)f->best - f->margin;
 }
 
 static bool is_worth(const finder *f, double bound)
 {
-	return bound >= (double)f->best + f->margin;
+	return slack_of(f, bound) >= 0;
+}
+
+static void set_most(pim_item *i, int64_t most)
+{
+	i->most = most;
+	i->reach = (double)most * (double)i->size;
+}
+
+/* Where it went. */
+static int insert(set *s, const pim_item *i)
+{
+	int q = s->n++;
+	for (; q > 0 && s->list[q - 1].rate < i->rate; q--)
+		s->list[q] = s->list[q - 1];
+	s->list[q] = *i;
+	return q;
 }
 
 /* ---- bounds ---- */
 
-/* What items k.., of `largest` at most, gain in a room when they may be cut. */
-static double relax(const finder *f, int k, double room, int64_t largest)
+/* What items gain in a room when they may be cut. */
+static double relax(finder *f, const set *s, double room)
 {
 	double sum = 0;
-	for (int q = 0; q < f->n; q++) {
-		const item *i = &f->item[f->by_rate[q]];
-		if (f->by_rate[q] < k || i->size > largest)
-			continue;
+	f->steps++;
+	for (int q = 0; q < s->n; q++) {
+		const pim_item *i = &s->list[q];
 		if (room <= i->reach)
 			return sum + room * i->rate;
 		sum += i->reach * i->rate;
@@ -97,437 +100,209 @@ static double relax(const finder *f, int k, double room, int64_t largest)
 	return sum;
 }
 
-/* The room that items behind k take before it. */
-static double room_before(const finder *f, int k)
+/* The relaxation, and what comes of rounding it down and filling up. */
+static cut fill(finder *f, const set *s, state t)
 {
-	double sum = 0;
-	for (int q = 0; q < f->n && f->by_rate[q] != k; q++)
-		if (f->by_rate[q] > k)
-			sum += f->item[f->by_rate[q]].reach;
-	return sum;
-}
-
-/* Rooms that items k.. fill for no less than room * rate - slack; lo > hi: none. What is missing is
- * convex in the room: it falls while their rates are better, and then rises. */
-static window find_window(const finder *f, int k, double rate, double slack)
-{
-	window w = {slack >= 0 ? 0 : INFINITY, slack >= 0 ? 0 : -1};
-	double room = 0, missing = 0;
-	for (int q = 0; q <= f->n; q++) {
-		bool rest = q == f->n;
-		if (!rest && f->by_rate[q] < k)
+	cut c = {.at = -1};
+	int64_t rest = t.room;
+	f->steps++;
+	for (int q = 0; q < s->n && rest > 0; q++) {
+		const pim_item *i = &s->list[q];
+		int64_t n = i->most;
+		if (i->size > (c.at < 0 ? t.room : rest))
 			continue;
-		double slope = rest ? rate : rate - f->item[f->by_rate[q]].rate;
-		double reach = rest ? INFINITY : f->item[f->by_rate[q]].reach;
-		double end = slope ? missing + slope * reach : missing;
-		if (slope < 0 && end <= slack && w.lo > room)
-			w.lo = missing > slack ? room + (slack - missing) / slope : w.lo;
-		if (slope > 0 && end > slack) {
-			if (missing <= slack)
-				w.hi = room + (slack - missing) / slope;
-			return w;
+		if (n * i->size > rest) {
+			if (c.at < 0)
+				c = (cut){q, rest, (double)t.value + (double)rest * i->rate};
+			n = rest / i->size;
 		}
-		if (end <= slack)
-			w.hi = room + reach;
-		missing = end;
-		room += reach;
-		if (isinf(reach))
-			break;
+		t.value += n * i->gain;
+		rest -= n * i->size;
 	}
-	return w;
+	f->best = pim_max(f->best, t.value);
+	return c;
 }
 
-/* ---- Euclid's algorithm ---- */
-
-/* The largest a t + b floor((c t + d) / m) for 0 <= t < n; d >= 0. Exact where a and b are integers
- * and neither part is over 2^52. Takes whole multiples of m out of c and d; then the floor grows
- * slower than t, only the first or the last t of each of its values can be best, and the same is
- * asked of those values with c and m exchanged. */
-static double most_of_line(int64_t n, double a, double b, int64_t c, int64_t d, int64_t m)
+/* Settles what no good enough pack has otherwise; true: that leaves less room. */
+static bool tighten(const finder *f, set *s, cut *c, state *t)
 {
-	double base = 0, best = -INFINITY;
-	for (;;) {
-		int64_t turns = c / m, first = d / m;
-		a += b * (double)turns;
-		c -= m * turns;
-		base += b * (double)first;
-		d -= m * first;
-		int64_t top = (c * (n - 1) + d) / m;
-		best = fmax(best, fmax(base, base + a * (double)(n - 1) + b * (double)top));
-		if (!top || (a >= 0) == (b >= 0))
-			return best;
-		base += a < 0 ? a + b : 0;
-		d = m - d - 1;
-		n = top;
-		double slope = a;
-		int64_t width = c;
-		a = b;
-		b = slope;
-		c = m;
-		m = width;
+	double rate = s->list[c->at].rate, slack = slack_of(f, c->bound);
+	state was = *t;
+	int n = 0, critical = c->at;
+	for (int q = 0; q < s->n; q++) {
+		pim_item i = s->list[q];
+		double cost = fabs(i.rate - rate) * (double)i.size;
+		if (i.size > was.room)
+			continue;
+		if (q == critical)
+			c->at = n;
+		else if (cost * (double)i.most > slack) {
+			int64_t off = (int64_t)(slack / cost), settled = q < critical ? i.most - off : 0;
+			t->room -= settled * i.size;
+			t->value += settled * i.gain;
+			set_most(&i, off);
+		}
+		if (i.most > 0)
+			s->list[n++] = i;
+	}
+	s->n = n;
+	return t->room < was.room;
+}
+
+/* ---- two items ---- */
+
+/* The next item to the critical one by rate; -1: it is alone. */
+static int find_partner(const set *s, int at)
+{
+	if (at == 0 || at + 1 == s->n)
+		return at > 0 ? at - 1 : at + 1 < s->n ? at + 1 : -1;
+	double rate = s->list[at].rate;
+	return s->list[at - 1].rate - rate <= rate - s->list[at + 1].rate ? at - 1 : at + 1;
+}
+
+/* Room that items from..to, one way, take more or less at a cost of `slack` in all. */
+static double find_play(const set *s, int from, int to, int way, double rate, double *slack)
+{
+	double play = 0;
+	for (int q = from; q != to && *slack > 0; q += way) {
+		double cost = fabs(rate - s->list[q].rate);
+		double part = fmin(s->list[q].reach, *slack / cost);
+		play += part;
+		*slack -= part * cost;
+	}
+	return play;
+}
+
+static pim_region find_region(const set *s, int at, int partner, double slack)
+{
+	const pim_item *c = &s->list[at], *p = &s->list[partner];
+	double apart = fabs(c->rate - p->rate), left = slack;
+	int above = pim_min(at, partner) - 1, below = pim_max(at, partner) + 1;
+	pim_region r = {.exchanged = fmin(c->reach, p->reach)};
+	if (apart * r.exchanged > slack)
+		r.exchanged = slack / apart;
+	r.taken = find_play(s, below, s->n, 1, c->rate, &left);
+	r.taken += fmax(left, 0) / c->rate;
+	r.taken += find_play(s, above, -1, -1, c->rate, &slack);
+	return r;
+}
+
+/* Two items of a set as lines, and the set without them, with what is left of a line in it. */
+typedef struct choice {
+	pim_lines lines;
+	int at; /* of what is left of a line; -1: nothing that gains */
+	set rest;
+} choice;
+
+static void search(finder *f, const set *from, state t);
+
+static void set_left(choice *h, double most)
+{
+	if (h->at >= 0)
+		h->rest.list[h->at].reach = most * (double)h->lines.size;
+}
+
+static double bound_line(finder *f, choice *h, double number, state t)
+{
+	pim_line_bound s;
+	if (!pim_line_bounds(&h->lines, number, &s) || s.size > (double)t.room + 0.5)
+		return -INFINITY;
+	double sum = (double)t.value + s.gain;
+	if (h->lines.size == 0 && h->lines.gain > 0)
+		sum += s.most * (double)h->lines.gain;
+	set_left(h, s.most);
+	return sum + relax(f, &h->rest, fmax((double)t.room - s.size, 0));
+}
+
+static void search_line(finder *f, choice *h, int64_t number, state t)
+{
+	pim_line_start s;
+	if (!pim_line_at(&h->lines, number, &s) || s.size > t.room)
+		return;
+	t.room -= s.size;
+	t.value += s.gain;
+	if (h->lines.size == 0 && h->lines.gain > 0)
+		t.value += s.most * h->lines.gain;
+	if (h->at >= 0)
+		set_most(&h->rest.list[h->at], s.most);
+	search(f, &h->rest, t);
+}
+
+static void search_lines(finder *f, choice *h, double middle, state t)
+{
+	int64_t start = (int64_t)middle;
+	for (int64_t n = start; n >= 0 && is_worth(f, bound_line(f, h, (double)n, t)); n--)
+		search_line(f, h, n, t);
+	for (int64_t n = start + 1; is_worth(f, bound_line(f, h, (double)n, t)); n++)
+		search_line(f, h, n, t);
+}
+
+static void set_rest(choice *h, const set *s, int at, int partner)
+{
+	const pim_lines *l = &h->lines;
+	h->rest.n = 0;
+	for (int q = 0; q < s->n; q++)
+		if (q != at && q != partner)
+			h->rest.list[h->rest.n++] = s->list[q];
+	h->at = -1;
+	if (l->gain > 0 && l->size > 0) {
+		pim_item left = {.size = l->size, .gain = l->gain};
+		left.rate = (double)l->gain / (double)l->size;
+		h->at = insert(&h->rest, &left);
 	}
 }
 
-/* The smallest t >= 0 with lo <= a t mod m <= hi, for 0 <= a < m and 0 <= lo <= hi < m; -1: none.
- */
-static int64_t first_between(int64_t a, int64_t m, int64_t lo, int64_t hi)
+/* The critical item and its partner; the number of the line of the relaxation. */
+static double choose_lines(const finder *f, choice *h, const set *s, const cut *c)
 {
-	if (lo == 0)
-		return 0;
-	if (a == 0)
-		return -1;
-	if (a > m - a) {
-		int64_t swap = lo;
-		a = m - a;
-		lo = m - hi;
-		hi = m - swap;
+	const pim_item *i = &s->list[c->at];
+	int partner = find_partner(s, c->at);
+	double copies = (double)c->room / (double)i->size;
+	if (partner < 0) {
+		h->lines = (pim_lines){.y = *i, .a = 1};
+		set_rest(h, s, c->at, -1);
+		return copies;
 	}
-	int64_t t = (lo + a - 1) / a;
-	if (t * a <= hi)
-		return t;
-	int64_t turns = first_between(m % a, a, (a - hi % a) % a, (a - lo % a) % a);
-	return turns < 0 ? -1 : (lo + m * turns + a - 1) / a;
+	const pim_item *j = &s->list[partner];
+	double others = partner < c->at ? (double)j->most : 0;
+	h->lines = pim_lines_of(i, j, find_region(s, c->at, partner, slack_of(f, c->bound)));
+	set_rest(h, s, c->at, partner);
+	bool turned = h->lines.turned;
+	double x = turned ? others : copies, y = turned ? copies : others;
+	return (double)h->lines.b * x + (double)h->lines.a * y;
 }
 
-/* The smallest t >= 0 for which (start + a t) mod m, start < m, lies in the window; -1: none. */
-static int64_t next_in_window(int64_t start, int64_t a, int64_t m, window w)
+static void search(finder *f, const set *from, state t)
 {
-	int64_t lo = pim_max((int64_t)ceil(w.lo - 1e-9 * w.lo), 0);
-	int64_t hi = (int64_t)(w.hi + 1e-9 * w.hi);
-	if (lo > hi)
-		return -1;
-	if (lo <= start && start <= hi)
-		return 0;
-	int64_t turn = hi < start ? m : 0;
-	return first_between(a, m, lo - start + turn, hi - start + turn);
-}
-
-/* ---- search ---- */
-
-static void search(finder *f, int k, int64_t room, int64_t value);
-
-static int64_t copies_at_most(const item *i, int64_t room)
-{
-	return pim_min(room / i->size, i->most);
-}
-
-/* Items k and k + 1 alone: with all copies of k that fit, and fewer, as many of the other. */
-static void search_two(finder *f, int k, int64_t room, int64_t value)
-{
-	const item *i = &f->item[k], *j = &f->item[k + 1];
-	int64_t n = copies_at_most(i, room), rest = room - n * i->size, span = n + 1, end;
-	value += n * i->gain;
-	if (j->most < INT64_MAX && pim_mul(j->most + 1, j->size, &end)) {
-		if (rest >= end) {
-			note(f, value + j->most * j->gain);
+	set s;
+	cut c;
+	s.n = from->n;
+	memcpy(s.list, from->list, sizeof *s.list * (size_t)s.n);
+	do {
+		c = fill(f, &s, t);
+		if (c.at < 0 || !is_worth(f, c.bound))
 			return;
-		}
-		int64_t until = (end - 1 - rest) / i->size + 1; /* from here on all of j fit */
-		if (until <= n) {
-			note(f, value - until * i->gain + j->most * j->gain);
-			span = until;
-		}
-	}
-	if (span <= FEW_COPIES) {
-		for (; span > 0; span--, value -= i->gain, rest += i->size)
-			note(f, value + rest / j->size * j->gain);
-		return;
-	}
-	double more = most_of_line(span, -(double)i->gain, (double)j->gain, i->size, rest, j->size);
-	note(f, value + (int64_t)more);
+	} while (tighten(f, &s, &c, &t));
+	choice h;
+	double middle = choose_lines(f, &h, &s, &c);
+	search_lines(f, &h, middle, t);
 }
 
-/* Items of one chain: the larger ones first, for none gains less by size than those inside it. */
-static void fill(finder *f, int k, int64_t room, int64_t value)
+int64_t pim_pack_most(const pim_pack *p, int64_t room, int64_t value, int64_t least, int64_t *steps)
 {
-	for (; k < f->n; k++) {
-		int64_t n = copies_at_most(&f->item[k], room);
-		value += n * f->item[k].gain;
-		room -= n * f->item[k].size;
-	}
-	note(f, value);
-}
-
-static void follow_best(finder *f, int k, children *c)
-{
-	for (; c->n > 0; c->n--) {
-		int first = 0;
-		for (int x = 1; x < c->n; x++)
-			first = c->list[x].bound > c->list[first].bound ? x : first;
-		child next = c->list[first];
-		if (!is_worth(f, next.bound) || f->patience < 0)
-			break;
-		c->list[first] = c->list[c->n - 1];
-		search(f, k, next.room, next.value);
-	}
-	c->n = 0;
-}
-
-static void add_child(finder *f, int k, children *c, child one)
-{
-	if (!c->dived || k >= f->alone) {
-		c->dived = true;
-		search(f, k, one.room, one.value);
-		return;
-	}
-	if (c->n == MOST_CHILDREN)
-		follow_best(f, k, c);
-	c->list[c->n++] = one;
-}
-
-/* Copies from..to of an item, one way; `last`: the last item that is chosen together with it. */
-typedef struct run {
-	int k, last;
-	int64_t room, value, from, to;
-	int way;
-} run;
-
-/* How many copies on from m the next item's remainder is one that can be good enough; -1: never. */
-static int64_t find_skip(const finder *f, const run *r, int64_t m, int64_t room, int64_t value)
-{
-	const item *i = &f->item[r->k], *j = &f->item[r->k + 1];
-	double top = (double)value + (double)room * j->rate;
-	double slope = ((double)i->gain - (double)i->size * j->rate) * r->way;
-	if (slope > 0)
-		top += slope * (double)((r->to - m) * r->way);
-	window w = find_window(f, r->k + 2, j->rate, top - (double)f->best - f->margin);
-	if (w.hi < w.lo)
-		return -1;
-	if (w.hi >= (double)j->size - 1)
-		return 0;
-	int64_t step = i->size % j->size;
-	return next_in_window(room % j->size, r->way > 0 && step ? j->size - step : step, j->size, w);
-}
-
-static void choose_copies(finder *f, children *c, int k, int last, int64_t room, int64_t value);
-
-static void try_copies(finder *f, children *c, run r)
-{
-	const item *i = &f->item[r.k];
-	int failed = 0;
-	for (int64_t m = r.from; r.way > 0 ? m <= r.to : m >= r.to; m += r.way) {
-		int64_t value = r.value + m * i->gain, room = r.room - m * i->size;
-		if (--f->patience < 0 ||
-			!is_worth(f, (double)value + relax(f, r.k + 1, (double)room, INT64_MAX)))
-			return;
-		if (failed >= FEW_FAILURES && r.k + 1 < f->n) {
-			int64_t skip = find_skip(f, &r, m, room, value);
-			if (skip < 0 || skip > (r.to - m) * r.way)
-				return;
-			m += r.way * skip;
-			value = r.value + m * i->gain;
-			room = r.room - m * i->size;
-		}
-		double bound = (double)value + relax(f, r.k + 1, (double)room, room);
-		int before = c->n;
-		if (!is_worth(f, bound))
-			failed++;
-		else if (r.k == r.last)
-			add_child(f, r.k + 1, c, (child){room, value, bound});
-		else {
-			choose_copies(f, c, r.k + 1, r.last, room, value);
-			failed = c->n > before ? 0 : failed + 1;
-		}
-	}
-}
-
-static void choose_copies(finder *f, children *c, int k, int last, int64_t room, int64_t value)
-{
-	const item *i = &f->item[k];
-	int64_t n = copies_at_most(i, room), start = 0;
-	double left = ((double)room - room_before(f, k)) / (double)i->size;
-	if (left > 0)
-		start = left >= (double)n ? n : (int64_t)left;
-	try_copies(f, c, (run){k, last, room, value, start, 0, -1});
-	try_copies(f, c, (run){k, last, room, value, start + 1, n, 1});
-}
-
-/* Items k.. in a room, behind what has been gained. */
-static void search(finder *f, int k, int64_t room, int64_t value)
-{
-	if (--f->patience < 0)
-		return;
-	if (k >= f->alone)
-		fill(f, k, room, value);
-	else if (k + 2 == f->n)
-		search_two(f, k, room, value);
-	else {
-		int last = f->item[k].paired ? k + 1 : k;
-		children c;
-		c.n = 0;
-		c.dived = false;
-		choose_copies(f, &c, k, last, room, value);
-		follow_best(f, last + 1, &c);
-	}
-}
-
-/* ---- exchanges ---- */
-
-static int64_t divisor(int64_t a, int64_t b)
-{
-	while (b) {
-		int64_t rest = a % b;
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
-static void limit(item *i, int64_t most)
-{
-	i->most = most;
-	i->reach = (double)most * (double)i->size;
-}
-
-static void solve(finder *f, int64_t room, int64_t value);
-
-static void solve_limited(finder *f, int k, int64_t most, int64_t room, int64_t value)
-{
-	finder part = *f;
-	limit(&part.item[k], most);
-	solve(&part, room, value);
-	f->best = part.best;
-}
-
-/* `copies` of item k take the same room as others do of another. */
-typedef struct share {
-	int k;
-	int64_t copies, room;
-	bool capped; /* more of it would fit */
-} share;
-
-static share share_of(const finder *f, int k, int64_t copies, int64_t room)
-{
-	const item *i = &f->item[k];
-	return (share){k, copies, room, i->most < room / i->size};
-}
-
-static bool is_large(const finder *f, const share *s)
-{
-	return copies_at_most(&f->item[s->k], s->room) / MANY_TIMES >= s->copies;
-}
-
-/* Limits one of items x and y, when both have many more copies than can be exchanged; true: all has
- * been searched, in two parts. */
-static bool exchange(finder *f, int x, int y, int64_t room, int64_t value)
-{
-	int64_t common = divisor(f->item[x].size, f->item[y].size);
-	share a = share_of(f, x, f->item[y].size / common, room);
-	share b = share_of(f, y, f->item[x].size / common, room);
-	if (!is_large(f, &a) || !is_large(f, &b))
-		return false;
-	int64_t gain_a, gain_b;
-	if (!pim_mul(f->item[x].gain, a.copies, &gain_a) ||
-		!pim_mul(f->item[y].gain, b.copies, &gain_b))
-		return false;
-	if (gain_b < gain_a || (gain_b == gain_a && b.capped && !a.capped)) {
-		share swap = a;
-		a = b;
-		b = swap;
-	}
-	if (!b.capped) {
-		limit(&f->item[a.k], a.copies - 1);
-		return false;
-	}
-	const item *j = &f->item[b.k];
-	int64_t base = j->most - b.copies + 1;
-	solve_limited(f, a.k, a.copies - 1, room, value);
-	if (base <= room / j->size)
-		solve_limited(f, b.k, b.copies - 1, room - base * j->size, value + base * j->gain);
-	return true;
-}
-
-/* Searches; when that is not over soon, again with fewer copies. */
-static void solve(finder *f, int64_t room, int64_t value)
-{
-	double most = relax(f, 0, (double)room, INT64_MAX);
-	f->margin = 1 - 1e-6 - 1e-14 * (fabs((double)value) + most);
-	if (!is_worth(f, (double)value + most))
-		return;
-	f->patience = PATIENCE;
-	search(f, 0, room, value);
-	if (f->patience >= 0)
-		return;
-	for (int x = 0; x < f->n; x++)
-		for (int y = x + 1; y < f->n; y++)
-			if (f->item[x].up != f->item[y].up && exchange(f, x, y, room, value))
-				return;
-	f->patience = INT64_MAX;
-	search(f, 0, room, value);
-}
-
-/* ---- items ---- */
-
-static void append(finder *f, const item *i)
-{
-	int q = f->n++;
-	f->item[q] = *i;
-	for (; q > 0 && f->item[f->by_rate[q - 1]].rate < i->rate; q--)
-		f->by_rate[q] = f->by_rate[q - 1];
-	f->by_rate[q] = f->n - 1;
-}
-
-/* The one of the other chain behind i that gains about as much by size and is not much smaller; -1
- * if there is none. */
-static int find_partner(const item *list, const bool *taken, int n, int i)
-{
-	double least = RATIO;
-	int partner = -1, between = 0;
-	for (int j = i + 1; j < n && (!between || list[j].size >= list[i].size / CLOSE); j++) {
-		if (taken[j])
+	finder f = {.best = pim_max(least, value)};
+	set s;
+	s.n = 0;
+	for (int k = 0; k < p->n; k++) {
+		pim_item i = p->item[k];
+		if (i.size > room || i.most <= 0 || i.gain <= 0)
 			continue;
-		between++;
-		if (list[j].up == list[i].up)
-			continue;
-		double ratio = list[j].rate / list[i].rate;
-		ratio = ratio < 1 ? 1 / ratio : ratio;
-		if (ratio < least) {
-			least = ratio;
-			partner = j;
-		}
+		i.rate = (double)i.gain / (double)i.size;
+		set_most(&i, pim_min(i.most, room / i.size));
+		insert(&s, &i);
 	}
-	return partner;
-}
-
-/* Both chains by size, without what does not fit. */
-static int merge(const pim_pack *p, int64_t room, item *list)
-{
-	int n = 0;
-	for (int u = 0, d = 0; u < p->n_up || d < p->n_down;) {
-		bool up = u < p->n_up && (d == p->n_down || p->up[u].size >= p->down[d].size);
-		const pim_pack_item *i = up ? &p->up[u++] : &p->down[d++];
-		if (i->size > room || i->most <= 0 || i->gain <= 0)
-			continue;
-		list[n] = (item){.size = i->size, .gain = i->gain, .most = i->most, .up = up};
-		list[n].rate = (double)i->gain / (double)i->size;
-		list[n++].reach = i->most == INT64_MAX ? INFINITY : (double)i->most * (double)i->size;
-	}
-	return n;
-}
-
-int64_t pim_pack_most(const pim_pack *p, int64_t room, int64_t value, int64_t least)
-{
-	finder f;
-	item list[PIM_PACK_ITEMS];
-	bool taken[PIM_PACK_ITEMS] = {false};
-	int n = merge(p, room, list);
-	f.n = 0;
-	f.best = pim_max(least, value);
-	for (int i = 0; i < n; i++) {
-		if (taken[i])
-			continue;
-		int partner = find_partner(list, taken, n, i);
-		list[i].paired = partner >= 0;
-		append(&f, &list[i]);
-		if (partner >= 0) {
-			append(&f, &list[partner]);
-			taken[partner] = true;
-		}
-	}
-	f.alone = n;
-	while (f.alone > 0 && f.item[f.alone - 1].up == f.item[n - 1].up)
-		f.alone--;
-	if (n > 0)
-		solve(&f, room, value);
+	f.margin = 1 - 1e-6 - 1e-14 * (fabs((double)value) + relax(&f, &s, (double)room));
+	search(&f, &s, (state){room, value});
+	*steps += f.steps;
 	return f.best;
 }

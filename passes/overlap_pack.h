@@ -5,23 +5,18 @@
 #ifndef PIM_PASSES_OVERLAP_PACK_H
 #define PIM_PASSES_OVERLAP_PACK_H
 
-#include "passes/overlap.h"
-
-/* `most` copies at most (INT64_MAX: no end), each of `size` >= 1 and worth `gain` >= 0. */
-typedef struct pim_pack_item {
-	int64_t size, gain, most;
-} pim_pack_item;
+#include "passes/overlap_lines.h"
 
 enum { PIM_PACK_ITEMS = 2 * PIM_MAX_DIGITS };
-/* Sizes of `up` divide each other, and those of `down`: both from the largest on, each gaining no
- * more by size than the one before. */
+/* Most copies INT64_MAX: no end. Rates and reaches are not read. */
 typedef struct pim_pack {
-	int n_up, n_down;
-	pim_pack_item up[PIM_MAX_DIGITS], down[PIM_MAX_DIGITS];
+	int n;
+	pim_item item[PIM_PACK_ITEMS];
 } pim_pack;
 
 /* value and the largest gain of copies that fit in room >= 0 together, but not less than `least`.
- * Gains that fit stay below 2^52. */
-int64_t pim_pack_most(const pim_pack *p, int64_t room, int64_t value, int64_t least);
+ * Gains that fit stay below 2^52. *steps goes up by the relaxations that it takes. */
+int64_t pim_pack_most(
+	const pim_pack *p, int64_t room, int64_t value, int64_t least, int64_t *steps);
 
 #endif

@@ -37,40 +37,41 @@ static int64_t count_inside(const pim_stairs *s, int i)
 	return s->width[i - 1] / s->width[i];
 }
 
+static void add_item(pim_pack *p, int64_t size, int64_t gain, int64_t most)
+{
+	p->item[p->n++] = (pim_item){.size = size, .gain = gain, .most = most};
+}
+
 static void add_steps(pim_pack *p, const pim_stairs *up)
 {
-	p->n_up = up->n;
-	for (int i = 0; i < up->n; i++) {
-		int64_t most = i ? count_inside(up, i) - 1 : INT64_MAX;
-		p->up[i] = (pim_pack_item){up->width[i], up->rise[i], most};
-	}
+	for (int i = 0; i < up->n; i++)
+		add_item(p, up->width[i], up->rise[i], i ? count_inside(up, i) - 1 : INT64_MAX);
 }
 
 /* Digits of t from `first` on, of which there are `count`. */
 static void add_tiles(pim_pack *p, const pim_stairs *down, int64_t apart, int first, int64_t count)
 {
-	p->n_down = 0;
-	for (int j = first; j < down->n; j++) {
-		int64_t most = j > first ? count_inside(down, j) - 1 : count - 1;
-		p->down[p->n_down++] = (pim_pack_item){apart * down->width[j], down->rise[j], most};
-	}
+	for (int j = first; j < down->n; j++)
+		add_item(p, apart * down->width[j], down->rise[j],
+			(j > first ? count_inside(down, j) : count) - 1);
 }
 
 int64_t pim_stairs_most(const pim_stairs *up, const pim_stairs *down, int64_t x, int64_t apart,
-	int64_t end, int64_t least)
+	int64_t end, int64_t least, int64_t *steps)
 {
 	int64_t last = end - 1, before = 0;
 	pim_pack p;
 	if (last < 0 || x + apart * last < 0)
 		return least;
 	least = pim_max(least, pim_stairs_at(up, x + apart * last) - pim_stairs_at(down, last));
-	add_steps(&p, up);
 	for (int j = 0; j < down->n; j++) {
 		int64_t digit = (last - before) / down->width[j], next = before + digit * down->width[j];
 		if (digit > 0 && x + apart * (next - 1) >= 0) {
+			p.n = 0;
+			add_steps(&p, up);
 			add_tiles(&p, down, apart, j, digit);
-			least =
-				pim_pack_most(&p, x + apart * (next - 1), -pim_stairs_at(down, next - 1), least);
+			least = pim_pack_most(
+				&p, x + apart * (next - 1), -pim_stairs_at(down, next - 1), least, steps);
 		}
 		before = next;
 	}

@@ -20,15 +20,17 @@ typedef struct pim_stairs {
 void pim_stairs_add(pim_stairs *s, int64_t width, int64_t rise);
 int64_t pim_stairs_at(const pim_stairs *s, int64_t index); /* index >= 0 */
 /* The largest up(x + apart * t) - down(t) with 0 <= t < end and x + apart * t >= 0, but not less
- * than `least`; apart > 0. Both stairs over the range stay below 2^52. */
+ * than `least`; apart > 0. Both stairs over the range stay below 2^52. *steps goes up by what it
+ * takes. */
 int64_t pim_stairs_most(const pim_stairs *up, const pim_stairs *down, int64_t x, int64_t apart,
-	int64_t end, int64_t least);
+	int64_t end, int64_t least, int64_t *steps);
 
 /* The value of a dimension that no space reads anything of. */
 #define PIM_PAIR_NOTHING (INT64_MIN / (2 * PIM_MAX_RANK))
 /* The largest made * g - used * j of one dimension (overlap_finish.c), whatever its loops. */
 int64_t pim_pair_search_digits(const pim_pair *e, int dim, int64_t made, int64_t used);
 /* The same by stairs; false when the loops are none, or the sums too large. */
-bool pim_pair_search_stairs(const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best);
+bool pim_pair_search_stairs(
+	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps);
 
 #endif

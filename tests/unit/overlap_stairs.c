@@ -59,8 +59,9 @@ static void compare_stairs(void)
 		if (x + apart * (end - 1) < 0)
 			continue;
 		int64_t best = look_everywhere(&up, &down, x, apart, end);
-		CHECK(pim_stairs_most(&up, &down, x, apart, end, INT64_MIN / 2) == best);
-		CHECK(pim_stairs_most(&up, &down, x, apart, end, best + 1) == best + 1);
+		int64_t steps = 0;
+		CHECK(pim_stairs_most(&up, &down, x, apart, end, INT64_MIN / 2, &steps) == best);
+		CHECK(pim_stairs_most(&up, &down, x, apart, end, best + 1, &steps) == best + 1);
 	}
 }
 
@@ -107,12 +108,12 @@ static void compare_long_pairs(void)
 				.read = {.n = 2, .offset = -pad, .term = {{0, stride}, {2, 1}}}};
 			if (draw(4) == 0) /* groups of one channel */
 				e.dim[0].made = (pim_index){.n = 2, .term = {{2, made}, {0, 1}}};
-			int64_t used = 1 + draw(50), making = 1 + draw(50), best;
+			int64_t used = 1 + draw(50), making = 1 + draw(50), best, steps = 0;
 			if (draw(3) == 0) {
 				making = consumer->steps;
 				used = producer->steps;
 			}
-			if (pim_pair_search_stairs(&e, 0, making, used, &best)) {
+			if (pim_pair_search_stairs(&e, 0, making, used, &best, &steps)) {
 				CHECK(best == pim_pair_search_digits(&e, 0, making, used));
 				stairs++;
 			}
