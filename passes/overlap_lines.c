@@ -30,27 +30,24 @@ static direction next_direction(direction u, direction v)
 		u.one + times * v.one, u.other + times * v.other, u.size - times * v.size, !v.minus};
 }
 
-/* The inverse of b modulo a, a > 0, from the direction beside it: their determinant is 1 or -1. */
-static int64_t invert(int64_t a, int64_t b, int64_t a_beside, int64_t b_beside)
-{
-	int64_t rest = a_beside % a;
-	return a * b_beside - a_beside * b == 1 ? a - rest : rest;
-}
-
+/* v and the direction before it have the determinant 1 or -1, as v changes the room one way or the
+ * other: the one before tells the inverse. */
 static pim_lines lines_along(
-	const pim_item *one, const pim_item *other, direction v, direction beside)
+	const pim_item *one, const pim_item *other, direction v, direction before)
 {
-	pim_lines l;
-	if (v.minus) {
-		l = (pim_lines){.x = *other, .y = *one, .turned = true, .a = v.other, .b = v.one};
-		l.inverse = invert(l.a, l.b, beside.other, beside.one);
-	} else {
-		l = (pim_lines){.x = *one, .y = *other, .a = v.one, .b = v.other};
-		l.inverse = invert(l.a, l.b, beside.one, beside.other);
-	}
+	pim_lines l = {.x = *one, .y = *other, .a = v.one, .b = v.other, .turned = v.minus};
+	if (v.minus)
+		l = (pim_lines){.x = *other, .y = *one, .a = v.other, .b = v.one, .turned = true};
+	l.inverse = l.a - (v.minus ? before.other : before.one) % l.a;
 	l.size = v.size;
 	l.gain = l.a * l.x.gain - l.b * l.y.gain;
 	return l;
+}
+
+/* A line of another direction has one point only; products of copies stay small. */
+static bool fits(direction v, const pim_item *one, const pim_item *other)
+{
+	return v.one <= pim_min(one->most, INT32_MAX) && v.other <= pim_min(other->most, INT32_MAX);
 }
 
 pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_region r)
@@ -58,13 +55,14 @@ pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_region r)
 	double along = r.exchanged / ((double)one->size * (double)other->size);
 	double across = r.taken / (double)one->size, least;
 	direction u = {1, 0, one->size, false}, v = {0, 1, other->size, true};
-	direction best = u, beside = v;
-	for (least = along * (double)u.size; (double)v.other * across < least;) {
+	direction best = u, before = v;
+	least = along * (double)u.size;
+	while (fits(v, one, other) && (double)v.other * across < least) {
 		double width = along * (double)v.size + across * (double)v.other;
 		if (width < least) {
 			least = width;
 			best = v;
-			beside = u;
+			before = u;
 		}
 		if (v.size == 0)
 			break;
@@ -72,7 +70,7 @@ pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_region r)
 		u = v;
 		v = next;
 	}
-	return lines_along(one, other, best, beside);
+	return lines_along(one, other, best, before);
 }
 
 bool pim_line_at(const pim_lines *l, int64_t number, pim_line_start *s)

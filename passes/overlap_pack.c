@@ -230,11 +230,17 @@ static void search_line(finder *f, choice *h, int64_t number, state t)
 
 static void search_lines(finder *f, choice *h, double middle, state t)
 {
-	int64_t start = (int64_t)middle;
-	for (int64_t n = start; n >= 0 && is_worth(f, bound_line(f, h, (double)n, t)); n--)
-		search_line(f, h, n, t);
-	for (int64_t n = start + 1; is_worth(f, bound_line(f, h, (double)n, t)); n++)
-		search_line(f, h, n, t);
+	int64_t down = (int64_t)middle, up = down + 1;
+	double low = bound_line(f, h, (double)down, t), high = bound_line(f, h, (double)up, t);
+	while (is_worth(f, fmax(low, high))) {
+		if (low >= high) {
+			search_line(f, h, down--, t);
+			low = down >= 0 ? bound_line(f, h, (double)down, t) : -INFINITY;
+		} else {
+			search_line(f, h, up++, t);
+			high = bound_line(f, h, (double)up, t);
+		}
+	}
 }
 
 static void set_rest(choice *h, const set *s, int at, int partner)
