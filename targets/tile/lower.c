@@ -51,32 +51,35 @@ void pim_homes_give(pim_lowering *l, const pim_node *n)
 typedef struct turn {
 	pim_node *node;
 	int position;
+	int64_t time;
 } turn;
 
-static int by_start(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
 	const turn *x = a, *y = b;
-	int64_t start = x->node->plan->start, other = y->node->plan->start;
-	if (start != other)
-		return start < other ? -1 : 1;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
 	return x->position < y->position ? -1 : x->position > y->position;
 }
 
-/* The nodes that run, by start; nodes of equal start keep their order in the graph, so that every
- * input stands before its user. */
+/* The nodes that run, by start, what rides on an op by its end where nodes do not run tile by tile:
+ * before that it does nothing, and its messages would be in the way of those that can leave. Nodes
+ * of equal time keep their order in the graph, so that every input stands before its user. */
 static pim_node **order_nodes(const pim_lowering *l, int *count)
 {
 	pim_node **node = PIM_NEW(l->arena, pim_node *, l->graph->n_ids);
 	turn *order = PIM_NEW(l->arena, turn, l->graph->n_ids);
+	bool overlaps = pim_graph_overlaps(l->graph);
 	*count = 0;
 	PIM_EACH_NODE(n, l->graph)
 	{
 		if (n->op != PIM_OP_input && n->op != PIM_OP_constant && pim_fusion_first(n) == n) {
-			order[*count] = (turn){n, *count};
+			int64_t late = !overlaps && pim_node_ridden(n) ? n->plan->cycles : 0;
+			order[*count] = (turn){n, *count, n->plan->start + late};
 			++*count;
 		}
 	}
-	qsort(order, (size_t)*count, sizeof *order, by_start);
+	qsort(order, (size_t)*count, sizeof *order, by_time);
 	for (int i = 0; i < *count; i++)
 		node[i] = order[i].node;
 	return node;
