@@ -51,7 +51,7 @@ struct job {
 	int64_t *complete, *stored; /* by slice: tiles that are made; that are home */
 	double *done;				/* by slice and tile: when */
 	double time;				/* when the last kernel so far ends */
-	double *cycles;				/* by member, of a kernel */
+	pim_map *cycles;			/* of kernels, by member and extents */
 	int n_courses, open;		/* open: with slices to come */
 	course *course;
 	int n_before; /* jobs that had its units last before it */
@@ -113,12 +113,7 @@ static void fill_job(const interleaving *s, job *j, pim_node *n)
 	j->n_courses = j->kind == JOB_whole ? 1 : j->n_courses;
 	j->open = j->n_courses;
 	j->course = PIM_NEW(l->arena, course, j->n_courses);
-	j->cycles = PIM_NEW(l->arena, double, j->f->n);
-	for (int m = 0; m < j->f->n && j->kind == JOB_walk; m++) {
-		const pim_member *p = &j->f->member[m];
-		j->cycles[m] = (double)pim_target_kernel_cycles(
-			l->target, p->node, p->axes, p->node->plan->nest->tile);
-	}
+	j->cycles = pim_map_new(l->arena);
 }
 
 /* The jobs that had units of j last before it: their tiles are in the buffer until they have ended.
@@ -328,6 +323,24 @@ static void ask(interleaving *s, job *j, course *c)
 	c->start = v.from ? INFINITY : v.time;
 }
 
+/* Of the next kernel: tiles at the end of a dimension may be smaller. */
+static double kernel_cycles(const interleaving *s, const job *j, const course *c)
+{
+	int m = pim_tile_walk_member(c->walk);
+	const pim_member *p = &j->f->member[m];
+	const pim_box *part = pim_tile_walk_part(c->walk);
+	int64_t key[PIM_MAX_AXES + 1] = {m};
+	for (int a = 0; a < part->n; a++)
+		key[a + 1] = part->hi[a] - part->lo[a];
+	double *cycles = pim_map_get(j->cycles, key, sizeof key);
+	if (!cycles) {
+		cycles = PIM_NEW(s->l->arena, double, 1);
+		*cycles = (double)pim_target_kernel_cycles(s->l->target, p->node, p->axes, key + 1);
+		pim_map_put(j->cycles, key, sizeof key, cycles);
+	}
+	return *cycles;
+}
+
 /* Have those that had its units before ended? */
 static bool may_begin(const job *j)
 {
@@ -475,10 +488,10 @@ static bool prepare(interleaving *s, job *j, course *c)
 	return good;
 }
 
-static bool run_kernel(job *j, course *c)
+static bool run_kernel(const interleaving *s, job *j, course *c)
 {
 	int64_t before = j->complete[c->slice];
-	c->time = c->start + j->cycles[pim_tile_walk_member(c->walk)];
+	c->time = c->start + kernel_cycles(s, j, c);
 	if (!pim_tile_walk_step(c->walk))
 		return false;
 	while (j->complete[c->slice] < pim_tile_walk_tiles(c->walk))
@@ -524,7 +537,7 @@ static bool run_kernels(interleaving *s, job *j, double now)
 {
 	bool good = true;
 	for (course *c = j->course; c < j->course + j->n_courses; c++)
-		c->goes = is_open(j, c) && c->start <= now + j->cycles[pim_tile_walk_member(c->walk)] / 4;
+		c->goes = is_open(j, c) && c->start <= now + kernel_cycles(s, j, c) / 4;
 	for (course *c = j->course; c < j->course + j->n_courses && good; c++)
 		good = !c->goes || prepare(s, j, c);
 	enter(s, j);
@@ -537,7 +550,7 @@ static bool run_kernels(interleaving *s, job *j, double now)
 	for (course *c = j->course; c < j->course + j->n_courses && good; c++) {
 		if (!c->goes)
 			continue;
-		good = run_kernel(j, c);
+		good = run_kernel(s, j, c);
 		if (good && pim_tile_walk_ended(c->walk))
 			end_slice(j, c);
 	}

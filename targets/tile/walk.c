@@ -232,6 +232,11 @@ int pim_tile_walk_member(const pim_tile_walk *k)
 	return k->member;
 }
 
+const pim_box *pim_tile_walk_part(const pim_tile_walk *k)
+{
+	return &k->part;
+}
+
 /* The box of operand i that the next kernel reads from outside; false for none. */
 static bool read_box(const pim_tile_walk *k, int i, pim_box *box)
 {
