@@ -106,8 +106,7 @@ typedef struct pim_mapper_grid {
 	int rank;
 	int64_t tiles[PIM_MAX_RANK], all;
 	const int32_t *at[PIM_MAX_RANK]; /* by index of the dimension: which tile it is in */
-	int n_empty[PIM_MAX_RANK];		 /* tiles beyond the end of their piece */
-	int32_t *empty[PIM_MAX_RANK];
+	int64_t *length[PIM_MAX_RANK];	 /* of each tile; 0: beyond the end of its piece */
 	const int32_t *of_slice, *of_step; /* tile of a slice's first step, and how much a step adds */
 	int dim[PIM_MAX_AXES];			   /* by axis of the leader; -1: none that is cut */
 } pim_mapper_grid;
@@ -130,6 +129,8 @@ struct pim_mapper_choice {
 	bool fused;		   /* followers share the walk of their leader */
 	int64_t order;	   /* class: which axes its loops go by, outer to inner */
 	pim_mapper_grid grid;
+	const double *part; /* by tile of the grid: of a step's cycles that it takes, 0 for tiles without
+						   elements; NULL: each takes all */
 	bool regular; /* slices and steps are tiles of the grid; else the grid has one, complete at the
 					 end */
 	const int32_t *turn;			/* turned: slices in the order of the loops they were */
@@ -159,6 +160,18 @@ const pim_mapper_choice *pim_mapper_turn(pim_mapper *m, int i, const pim_mapper_
 int pim_mapper_least_units(pim_mapper *m, int i);
 /* Cycles of the group on one unit, estimated from its tiles in full. */
 double pim_mapper_work(const pim_mapper *m, int i);
+
+/* ---- mapper_tiles.c: what a tile takes ---- */
+
+typedef struct pim_mapper_toll {
+	double cycles, pj;
+} pim_mapper_toll;
+/* All followers of the group on one tile of the result; tile: of the leader's axes. */
+pim_mapper_toll pim_mapper_follow_tile(
+	const pim_mapper *m, const pim_mapper_group *g, const int64_t *tile);
+/* Sets `part` of a choice that has its nest and grid. */
+void pim_mapper_set_parts(
+	const pim_mapper *m, const pim_mapper_group *g, pim_mapper_choice *c, pim_arena *scratch);
 
 /* ---- mapper_fuse.c: a group as a fused group of the graph ---- */
 

@@ -55,41 +55,6 @@ static void find_cuts(work *w, int frugal)
 		w->n_cuts++;
 }
 
-/* ---- what follows a tile ---- */
-
-/* Operands that the follower brings to the tile from main memory. */
-static int64_t fetched_bytes(const work *w, int f, const int64_t *extent)
-{
-	const pim_node *n = w->g->follower[f];
-	int64_t bytes = 0;
-	for (int i = 0; i < (int)n->n_in; i++)
-		if (n->in[i] && w->m->group_of[n->in[i]->id] != (int)(w->g - w->m->group))
-			bytes += pim_nest_operand_bytes(n, w->g->follower_axes[f], i, extent);
-	return bytes;
-}
-
-typedef struct toll {
-	double cycles, pj;
-} toll;
-
-/* All followers on one tile of the result. */
-static toll follow_tile(const work *w, const pim_nest *nest)
-{
-	const pim_target *t = w->m->target;
-	toll r = {0};
-	for (int f = 0; f < w->g->n_followers; f++) {
-		const pim_node *n = w->g->follower[f];
-		const pim_axes *x = w->g->follower_axes[f];
-		int64_t extent[PIM_MAX_AXES];
-		pim_mapper_follower_extents(w->g, f, nest->tile, extent);
-		int64_t bytes = fetched_bytes(w, f, extent);
-		r.cycles += (double)(pim_target_kernel_cycles(t, n, x, extent) + t->command_cycles);
-		r.cycles += bytes ? (double)pim_target_memory_cycles(t, bytes) : 0;
-		r.pj += pim_target_kernel_pj(t, n, x, extent) + (double)bytes * t->memory.read_pj;
-	}
-	return r;
-}
-
 /* ---- constants ---- */
 
 static pim_mapper_held held_of_cut(work *w, int k)
@@ -160,7 +125,7 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 	for (int k = 0; k < nest->n; k++)
 		if (!nest->loop[k].spatial && !is_summed(w, nest->loop[k].axis))
 			tiles *= nest->loop[k].count;
-	toll f = follow_tile(w, nest);
+	pim_mapper_toll f = pim_mapper_follow_tile(w->m, w->g, nest->tile);
 	double steps = (double)r->steps;
 	double byte_pj = pim_mapper_byte_pj(t);
 	double tile_pj = pim_target_kernel_pj(t, w->g->leader, w->g->axes, nest->tile);
@@ -338,6 +303,7 @@ static pim_mapper_choice copy_choice(const work *w, const pim_mapper_choice *c, 
 	r.spaces = pim_spaces_of(shadow, w->g->axes, a);
 	r.cut = number;
 	pim_mapper_set_grid(w->g, &r, a);
+	pim_mapper_set_parts(w->m, w->g, &r, w->scratch);
 	return r;
 }
 
@@ -433,15 +399,24 @@ static void keep_frugal(work *w, int most, following way, pim_mapper_choice *all
 	}
 }
 
+/* Full steps that all units take together, tile by tile or all in step, whichever are fewer. */
+static double least_steps(const pim_mapper_choice *c)
+{
+	double all = (double)(c->steps * c->slices), parts = 0;
+	for (int64_t i = 0; c->part && i < c->grid.all; i++)
+		parts += c->part[i];
+	return c->part ? fmin(all, parts * all / (double)c->grid.all) : all;
+}
+
 static void find_least(pim_mapper_group *g)
 {
 	g->least_cycles = g->least_step = g->least_area = g->least_pj = INFINITY;
 	for (int i = 0; i < g->n_choices; i++) {
 		const pim_mapper_choice *c = &g->choice[i];
-		double cycles = c->step * (double)(c->steps * (c->slices / c->units));
-		g->least_cycles = fmin(g->least_cycles, cycles);
+		double area = c->step * least_steps(c);
+		g->least_cycles = fmin(g->least_cycles, area / c->units);
 		g->least_step = fmin(g->least_step, c->step);
-		g->least_area = fmin(g->least_area, cycles * c->units);
+		g->least_area = fmin(g->least_area, area);
 		g->least_pj = fmin(g->least_pj, c->pj);
 	}
 }

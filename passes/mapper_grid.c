@@ -56,15 +56,11 @@ static bool is_regular(const pim_mapper_group *g, const pim_mapper_choice *c)
 	return true;
 }
 
-static void list_empty(pim_mapper_grid *r, int d, int64_t size, pim_arena *a)
+static void measure_tiles(pim_mapper_grid *r, int d, int64_t size, pim_arena *a)
 {
-	bool *used = PIM_NEW(a, bool, r->tiles[d] + 1);
+	r->length[d] = PIM_NEW(a, int64_t, r->tiles[d] + 1);
 	for (int64_t x = 0; x < size; x++)
-		used[r->at[d][x]] = true;
-	r->empty[d] = PIM_NEW(a, int32_t, r->tiles[d]);
-	for (int64_t t = 0; t < r->tiles[d]; t++)
-		if (!used[t])
-			r->empty[d][r->n_empty[d]++] = (int32_t)t;
+		r->length[d][r->at[d][x]]++;
 }
 
 /* Which tile of a dimension each index is in; tiles of pieces stand one behind the other. */
@@ -123,7 +119,7 @@ void pim_mapper_set_grid(const pim_mapper_group *g, pim_mapper_choice *c, pim_ar
 		r->at[d] = at;
 		number_tiles(r, d, t->dims[d], c->spaces, at);
 		r->all *= r->tiles[d];
-		list_empty(r, d, t->dims[d], a);
+		measure_tiles(r, d, t->dims[d], a);
 	}
 	if (c->regular)
 		find_tiles(c, a);

@@ -15,10 +15,10 @@
  * unit i mod units, they end soonest, as the exchange of two that stand against it makes no end
  * earlier. So the order is exact for what the choice cuts; with several steps in a slice, when
  * messages take longer than steps, it is a rule only. A slice keeps all steps of its sums, and the
- * order of the loops stays among slices that are ready at once. An op that does not read what its
- * producer makes last still ends with it, as schedules demand. Cost: tiles of both, times what
- * ranges overlap. Source: the idea of Fast-OverlaPIM (arXiv 2407.00604), which re-allocates tiles;
- * the form is ours. */
+ * order of the loops stays among slices that are ready at once; so is it where slices at the end of
+ * a dimension are shorter (`part`). An op that does not read what its producer makes last still
+ * ends with it, as schedules demand. Cost: tiles of both, times what ranges overlap. Source: the
+ * idea of Fast-OverlaPIM (arXiv 2407.00604), which re-allocates tiles; the form is ours. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -229,13 +229,24 @@ static void add_waits(const pim_mapper_choice *c, const pim_mapper_need *need, d
 
 /* ---- turns ---- */
 
-/* The earliest starts of slices, once units are free, from which none of their steps waits. */
-static double release(const pim_mapper_choice *c, const double *ready, double lag, double from)
+/* Of one step; 0 where there are no elements. */
+static double step_cycles(const pim_mapper_choice *c, int64_t slice, int64_t step)
 {
-	double arrived = from, start = from;
+	return c->part ? c->step * c->part[c->grid.of_slice[slice] + c->grid.of_step[step]] : c->step;
+}
+
+/* The earliest starts of slices, once units are free, from which none of their steps waits. */
+static double release(
+	const pim_mapper_choice *c, int64_t slice, const double *ready, double lag, double from)
+{
+	double arrived = from, start = from, before = 0;
 	for (int64_t s = 0; s < c->steps; s++) {
-		arrived = later(arrived, ready[s]) + lag;
-		start = later(start, arrived - (double)s * c->step);
+		double cycles = step_cycles(c, slice, s);
+		if (cycles <= 0)
+			continue;
+		arrived = later(arrived, ready[slice * c->steps + s]) + lag;
+		start = later(start, arrived - before);
+		before += cycles;
 	}
 	return start;
 }
@@ -246,41 +257,34 @@ static int32_t *find_order(
 	double *start = pim_arena_raw(a, sizeof *start * (size_t)c->slices);
 	int32_t *order = pim_arena_raw(a, sizeof *order * (size_t)c->slices);
 	for (int64_t i = 0; i < c->slices; i++)
-		start[i] = release(c, ready + c->turn[i] * c->steps, lag, from);
+		start[i] = release(c, c->turn[i], ready, lag, from);
 	pim_turns_by_ready(c->slices, start, c->units, order, a);
 	for (int64_t i = 0; i < c->slices; i++)
 		order[i] = c->turn[order[i]];
 	return order;
 }
 
-/* What has no elements keeps nobody waiting. */
-static void clear_empty(const pim_mapper_grid *g, double *done)
-{
-	int64_t inside = g->all, outside = 1;
-	for (int d = 0; d < g->rank; d++) {
-		int64_t each = inside / g->tiles[d];
-		for (int64_t o = 0; o < outside; o++)
-			for (int k = 0; k < g->n_empty[d]; k++)
-				memset(done + o * inside + g->empty[d][k] * each, 0, sizeof *done * (size_t)each);
-		outside *= g->tiles[d];
-		inside = each;
-	}
-}
-
-/* The slices of a unit, step after step of turn after turn; when the last is complete. */
+/* The slices of a unit, step after step of turn after turn; when the last is complete. What has no
+ * elements takes no time and keeps nobody waiting. */
 static double run_unit(const pim_mapper_choice *c, int64_t unit, const double *ready, double lag,
 	double from, pim_mapper_run *r)
 {
 	const int32_t *of_slice = c->grid.of_slice, *of_step = c->grid.of_step;
 	double arrived = from, now = from;
+	bool begun = false;
 	for (int64_t i = unit; i < c->slices; i += c->units) {
 		int64_t slice = r->order ? r->order[i] : i;
 		for (int64_t s = 0; s < c->steps; s++) {
+			double cycles = step_cycles(c, slice, s);
+			r->done[of_slice[slice] + of_step[s]] = 0;
+			if (cycles <= 0)
+				continue;
 			arrived = later(arrived, ready[slice * c->steps + s]);
-			if (i == unit && s == 0 && (unit == 0 || arrived < r->begin))
+			if (!begun && arrived < r->begin)
 				r->begin = arrived;
+			begun = true;
 			arrived += lag;
-			now = later(now, arrived) + c->step;
+			now = later(now, arrived) + cycles;
 			r->done[of_slice[slice] + of_step[s]] = now;
 		}
 	}
@@ -290,10 +294,11 @@ static double run_unit(const pim_mapper_choice *c, int64_t unit, const double *r
 static void run_slices(
 	const pim_mapper_choice *c, const double *ready, double lag, double from, pim_mapper_run *r)
 {
+	r->begin = INFINITY;
 	r->end = from;
 	for (int64_t u = 0; u < c->units; u++)
 		r->end = later(r->end, run_unit(c, u, ready, lag, from, r));
-	clear_empty(&c->grid, r->done);
+	r->begin = r->begin < r->end ? r->begin : from;
 }
 
 /* One that is not cut along dimensions: when all that it reads is complete. */

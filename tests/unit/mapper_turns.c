@@ -57,6 +57,37 @@ static double wait_of(
 	return visit(v->m->group[e->from].leader->type, v->at[e->from], &box, -1);
 }
 
+/* Kernels of a group for a box of the leader's axes. */
+static double kernels_of(const pim_mapper *m, const pim_mapper_group *g, const int64_t *extent)
+{
+	int64_t own[PIM_MAX_AXES];
+	double cycles = (double)(pim_target_kernel_cycles(m->target, g->leader, g->axes, extent) +
+							 m->target->command_cycles);
+	for (int f = 0; f < g->n_followers; f++) {
+		const pim_node *n = g->follower[f];
+		int64_t bytes = 0;
+		pim_mapper_follower_extents(g, f, extent, own);
+		for (int i = 0; i < (int)n->n_in; i++)
+			if (n->in[i] && m->group_of[n->in[i]->id] != (int)(g - m->group))
+				bytes += pim_nest_operand_bytes(n, g->follower_axes[f], i, own);
+		cycles += (double)(pim_target_kernel_cycles(m->target, n, g->follower_axes[f], own) +
+						   m->target->command_cycles);
+		cycles += bytes ? (double)pim_target_memory_cycles(m->target, bytes) : 0;
+	}
+	return cycles;
+}
+
+/* Cycles of a space: of a step, in proportion to kernels on what it has of the result. */
+static double cycles_of(const values *v, int i, const pim_box *axes)
+{
+	const pim_mapper_group *g = &v->m->group[i];
+	const pim_mapper_choice *c = v->choice[i];
+	int64_t extent[PIM_MAX_AXES];
+	for (int a = 0; a < axes->n; a++)
+		extent[a] = c->spaces->result[a] ? axes->hi[a] - axes->lo[a] : c->nest->tile[a];
+	return c->step * kernels_of(v->m, g, extent) / kernels_of(v->m, g, c->nest->tile);
+}
+
 /* Runs the slices of a group in this order, each unit by itself, and says of each element when it
  * is complete; the end. */
 static double run_elements(const values *v, int i, const int32_t *order, double lag, double from)
@@ -70,14 +101,13 @@ static double run_elements(const values *v, int i, const int32_t *order, double 
 		for (int64_t s = 0; s < c->steps; s++) {
 			pim_box axes, box;
 			int64_t u = k % c->units;
-			bool any = pim_spaces_box(c->spaces, order ? order[k] : k, s, &axes);
-			for (int e = 0; e < g->n_edges && any; e++)
+			if (!pim_spaces_box(c->spaces, order ? order[k] : k, s, &axes))
+				continue;
+			for (int e = 0; e < g->n_edges; e++)
 				arrived[u] = fmax(arrived[u], wait_of(v, g, &g->edge[e], &axes));
 			arrived[u] += lag;
-			now[u] = fmax(now[u], arrived[u]) + c->step;
+			now[u] = fmax(now[u], arrived[u]) + cycles_of(v, i, &axes);
 			end = fmax(end, now[u]);
-			if (!any)
-				continue;
 			pim_axes_result(g->axes, g->leader->type->rank, &axes, &box);
 			visit(g->leader->type, v->at[i], &box, now[u]);
 		}
@@ -90,7 +120,7 @@ enum { MOST_SLICES = 6, MOST_INSIDE = 16 };
 
 typedef struct twin {
 	const pim_mapper_choice *c;
-	double lag, wait[MOST_SLICES][MOST_INSIDE];
+	double lag, wait[MOST_SLICES][MOST_INSIDE], cycles[MOST_SLICES][MOST_INSIDE];
 } twin;
 
 /* Where a unit stands. */
@@ -110,12 +140,29 @@ static double best_end(const twin *w, unsigned left, const stand *unit)
 		for (int u = 0; u < w->c->units && left >> slice & 1; u++) {
 			memcpy(next, unit, sizeof *unit * (size_t)w->c->units);
 			for (int64_t s = 0; s < w->c->steps; s++) {
+				if (w->cycles[slice][s] <= 0)
+					continue;
 				next[u].arrived = fmax(next[u].arrived, w->wait[slice][s]) + w->lag;
-				next[u].now = fmax(next[u].now, next[u].arrived) + w->c->step;
+				next[u].now = fmax(next[u].now, next[u].arrived) + w->cycles[slice][s];
 			}
 			best = fmin(best, fmax(next[u].now, best_end(w, left & ~(1u << slice), next)));
 		}
 	return best;
+}
+
+/* Do all slices that have elements take as long? */
+static bool equal_slices(const twin *w)
+{
+	double each = 0;
+	for (int k = 0; k < w->c->slices; k++) {
+		double cycles = 0;
+		for (int64_t s = 0; s < w->c->steps; s++)
+			cycles += w->cycles[k][s];
+		if (cycles > 0 && each > 0 && cycles != each)
+			return false;
+		each = cycles > 0 ? cycles : each;
+	}
+	return true;
 }
 
 typedef struct tally {
@@ -137,11 +184,15 @@ static void compare_with_all(
 		unit[u] = (stand){from, from};
 	for (int64_t k = 0; k < c->slices * c->steps; k++) {
 		pim_box axes;
-		bool any = pim_spaces_box(c->spaces, k / c->steps, k % c->steps, &axes);
-		for (int e = 0; e < g->n_edges && any; e++)
+		if (!pim_spaces_box(c->spaces, k / c->steps, k % c->steps, &axes))
+			continue;
+		w.cycles[k / c->steps][k % c->steps] = cycles_of(v, i, &axes);
+		for (int e = 0; e < g->n_edges; e++)
 			w.wait[k / c->steps][k % c->steps] =
 				fmax(w.wait[k / c->steps][k % c->steps], wait_of(v, g, &g->edge[e], &axes));
 	}
+	if (!equal_slices(&w))
+		return;
 	double best = fmax(inputs, best_end(&w, (1u << c->slices) - 1, unit));
 	CHECK(fabs(end - best) <= 1e-9 * end);
 	t->all++;
