@@ -105,8 +105,8 @@ double pim_mapper_byte_pj(const pim_target *t);
 typedef struct pim_mapper_grid {
 	int rank;
 	int64_t tiles[PIM_MAX_RANK], all;
-	const int32_t *at[PIM_MAX_RANK]; /* by index of the dimension: which tile it is in */
-	int64_t *length[PIM_MAX_RANK];	 /* of each tile; 0: beyond the end of its piece */
+	const int32_t *at[PIM_MAX_RANK];   /* by index of the dimension: which tile it is in */
+	int64_t *length[PIM_MAX_RANK];	   /* of each tile; 0: beyond the end of its piece */
 	const int32_t *of_slice, *of_step; /* tile of a slice's first step, and how much a step adds */
 	int dim[PIM_MAX_AXES];			   /* by axis of the leader; -1: none that is cut */
 } pim_mapper_grid;
@@ -129,8 +129,8 @@ struct pim_mapper_choice {
 	bool fused;		   /* followers share the walk of their leader */
 	int64_t order;	   /* class: which axes its loops go by, outer to inner */
 	pim_mapper_grid grid;
-	const double *part; /* by tile of the grid: of a step's cycles that it takes, 0 for tiles without
-						   elements; NULL: each takes all */
+	const double *part; /* by tile of the grid: of a step's cycles that it takes, 0 for tiles
+						   without elements; NULL: each takes all */
 	bool regular; /* slices and steps are tiles of the grid; else the grid has one, complete at the
 					 end */
 	const int32_t *turn;			/* turned: slices in the order of the loops they were */

@@ -270,7 +270,8 @@ void pim_tile_walk_store(pim_tile_walk *k); /* results that are complete go home
 bool pim_tile_walk_ended(const pim_tile_walk *k);
 int64_t pim_tile_walk_tiles(const pim_tile_walk *k); /* done */
 int pim_tile_walk_member(const pim_tile_walk *k);	 /* whose kernel is next */
-const pim_box *pim_tile_walk_part(const pim_tile_walk *k); /* that it computes, of the member's axes */
+/* What that computes, of the member's axes. */
+const pim_box *pim_tile_walk_part(const pim_tile_walk *k);
 
 /* ---- lower.c ---- */
 /* Homes of a node's slices; taken when it begins, given back behind its last reader. */
