@@ -32,9 +32,17 @@
 #include "ir/array.h"
 
 /* WHOLE: what the shares of up to PIM_FLIT_MOST_LANES jobs divide */
-enum { PORTS = 7, LOCAL = 6, COPIES = 16, SIZES = 32, BURSTS = 2, WHOLE = 360 };
+enum { PORTS = 7, LOCAL = 6, COPIES = 16, SIZES = 32, BURSTS = 2, WHOLE = 360, NEAR = 4096 };
 
 typedef struct message message;
+
+/* A message enters the network, or a job ends. */
+typedef struct moment {
+	int64_t time;
+	int order;					 /* link; behind all links, unit */
+	message *m;					 /* NULL: the link */
+	struct moment *next, **back; /* of the same list; back NULL: it is not to come */
+} moment;
 
 /* A message in its unit (the first stage), on a link of its tree, or at the port into a unit. The
  * first stage of a flow stands for it. */
@@ -57,6 +65,7 @@ struct message {
 	int from, size, open; /* size: log2 of its room; open: flows that have not ended */
 	int bursts;
 	int64_t flits, first;
+	moment enters;
 	message *next; /* of the free ones of its size */
 	stage stage[];
 };
@@ -72,9 +81,10 @@ typedef struct job {
 
 /* A link, or the port into a unit. */
 typedef struct output {
-	int n, taken[2];	 /* jobs; lanes, by class */
-	bool changed;		 /* in this step */
-	int64_t since, when; /* jobs are as they were then; when the next one ends */
+	int n, taken[2]; /* jobs; lanes, by class */
+	bool changed;	 /* in this step */
+	int64_t since;	 /* jobs are as they were then */
+	moment ends;	 /* when the next one does */
 	job job[PIM_FLIT_MOST_LANES];
 	queue waiting; /* for a lane */
 } output;
@@ -85,12 +95,13 @@ typedef struct router {
 	int at[3], beside[PORTS - 1];
 } router;
 
-/* A message enters the network, or a job ends. */
-typedef struct moment {
-	int64_t time;
-	int order;	/* link; behind all links, unit */
-	message *m; /* NULL: the link */
-} moment;
+/* What is to come: in the NEAR cycles from `start` on, a list for each, and a bit where it is not
+ * empty; the rest. */
+typedef struct calendar {
+	int64_t start;
+	moment *day[NEAR], *far;
+	uint64_t some[NEAR / 64], words; /* words: that have a bit */
+} calendar;
 
 struct pim_flows {
 	const pim_target *t;
@@ -99,8 +110,9 @@ struct pim_flows {
 	int64_t hop, depth, now, under_way;
 	router *router;
 	output *output;
-	int64_t n_heap, room_heap;
-	moment *heap; /* earliest first */
+	calendar calendar;
+	int64_t room_now;
+	moment **today;
 	int64_t n_changed, room_changed;
 	int *changed;
 	uint32_t n_messages;
@@ -111,33 +123,101 @@ struct pim_flows {
 
 /* ---- moments ---- */
 
-static bool is_earlier(const moment *a, const moment *b)
+static void link_moment(moment **list, moment *e)
 {
-	return a->time != b->time ? a->time < b->time : a->order < b->order;
+	e->next = *list;
+	e->back = list;
+	if (e->next)
+		e->next->back = &e->next;
+	*list = e;
 }
 
-static void push(pim_flows *p, moment e)
+static void set_moment(calendar *c, moment *e)
 {
-	p->heap = pim_array_grow(p->heap, p->n_heap, &p->room_heap, sizeof *p->heap);
-	int64_t i = p->n_heap++;
-	for (; i > 0 && is_earlier(&e, p->heap + (i - 1) / 2); i = (i - 1) / 2)
-		p->heap[i] = p->heap[(i - 1) / 2];
-	p->heap[i] = e;
-}
-
-static moment pop(pim_flows *p)
-{
-	moment top = p->heap[0], last = p->heap[--p->n_heap];
-	int64_t i = 0;
-	for (int64_t child = 1; child < p->n_heap; child = 2 * i + 1) {
-		child += child + 1 < p->n_heap && is_earlier(p->heap + child + 1, p->heap + child);
-		if (!is_earlier(p->heap + child, &last))
-			break;
-		p->heap[i] = p->heap[child];
-		i = child;
+	int64_t day = e->time - c->start;
+	if (day >= NEAR) {
+		link_moment(&c->far, e);
+		return;
 	}
-	p->heap[i] = last;
-	return top;
+	link_moment(&c->day[day], e);
+	c->some[day / 64] |= UINT64_C(1) << (day % 64);
+	c->words |= UINT64_C(1) << (day / 64);
+}
+
+static void clear_day(calendar *c, int64_t day)
+{
+	c->some[day / 64] &= ~(UINT64_C(1) << (day % 64));
+	if (!c->some[day / 64])
+		c->words &= ~(UINT64_C(1) << (day / 64));
+}
+
+static void drop_moment(calendar *c, moment *e)
+{
+	int64_t day = e->time - c->start;
+	if (!e->back)
+		return;
+	*e->back = e->next;
+	if (e->next)
+		e->next->back = e->back;
+	e->back = NULL;
+	if (day < NEAR && !c->day[day])
+		clear_day(c, day);
+}
+
+/* INT64_MAX: nothing is to come. */
+static int64_t find_next(const calendar *c)
+{
+	int64_t next = INT64_MAX;
+	if (c->words) {
+		int word = __builtin_ctzll(c->words);
+		return c->start + word * 64 + __builtin_ctzll(c->some[word]);
+	}
+	for (const moment *e = c->far; e; e = e->next)
+		next = pim_min(next, e->time);
+	return next;
+}
+
+/* Nothing is to come before that time. */
+static void turn_to(calendar *c, int64_t time)
+{
+	moment *far = c->far, *next;
+	if (time - c->start < NEAR)
+		return;
+	c->start = time / NEAR * NEAR;
+	c->far = NULL;
+	for (; far; far = next) {
+		next = far->next;
+		set_moment(c, far);
+	}
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const moment *x = *(moment *const *)a, *y = *(moment *const *)b;
+	return x->order - y->order;
+}
+
+/* Takes what is to come at that time, in order. */
+static int64_t take_day(pim_flows *p, int64_t time)
+{
+	enum { FEW = 16 };
+	calendar *c = &p->calendar;
+	int64_t n = 0;
+	turn_to(c, time);
+	moment *e = c->day[time - c->start];
+	c->day[time - c->start] = NULL;
+	clear_day(c, time - c->start);
+	for (; e; e = e->next) {
+		int64_t i = n;
+		e->back = NULL;
+		p->today = pim_array_grow(p->today, n++, &p->room_now, sizeof *p->today);
+		for (; n <= FEW && i > 0 && p->today[i - 1]->order > e->order; i--)
+			p->today[i] = p->today[i - 1];
+		p->today[i] = e;
+	}
+	if (n > FEW)
+		qsort(p->today, (size_t)n, sizeof *p->today, by_order);
+	return n;
 }
 
 static void tell(pim_flows *p, pim_flit_kind kind, const stage *s, int64_t time)
@@ -181,21 +261,38 @@ static output *change_jobs(pim_flows *p, int number)
 	return o;
 }
 
-/* Shares a link anew, and looks when a job ends. */
+/* When the next job of a link ends; it is shared anew. */
+static int64_t find_end(output *o, int64_t now)
+{
+	int64_t when = INT64_MAX;
+	if (o->n == 1) {
+		o->job->share = WHOLE;
+		return now + (o->job->left + WHOLE - 1) / WHOLE;
+	}
+	if (o->n == 2) {
+		o->job[0].share = o->job[1].share = WHOLE / 2;
+		return now + (pim_min(o->job[0].left, o->job[1].left) + WHOLE / 2 - 1) / (WHOLE / 2);
+	}
+	share_link(o);
+	for (int i = 0; i < o->n; i++) {
+		const job *x = o->job + i;
+		when = pim_min(when, now + (x->left + x->share - 1) / x->share);
+	}
+	return when;
+}
+
+/* A link has changed: the next end on it. */
 static void plan(pim_flows *p, int number)
 {
 	output *o = p->output + number;
-	int64_t when = INT64_MAX;
-	share_link(o);
+	int64_t when = find_end(o, p->now);
 	o->changed = false;
-	for (int i = 0; i < o->n; i++) {
-		const job *x = o->job + i;
-		int64_t end = p->now + (x->left + x->share - 1) / x->share;
-		when = pim_min(when, end);
-	}
-	if (when != o->when && when < INT64_MAX)
-		push(p, (moment){when, number, NULL});
-	o->when = when;
+	if (o->ends.back && when == o->ends.time)
+		return;
+	drop_moment(&p->calendar, &o->ends);
+	o->ends.time = when;
+	if (when < INT64_MAX)
+		set_moment(&p->calendar, &o->ends);
 }
 
 /* ---- flows ---- */
@@ -501,7 +598,8 @@ uint32_t pim_flows_post(pim_flows *p, const pim_flit_message *sent)
 			i;
 	find_flows(p, m, stages);
 	p->under_way++;
-	push(p, (moment){m->first, p->t->units * PORTS + m->from, m});
+	m->enters = (moment){.time = m->first, .order = p->t->units * PORTS + m->from, .m = m};
+	set_moment(&p->calendar, &m->enters);
 	return m->number;
 }
 
@@ -530,7 +628,7 @@ pim_flows *pim_flows_new(const pim_target *t, pim_flit_shape shape)
 	for (int u = 0; u < t->units; u++)
 		find_neighbours(p, u);
 	for (int64_t i = 0; i < outputs; i++)
-		p->output[i].when = INT64_MAX;
+		p->output[i].ends.order = (int)i;
 	return p;
 }
 
@@ -541,7 +639,7 @@ void pim_flows_free(pim_flows *p)
 			next = m->next;
 			free(m);
 		}
-	free(p->heap);
+	free(p->today);
 	free(p->event);
 	free(p->router);
 	free(p->output);
@@ -551,28 +649,31 @@ void pim_flows_free(pim_flows *p)
 
 int64_t pim_flows_next(const pim_flows *p)
 {
-	if (!p->n_heap && p->under_way) /* routes cannot wait for each other in a circle */
+	int64_t next = find_next(&p->calendar);
+	if (next == INT64_MAX && p->under_way) /* routes cannot wait for each other in a circle */
 		PIM_BUG("the network of %s stands still at cycle %lld", p->t->name, (long long)p->now);
-	return p->n_heap ? p->heap[0].time : INT64_MAX;
+	return next;
 }
 
-static void take(pim_flows *p, moment e)
+static void take(pim_flows *p, const moment *e)
 {
-	if (e.m) {
-		if (leaves_at_once(p, e.m))
-			tell(p, PIM_FLIT_left, e.m->stage, p->now + e.m->flits);
-		reach(p, e.m->stage);
-	} else if (p->output[e.order].when == e.time) {
-		end_jobs(p, e.order);
+	message *m = e->m;
+	if (!m) {
+		end_jobs(p, e->order);
+		return;
 	}
+	if (leaves_at_once(p, m))
+		tell(p, PIM_FLIT_left, m->stage, p->now + m->flits);
+	reach(p, m->stage);
 }
 
 void pim_flows_step(pim_flows *p)
 {
-	p->now = p->heap[0].time;
+	p->now = find_next(&p->calendar);
 	p->n_events = 0;
-	while (p->n_heap && p->heap[0].time == p->now)
-		take(p, pop(p));
+	int64_t n = take_day(p, p->now);
+	for (int64_t i = 0; i < n; i++)
+		take(p, p->today[i]);
 	for (int64_t i = 0; i < p->n_changed; i++)
 		plan(p, p->changed[i]);
 	p->n_changed = 0;
