@@ -1,33 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links.c - when a message has left its unit and when it is there, links shared by all.
+/* links.c - when a message has left its unit and when it is there, on buses that all share.
  *
- * A message takes the links of its route and then the port into the unit, each for as many cycles
- * as it has flits, and is hop_cycles behind at each. Who has a link at a time shares it: flits take
- * turns. A message is at most as long behind as it would be with equal turns, and as it would be
- * behind all that is there:
+ * One message is on a bus at a time. A message takes the buses of its route and then the port into
+ * the unit, each for as many cycles as it has words, and is hop_cycles behind at each. Messages
+ * come in the order of their start, or nearly, and are told their end at once: cycles that nobody
+ * has are a message's own, however short, and it waits while others have the bus. To the next bus
+ * it comes in one piece, its last word a hop behind where that has been.
  *
- * - cycles that nobody has are its own, however short;
- * - of a time that n others have it passes as much as each of them, and all that was to come there
- *   comes so much later: the link has the cycles taken from others behind it, where it is free;
- * - three at a time take turns, others wait until one has passed. A port has one lane more, but
- *   one of them is often held by a message that is stopped further on. A message that fits into a
- *   buffer (a signal, a few elements) takes turns at once. On buses, one message is at a time.
- *
- * Those that come later cost time too. Nothing is known of them when a message is looked at: it is
- * taken to wait for them two thirds as long as for those before it. To the next link it comes in
- * one piece, its last flit a hop behind where that has been.
- *
- * What does not fit into the buffers between the unit and the link it waits for is still in the
- * unit, and the unit's next message waits behind it. Where a multicast forks, the router keeps all
+ * What does not fit into the buffers between the unit and the bus it waits for is still in the
+ * unit, and the unit's next message waits behind it. Where a multicast forks there is room for all
  * that its branches have not taken: they do not hold up each other, nor the unit. A message that
  * overtakes another of its pair of units is received behind it all the same.
  *
- * The message's length stands for what flit.c works out flit by flit; docs/network.md compares the
- * two. Gaps matter on large networks: a message from far takes links for times far ahead, and
- * others use them until then. What ended before the message that is looked at starts is forgotten
- * when a link has no more room: sends come in order of their start, or nearly. Cost: for each link
- * of a tree, a binary search, and the spans from where the message waits on. Source: processor
- * sharing of each link (Kleinrock 1967); the rest is ours. */
+ * Gaps matter on large networks: a message from far takes buses for times far ahead, and others use
+ * them until then. What ended before the message that is looked at starts is forgotten when a bus
+ * has no more room. Cost: for each bus of a tree, a binary search, and the spans from where the
+ * message waits on. Source: ours. */
 #include "targets/links.h"
 
 #include <stdlib.h>
@@ -36,33 +24,32 @@
 #include "ir/array.h"
 #include "targets/flit.h"
 
-/* Cycles in which a number of messages have a link. */
+/* Cycles in which a bus is taken. */
 typedef struct span {
-	int64_t lo, hi, sharers;
+	int64_t lo, hi;
 } span;
 
 typedef struct line {
 	int n, room;
-	span *taken; /* disjoint, ascending; those that touch differ in sharers */
+	span *taken; /* disjoint, ascending; no two touch */
 } line;
 
-/* A message behind a line: when its first and its last flit have passed, what it waited, the flits
- * that buffers hold up to there, and when its unit is done. */
+/* A message behind a line: when its first and its last word have passed, the words that buffers
+ * hold up to there, and when its unit is done. */
 typedef struct front {
-	int64_t first, last, waits, room, left;
+	int64_t first, last, room, left;
 } front;
 
 struct pim_links {
 	const pim_target *target;
-	int n; /* links, then ports into units */
+	int n; /* buses, then ports into units */
 	line *line;
 	int64_t n_changed, room_changed;
 	span *changed;	 /* of the line that is looked at */
 	int room_behind; /* links of a tree */
 	front *behind;	 /* by link of a tree: the message that takes it */
 	int *branches;	 /* by link of a tree: that leave the router behind it */
-	int64_t depth;	 /* flits that a buffer of the network holds */
-	int64_t sharers; /* that take turns at most */
+	int64_t depth;	 /* words that a buffer of the network holds */
 };
 
 pim_links *pim_links_new(const pim_target *t)
@@ -72,7 +59,6 @@ pim_links *pim_links_new(const pim_target *t)
 	l->n = pim_network_links(t) + t->units;
 	l->line = pim_array_new(l->n, sizeof *l->line);
 	l->depth = pim_flit_depth(t, PIM_FLIT_DEPTH);
-	l->sharers = t->network.topology == PIM_TOPOLOGY_bus ? 1 : PIM_FLIT_LANES - 1;
 	l->room_behind = pim_network_tree_links(t) + 1;
 	l->behind = pim_array_new(l->room_behind, sizeof *l->behind);
 	l->branches = pim_array_new(l->room_behind, sizeof *l->branches);
@@ -108,23 +94,17 @@ static int find_span(const line *x, int64_t time)
 	return lo;
 }
 
-static bool joins(const span *a, const span *b)
-{
-	return a->hi == b->lo && a->sharers == b->sharers;
-}
-
 /* The next span of the line as it will be. */
-static void put_span(pim_links *l, int64_t lo, int64_t hi, int64_t sharers)
+static void put_span(pim_links *l, int64_t lo, int64_t hi)
 {
-	span next = {lo, hi, sharers};
 	if (lo == hi)
 		return;
-	if (l->n_changed && joins(l->changed + l->n_changed - 1, &next)) {
+	if (l->n_changed && l->changed[l->n_changed - 1].hi == lo) {
 		l->changed[l->n_changed - 1].hi = hi;
 		return;
 	}
 	l->changed = pim_array_grow(l->changed, l->n_changed, &l->room_changed, sizeof *l->changed);
-	l->changed[l->n_changed++] = next;
+	l->changed[l->n_changed++] = (span){lo, hi};
 }
 
 /* Room for n spans in all, where those of the past before span *first are forgotten. */
@@ -148,11 +128,11 @@ static void replace_spans(pim_links *l, line *x, int first, int n, int64_t now)
 {
 	span *change = l->changed;
 	int more = (int)l->n_changed;
-	if (first > 0 && joins(x->taken + first - 1, change)) {
+	if (first > 0 && x->taken[first - 1].hi == change->lo) {
 		change->lo = x->taken[--first].lo;
 		n++;
 	}
-	if (first + n < x->n && joins(change + more - 1, x->taken + first + n)) {
+	if (first + n < x->n && change[more - 1].hi == x->taken[first + n].lo) {
 		change[more - 1].hi = x->taken[first + n].hi;
 		n++;
 	}
@@ -181,65 +161,37 @@ static int64_t take_free(walk *w, int64_t most)
 	w->time += most;
 	if (w->next < w->x->n)
 		w->time = pim_min(w->time, pim_max(start, w->x->taken[w->next].lo));
-	put_span(w->l, start, w->time, 1);
+	put_span(w->l, start, w->time);
 	return w->time - start;
 }
 
-/* Leaves the rest of the next span as it is. */
+/* Waits until the next span has ended. */
 static void keep_span(walk *w)
 {
 	const span *b = w->x->taken + w->next++;
-	put_span(w->l, pim_max(w->time, b->lo), b->hi, b->sharers);
+	put_span(w->l, pim_max(w->time, b->lo), b->hi);
 	w->time = b->hi;
 }
 
-/* Takes turns with those who have the span in which the walk is: gives the flits that pass there
- * beside them, at most `most`. */
-static int64_t take_turns(walk *w, int64_t most)
-{
-	const span *b = w->x->taken + w->next;
-	int64_t start = w->time, flits = pim_min((b->hi - start) / b->sharers, most);
-	w->time = flits == most ? start + flits * b->sharers : b->hi;
-	w->next += w->time == b->hi;
-	put_span(w->l, start, w->time, b->sharers + 1);
-	return flits;
-}
-
-/* A message of so many flits is at a line from `ready` on: when its first and last flit pass. */
-static span take_line(pim_links *l, line *x, int64_t ready, int64_t flits, int64_t now)
+/* A message of so many words is at a line from `ready` on: when its first and last one pass. */
+static span take_line(pim_links *l, line *x, int64_t ready, int64_t words, int64_t now)
 {
 	int first = find_span(x, ready);
 	walk w = {l, x, first, ready};
-	int64_t passed = 0, own = 0, head = -1, sharers = l->sharers;
-	if (flits <= l->depth && sharers > 1)
-		sharers = INT64_MAX;
+	int64_t passed = 0, head = -1;
 	l->n_changed = 0;
 	if (first < x->n && x->taken[first].lo < ready)
-		put_span(l, x->taken[first].lo, ready, x->taken[first].sharers);
-	while (passed < flits) {
-		int64_t start = w.time, unused = take_free(&w, flits - passed), shared = 0;
-		if (!unused && x->taken[w.next].sharers >= sharers)
+		put_span(l, x->taken[first].lo, ready);
+	while (passed < words) {
+		int64_t start = w.time, taken = take_free(&w, words - passed);
+		if (!taken)
 			keep_span(&w);
-		else if (!unused)
-			shared = take_turns(&w, flits - passed);
-		if (head < 0 && unused + shared)
+		else if (head < 0)
 			head = start;
-		own += unused;
-		passed += unused + shared;
+		passed += taken;
 	}
-	int64_t owed = flits - own, tail = w.time + owed;
-	for (owed -= take_free(&w, owed); owed; owed -= take_free(&w, owed))
-		keep_span(&w);
-	if (w.next < x->n && x->taken[w.next].lo < w.time)
-		keep_span(&w);
 	replace_spans(l, x, first, w.next - first, now);
-	return (span){head, tail, 1};
-}
-
-/* What a message that waits so long for those before it waits for later ones. */
-static int64_t wait_later(const pim_links *l, int64_t waits)
-{
-	return l->sharers > 1 ? waits * 2 / 3 : 0;
+	return (span){head, w.time};
 }
 
 /* Takes a line that is `delay` cycles behind another one; gives what is behind it then. */
@@ -247,14 +199,12 @@ static front pass_line(pim_links *l, int at, const front *from, int64_t delay, c
 {
 	int64_t there = from->last + delay;
 	span taken = take_line(l, l->line + at, there - m->link, m->link, m->since);
-	front f = {.first = taken.lo, .last = taken.hi, .left = from->left};
-	f.waits = from->waits + f.last - there;
-	f.room = from->room + l->depth;
+	front f = {taken.lo, taken.hi, from->room + l->depth, from->left};
 	if (f.room >= m->link)
 		return f;
 	/* what buffers do not hold has passed */
 	double inside = (double)(f.last - f.first) * (double)f.room / (double)m->link;
-	f.left = pim_max(f.left, f.last - (int64_t)inside + wait_later(l, f.waits));
+	f.left = pim_max(f.left, f.last - (int64_t)inside);
 	return f;
 }
 
@@ -293,7 +243,7 @@ int64_t pim_links_travel(pim_links *l, const pim_trip *m, int64_t *arrival)
 		const front *from = near ? &source : l->behind + tree->last[i];
 		int port = pim_network_links(l->target) + m->to[i];
 		front f = pass_line(l, port, from, near ? 0 : hop, m);
-		arrival[i] = f.last + wait_later(l, f.waits);
+		arrival[i] = f.last;
 		left = pim_max(left, f.left);
 	}
 	return left;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* targets/links.h - messages whole on the links of a network, in the order in which they are given:
- * what the lowering expects (targets/tile/clock.c), and the simulator's model of buses. */
+/* targets/links.h - messages whole on the buses of a network, in the order in which they are given.
+ * On meshes and tori: targets/flows.h. */
 #ifndef PIM_TARGETS_LINKS_H
 #define PIM_TARGETS_LINKS_H
 
@@ -11,7 +11,7 @@ pim_links *pim_links_new(const pim_target *t);
 void pim_links_free(pim_links *l);
 
 /* A message to n units along the tree of their routes. start: of its send; cycles: that its unit's
- * port or link works for it; link: that it takes each link; since: before that, no later send
+ * port or bus works for it; link: that it takes each bus; since: before that, no later send
  * starts. */
 typedef struct pim_trip {
 	const pim_tree *tree;

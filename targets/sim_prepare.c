@@ -11,7 +11,8 @@
 #include "targets/sim.h"
 
 #define MOST_COMMANDS 1000000000000 /* executed, of all units */
-#define MOST_CYCLES (INT64_MAX / 4) /* of all commands, one after the other: no time overflows */
+/* of all commands, one after the other: no time overflows, in parts of a cycle either (flows.c) */
+#define MOST_CYCLES (INT64_MAX / 4096)
 
 static int64_t at_most(int64_t cycles)
 {

@@ -119,31 +119,6 @@ static void time_tasks(pim_lowering *l)
 	}
 }
 
-/* From here on it is known when a group runs. */
-static void open_window(pim_lowering *l, const pim_fusion *f)
-{
-	pim_clock_settle(l);
-	pim_window w = {0, l->program->task[l->task].cycles};
-	for (int m = 0; m < f->n; m++)
-		for (uint32_t i = 0; i < f->member[m].node->n_in; i++) {
-			const pim_node *in = f->member[m].node->in[i];
-			if (in && f->member[m].from[i] < 0 && l->window[in->id].end > w.start)
-				w.start = l->window[in->id].end;
-		}
-	w.end = w.end > w.start ? w.end : w.start;
-	for (int m = 0; m < f->n; m++)
-		l->window[f->member[m].node->id] = w;
-}
-
-/* What the schedule says, until more is known. */
-static void open_windows(pim_lowering *l)
-{
-	l->window = PIM_NEW(l->arena, pim_window, l->graph->n_ids);
-	PIM_EACH_NODE(n, l->graph)
-	if (n->op != PIM_OP_input && n->op != PIM_OP_constant)
-		l->window[n->id] = (pim_window){n->plan->start, n->plan->start + n->plan->cycles};
-}
-
 bool pim_only_moves(const pim_node *n, const pim_axes *x)
 {
 	if (!(pim_op_at(n->op)->flags & PIM_OPF_move))
@@ -185,16 +160,20 @@ static bool lower_slice(pim_lowering *l, const pim_fusion *f, int64_t position)
 }
 
 /* When the input that is complete last was begun: what is ready before that waits for nothing. */
-static int64_t critical_start(const pim_lowering *l, const pim_fusion *f)
+static int64_t critical_start(const pim_fusion *f)
 {
-	pim_window latest = {0, 0};
+	int64_t start = 0, end = 0;
 	for (int m = 0; m < f->n; m++)
 		for (uint32_t i = 0; i < f->member[m].node->n_in; i++) {
 			const pim_node *in = f->member[m].node->in[i];
-			if (in && f->member[m].from[i] < 0 && l->window[in->id].end > latest.end)
-				latest = l->window[in->id];
+			if (!in || f->member[m].from[i] >= 0 || pim_op_at(in->op)->flags & PIM_OPF_leaf)
+				continue;
+			if (in->plan->start + in->plan->cycles > end) {
+				start = in->plan->start;
+				end = start + in->plan->cycles;
+			}
 		}
-	return latest.start;
+	return start;
 }
 
 void pim_node_begin(pim_lowering *l, const pim_fusion *f)
@@ -214,7 +193,7 @@ bool pim_node_lower(pim_lowering *l, const pim_fusion *f)
 	const pim_node *n = f->member[0].node;
 	int64_t slices = pim_layout_slices(n->plan->layout);
 	bool ok = true;
-	l->since = critical_start(l, f);
+	l->since = critical_start(f);
 	if (pim_adds_sums(n)) {
 		pim_sums shape = pim_sums_best(l->target, n, (pim_crew_sizes){1, 1});
 		if (shape != PIM_SUMS_straight) {
@@ -269,7 +248,6 @@ static bool lower_in_turn(
 		if (!pim_node_lower(l, f))
 			return false;
 		pim_emit_masked(l);
-		open_window(l, f);
 		give_inputs(l, node[i], readers);
 		if (wants_barrier(barriers, node[i], i + 1 < n ? node[i + 1] : NULL))
 			pim_emit_barrier(l);
@@ -282,7 +260,6 @@ static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 	int count;
 	pim_node **node = order_nodes(l, &count);
 	int *readers = count_readers(l);
-	open_windows(l);
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
 	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);
 	for (uint32_t i = 0; i < l->graph->n_ids; i++)

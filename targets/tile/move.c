@@ -196,7 +196,7 @@ static void move_input(move *m, const pim_box *axes)
 	for (int64_t slice; pim_sources_next(&p, &slice, &part);) {
 		held = m->l->home[value->id][slice];
 		m->from_unit = pim_slice_unit(value, slice);
-		m->ready = pim_slice_ready(m->l, value, slice);
+		m->ready = pim_slice_ready(value, slice);
 		move_part(m, axes, &part);
 	}
 }

@@ -110,7 +110,7 @@ pim_parts pim_parts_of(
 {
 	const pim_stream_of *s = &l->stream[value->id];
 	const pim_box *home = &l->home[value->id][slice].box;
-	pim_parts p = {.lowering = l, .value = value, .slice = slice, .rest = *piece, .dim = s->dim};
+	pim_parts p = {.value = value, .slice = slice, .rest = *piece, .dim = s->dim};
 	if (s->dim < 0)
 		return p;
 	p.origin = home->lo[s->dim];
@@ -125,7 +125,7 @@ bool pim_parts_next(pim_parts *p, pim_box *part, int64_t *ready)
 	if (p->done)
 		return false;
 	*part = p->rest;
-	*ready = pim_slice_ready(p->lowering, p->value, p->slice);
+	*ready = pim_slice_ready(p->value, p->slice);
 	p->done = true;
 	if (p->dim < 0)
 		return true;
@@ -136,8 +136,7 @@ bool pim_parts_next(pim_parts *p, pim_box *part, int64_t *ready)
 	}
 	int64_t waves = (pim_layout_slices(plan->layout) + plan->n_units - 1) / plan->n_units;
 	int64_t left = p->origin + p->extent - part->hi[p->dim];
-	const pim_window *w = &p->lowering->window[p->value->id];
-	int64_t wave = (w->end - w->start) / waves, share;
+	int64_t wave = plan->cycles / waves, share;
 	*ready -= pim_mul(wave, left, &share) ? share / p->extent : wave / p->extent * left;
 	return true;
 }

@@ -29,7 +29,7 @@ static void fetch_sum(
 		pim_stream_touch(l, value, held, &part, &from);
 		pim_transfer_add(l, &pattern, pim_slice_unit(value, from_slice), from, unit,
 			(pim_touch){.space = PIM_SPACE_memory, .address = to->address + to_offset},
-			pim_slice_ready(l, value, from_slice));
+			pim_slice_ready(value, from_slice));
 	}
 }
 
@@ -118,7 +118,7 @@ static void move_from_home(
 {
 	const pim_node *value = w->n->in[0];
 	const pim_addend *s = &w->r->addend[i];
-	move_part(l, w, s->unit, &l->home[value->id][s->slice], pim_slice_ready(l, value, s->slice),
+	move_part(l, w, s->unit, &l->home[value->id][s->slice], pim_slice_ready(value, s->slice),
 		to_unit, to, value);
 }
 

@@ -126,11 +126,6 @@ typedef struct pim_transfer {
 
 typedef struct pim_clock pim_clock;
 
-/* When a node runs, as expected: from when the last of its inputs is complete. */
-typedef struct pim_window {
-	int64_t start, end;
-} pim_window;
-
 typedef struct pim_lowering {
 	const pim_target *target;
 	pim_graph *graph;
@@ -142,7 +137,6 @@ typedef struct pim_lowering {
 	bool *stored;	 /* by node id: does it have homes? */
 	uint32_t task;	 /* of the node being lowered */
 	pim_clock *clock;
-	pim_window *window;	   /* by node id */
 	int64_t start;		   /* of the node being lowered */
 	pim_stream_of *stream; /* by node id */
 	int64_t turn;		   /* of the slice that asks for transfers */
@@ -180,8 +174,8 @@ void pim_clock_command(pim_lowering *l, int unit, const pim_command *c);
 /* Asks for a copy from one unit's memory to another's, or within one: ready says from when on. */
 void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_touch from,
 	int to_unit, pim_touch to, int64_t ready);
-/* When a slice of a value is expected to be complete. */
-int64_t pim_slice_ready(const pim_lowering *l, const pim_node *value, int64_t slice);
+/* When a slice of a value is complete, as the schedule has it. */
+int64_t pim_slice_ready(const pim_node *value, int64_t slice);
 /* Writes all that was asked for. */
 void pim_transfers_emit(pim_lowering *l);
 
@@ -196,7 +190,6 @@ void pim_stream_join(pim_lowering *l, const pim_node *value, int unit, const pim
 /* Walks a piece of a slice in the parts in which it is sent, each with the expected cycle at which
  * it is stored. */
 typedef struct pim_parts {
-	const pim_lowering *lowering;
 	const pim_node *value;
 	int64_t slice;
 	pim_box rest;

@@ -59,14 +59,13 @@ void pim_transfer_add(pim_lowering *l, const pim_pattern *p, int from_unit, pim_
 	l->n_transfers++;
 }
 
-int64_t pim_slice_ready(const pim_lowering *l, const pim_node *value, int64_t slice)
+int64_t pim_slice_ready(const pim_node *value, int64_t slice)
 {
-	const pim_window *w = &l->window[value->id];
-	int64_t units = value->plan->n_units;
-	if (value->op == PIM_OP_constant || value->op == PIM_OP_input)
+	const pim_plan *p = value->plan;
+	if (pim_op_at(value->op)->flags & PIM_OPF_leaf)
 		return 0;
-	int64_t waves = (pim_layout_slices(value->plan->layout) + units - 1) / units;
-	return w->start + (w->end - w->start) * (pim_slice_position(value, slice) / units + 1) / waves;
+	int64_t waves = (pim_layout_slices(p->layout) + p->n_units - 1) / p->n_units;
+	return p->start + p->cycles * (pim_slice_position(value, slice) / p->n_units + 1) / waves;
 }
 
 static int compare(int64_t a, int64_t b)

@@ -2,9 +2,9 @@
 /* lowering.c - random programs with random legal decisions, lowered and simulated: the values must
  * be the evaluator's, whatever the layouts, tiles, orders, units and waves, also where ops run at
  * the same time. Nothing here comes from a pass, so what a decision means is tested apart from who
- * makes it. What the lowering expects is held against what the simulator counts: the same cycles
- * for most of them, nearly the same over all; and the critical path has every cycle of the run
- * once. */
+ * makes it. What the lowering expects, in the order of writing, is what the simulator counts, in
+ * the order of time, of what was written: the same cycles; and the critical path has every cycle
+ * of the run once. */
 #include <stdlib.h>
 
 #include "tests/unit/check_results.h"
@@ -30,17 +30,13 @@ static int count_trees(const pim_target *t, pim_graph *g)
 /* ---- one round ---- */
 
 typedef struct tally {
-	int lowered, exact;			 /* programs; those that ran as expected to the cycle */
-	int trees;					 /* of partial sums */
-	double estimated, simulated; /* cycles of all */
+	int lowered, exact; /* programs; those that ran as expected to the cycle */
+	int trees;			/* of partial sums */
 } tally;
 
 static void count_estimate(const pim_sim_report *r, tally *t)
 {
-	pim_sim_estimate e = pim_sim_estimate_of(r);
-	t->exact += e.estimated == r->cycles;
-	t->estimated += (double)e.estimated;
-	t->simulated += (double)r->cycles;
+	t->exact += pim_sim_estimate_of(r).estimated == r->cycles;
 }
 
 static void check_path(const pim_sim_report *r, const pim_sim_path *path, pim_arena *a)
@@ -114,13 +110,9 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < ROUNDS; i++)
 		check_round(i, i % 3 ? 262144 : 4096, false, &t);
-	double more = t.simulated / t.estimated - 1;
-	printf(
-		"%d of %d random programs were lowered and simulated, %d as expected to the cycle, all of "
-		"them %+.2f %% longer; %d trees of partial sums\n",
-		t.lowered, ROUNDS, t.exact, 100 * more, t.trees);
-	/* the run has messages that share links, the lowering tells each its end at once */
-	CHECK(t.lowered == ROUNDS && t.exact > ROUNDS / 10 && t.trees > 50);
-	CHECK(more < 0.03 && more > -0.02);
+	printf("%d of %d random programs were lowered and simulated, %d as expected to the cycle; %d "
+		   "trees of partial sums\n",
+		t.lowered, ROUNDS, t.exact, t.trees);
+	CHECK(t.lowered == ROUNDS && t.exact == ROUNDS && t.trees > 50);
 	return check_failures != 0;
 }
