@@ -225,7 +225,8 @@ bool pim_program_write_micro(const pim_program *p, pim_text *out);
 pim_program *pim_program_read(pim_context *c, const char *path);
 
 /* ---- reroll.c ---- */
-/* Folds runs of equal command sequences with affine addresses into repeat blocks. */
-void pim_stream_reroll(pim_stream *s);
+/* Folds runs of equal command sequences with affine addresses, from command `from` on, into repeat
+ * blocks; it stands outside of all blocks. */
+void pim_stream_reroll(pim_stream *s, int64_t from);
 
 #endif

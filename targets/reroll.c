@@ -9,8 +9,9 @@
  * folds, so nests are found from the inside: periods up to 4 items first, then 8, and so on to 64.
  * A first round that differs (it sets what the others add to, or waits for less) stays in front by
  * itself. Addresses are compared by one linear hash of an item's addresses, whose differences are
- * equal where the steps are; runs are compared exactly before they are folded. Cost: 64 * items of
- * time per pass, passes <= 10; the memory of the stream twice. */
+ * equal where the steps are; runs are compared exactly before they are folded. What is folded never
+ * gets longer, so it is written over what it stands for. Items of which none was folded are not
+ * looked at again but for longer periods. Cost: 64 * items of time per pass, passes <= 10. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,8 @@ typedef struct run {
 
 typedef struct folder {
 	pim_stream *stream;
+	int64_t from;		   /* the first command that is looked at */
+	int64_t written, refs; /* commands and references of the stream that are final in this pass */
 	int64_t n;
 	item *item;
 	uint64_t *shape; /* of the items: what the search looks at most */
@@ -91,7 +94,7 @@ static item make_item(const pim_stream *s, int64_t at, uint64_t *shape)
 static void split_items(folder *f)
 {
 	f->n = 0;
-	for (int64_t at = 0; at < f->stream->n_commands; f->n++) {
+	for (int64_t at = f->from; at < f->stream->n_commands; f->n++) {
 		f->item[f->n] = make_item(f->stream, at, &f->shape[f->n]);
 		f->before[f->n] = at;
 		at += f->item[f->n].n;
@@ -208,79 +211,101 @@ static bool choose_runs(folder *f)
 
 /* ---- folding ---- */
 
-static void copy_command(pim_stream *to, const pim_stream *from, const pim_command *c)
+/* Moves n commands and their references down to what is written; one place up where the first of a
+ * run that follows all that is written makes room for its `repeat`. */
+static void move_commands(folder *f, int64_t from, int64_t n)
 {
-	pim_command *copy =
-		pim_stream_add(to, (pim_command_code)c->code, c->n_refs, pim_command_refs(from, c));
-	uint32_t first = copy->first;
-	*copy = *c;
-	copy->first = first;
+	pim_stream *s = f->stream;
+	pim_command *to = s->command + f->written;
+	const pim_command *last = s->command + from + n - 1;
+	int64_t first = s->command[from].first, n_refs = last->first + last->n_refs - first;
+	memmove(to, s->command + from, (size_t)n * sizeof *to);
+	if (first != f->refs) {
+		memmove(s->ref + f->refs, s->ref + first, (size_t)n_refs * sizeof *s->ref);
+		for (int64_t i = 0; i < n; i++)
+			to[i].first -= (uint32_t)(first - f->refs);
+	}
+	f->written += n;
+	f->refs += n_refs;
 }
 
-static void fold_run(pim_stream *to, const folder *f, int64_t at, const run *r)
+static void note_steps(pim_stream *s, const pim_command *c, const pim_command *second)
 {
-	const pim_stream *s = f->stream;
-	const pim_command *c = s->command + f->before[at];
-	int64_t n = f->before[at + r->period] - f->before[at];
-	pim_stream_add(to, PIM_COMMAND_repeat, 0, NULL)->count = r->rounds;
-	for (int64_t i = 0; i < n; i++, c++) {
-		copy_command(to, s, c);
-		pim_ref *refs = c->n_refs ? to->ref + to->n_refs - c->n_refs : NULL;
-		for (int k = 0; k < c->n_refs; k++) {
-			memmove(refs[k].step + 1, refs[k].step, (PIM_MAX_REPEAT - 1) * sizeof refs[k].step[0]);
-			refs[k].step[0] = address_of(s, c + n, k) - address_of(s, c, k);
-		}
+	for (int k = 0; k < c->n_refs; k++) {
+		pim_ref *ref = &s->ref[c->first + (uint32_t)k];
+		memmove(ref->step + 1, ref->step, (PIM_MAX_REPEAT - 1) * sizeof ref->step[0]);
+		ref->step[0] = address_of(s, second, k) - ref->address;
 	}
-	pim_stream_add(to, PIM_COMMAND_end, 0, NULL);
+}
+
+static void fold_run(folder *f, int64_t at, const run *r)
+{
+	pim_stream *s = f->stream;
+	int64_t first = f->before[at], n = f->before[at + r->period] - first, open = f->written++;
+	for (int64_t i = first; i < first + n; i++)
+		note_steps(s, &s->command[i], &s->command[i + n]);
+	uint32_t refs = (uint32_t)f->refs;
+	move_commands(f, first, n);
+	s->command[open] = (pim_command){.code = PIM_COMMAND_repeat, .first = refs, .count = r->rounds};
+	s->command[f->written++] = (pim_command){.code = PIM_COMMAND_end, .first = (uint32_t)f->refs};
 }
 
 /* False when nothing was folded after all. */
 static bool fold_items(folder *f)
 {
+	pim_stream *s = f->stream;
+	int64_t kept = f->from; /* from here on commands stay as they are */
 	bool any = false;
-	pim_stream *s = f->stream,
-			   to = {.buffer_bytes = s->buffer_bytes, .memory_bytes = s->memory_bytes};
+	f->written = f->from;
+	f->refs = s->command[f->from].first;
 	for (int64_t i = 0; i < f->n;) {
 		const run *r = &f->best[i];
-		if (r->gain && is_run(f, i, r)) {
-			fold_run(&to, f, i, r);
-			any = true;
-			i += r->period * r->rounds;
+		if (!r->gain || !is_run(f, i, r)) {
+			i++;
 			continue;
 		}
-		for (int64_t k = 0; k < f->item[i].n; k++)
-			copy_command(&to, s, &s->command[f->item[i].first + k]);
-		i++;
+		if (f->before[i] > kept)
+			move_commands(f, kept, f->before[i] - kept);
+		fold_run(f, i, r);
+		any = true;
+		i += r->period * r->rounds;
+		kept = f->before[i];
 	}
-	free(s->command);
-	free(s->ref);
-	*s = to;
+	if (s->n_commands > kept)
+		move_commands(f, kept, s->n_commands - kept);
+	s->n_commands = f->written;
+	s->n_refs = f->refs;
 	return any;
 }
 
-static bool fold_pass(folder *f, int longest)
+/* Periods up to `longest`; those up to `tried` were tried on the same items. */
+static bool find_runs(folder *f, int tried, int longest)
 {
-	split_items(f);
-	memset(f->best, 0, (size_t)f->n * sizeof *f->best);
-	for (int period = 1; period <= longest && period < f->n; period++)
+	if (!tried) {
+		split_items(f);
+		memset(f->best, 0, (size_t)f->n * sizeof *f->best);
+	}
+	for (int period = tried + 1; period <= longest && period < f->n; period++)
 		try_period(f, period);
-	return choose_runs(f) && fold_items(f);
+	return choose_runs(f);
 }
 
-void pim_stream_reroll(pim_stream *s)
+void pim_stream_reroll(pim_stream *s, int64_t from)
 {
-	int64_t n = s->n_commands;
+	int64_t n = s->n_commands - from;
 	if (n < 4)
 		return;
-	folder f = {.stream = s};
+	folder f = {.stream = s, .from = from};
 	f.item = pim_array_raw(n, sizeof *f.item);
 	f.shape = pim_array_raw(n, sizeof *f.shape);
 	f.best = pim_array_raw(n, sizeof *f.best);
 	f.before = pim_array_raw(n + 1, sizeof *f.before);
 	f.cost = pim_array_raw(n + 1, sizeof *f.cost);
 	bool folds = true;
-	for (int pass = 0, longest = FIRST_PERIOD; pass < MOST_PASSES && folds; pass++) {
-		folds = fold_pass(&f, longest) || longest < MOST_PERIOD;
+	for (int pass = 0, tried = 0, longest = FIRST_PERIOD; pass < MOST_PASSES && folds; pass++) {
+		bool found = find_runs(&f, tried, longest);
+		folds = (found && fold_items(&f)) || longest < MOST_PERIOD;
+		tried = found ? 0 : longest;
 		longest = 2 * longest < MOST_PERIOD ? 2 * longest : MOST_PERIOD;
 	}
 	free(f.item);

@@ -238,6 +238,17 @@ static bool check_node(const pim_node *n)
 			   n, "%s makes a tuple, which the tile command set cannot hold", pim_node_op(n));
 }
 
+/* Commands of different tasks are never alike, so nothing is lost when those of a node are folded
+ * as soon as all are there, and the memory for them serves the next one. */
+static void fold_streams(pim_lowering *l)
+{
+	for (int i = 0; i < l->target->units; i++) {
+		pim_stream *s = &l->program->stream[i];
+		pim_stream_reroll(s, l->unit[i].folded);
+		l->unit[i].folded = s->n_commands;
+	}
+}
+
 /* One node behind the other. */
 static bool lower_in_turn(
 	pim_lowering *l, pim_node *const *node, int n, pim_barriers barriers, int *readers)
@@ -251,6 +262,8 @@ static bool lower_in_turn(
 		give_inputs(l, node[i], readers);
 		if (wants_barrier(barriers, node[i], i + 1 < n ? node[i + 1] : NULL))
 			pim_emit_barrier(l);
+		if (!l->target->bank.lockstep) /* pim_lockstep_find takes no repeats */
+			fold_streams(l);
 	}
 	return true;
 }
@@ -436,8 +449,7 @@ bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, 
 		time_tasks(&l);
 		add_inputs_and_results(&l);
 		add_constants(&l);
-		for (int i = 0; i < t->units; i++)
-			pim_stream_reroll(&l.program->stream[i]);
+		fold_streams(&l);
 		pim_program_measure(l.program);
 		g->code = l.program;
 		pim_arena_defer(g->module->arena, free_program, l.program);

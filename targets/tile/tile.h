@@ -88,6 +88,7 @@ typedef struct pim_unit {
 	pim_tracker memory, buffer;
 	pim_room room;
 	int64_t number; /* commands written so far */
+	int64_t folded; /* those of its stream, in front, that are in repeat blocks where they can be */
 	int64_t known[PIM_ENGINE_COUNT]
 				 [PIM_ENGINE_COUNT]; /* what an engine's last command has waited for */
 	int64_t last[PIM_ENGINE_COUNT];	 /* its latest command, by engine */

@@ -102,12 +102,12 @@ static void test_random(void)
 		}
 		pim_stream flat = unroll(&s);
 		before += s.n_commands;
-		pim_stream_reroll(&s);
+		pim_stream_reroll(&s, 0);
 		after += s.n_commands;
 		pim_stream again = unroll(&s);
 		CHECK(equal(&flat, &again));
 		CHECK(s.n_commands <= flat.n_commands);
-		pim_stream_reroll(&s); /* of a stream with repeats */
+		pim_stream_reroll(&s, 0); /* of a stream with repeats */
 		pim_stream third = unroll(&s);
 		CHECK(equal(&flat, &third));
 		drop(&s);
@@ -150,7 +150,7 @@ static void test_tiles(void)
 	pim_stream s = {0};
 	add_tiles(&s, 50, 8, 16);
 	pim_stream flat = unroll(&s);
-	pim_stream_reroll(&s);
+	pim_stream_reroll(&s, 0);
 	pim_stream again = unroll(&s);
 	CHECK(equal(&flat, &again));
 	CHECK(flat.n_commands == 50 * 8 * 49);
