@@ -145,7 +145,29 @@ static void keep_best(best_row *row)
 	row->n = 1;
 }
 
-static void fill_row(run *r, const pim_node *n, const int *seen, bool live, best_row *row)
+/* What a node costs however its inputs are seen: in each own state, and to be seen in each. */
+typedef struct own_costs {
+	double made[PIM_MAX_STATES],
+		move[PIM_MAX_STATES][PIM_MAX_STATES]; /* by own; by own, place in a row */
+} own_costs;
+
+static own_costs *find_own_costs(const run *r, const pim_node *n, pim_arena *a)
+{
+	const pim_states *own = r->s->states[n->id];
+	own_costs *c = PIM_NEW(a, own_costs, 1);
+	for (int k = 0; k < own->n; k++) {
+		if (!own->state[k].own)
+			continue;
+		c->made[k] = pim_layout_state_cost(r->s, r->price, &own->state[k]);
+		for (int b = 0, place = 0; b < own->n; b++)
+			if (own->state[b].seen)
+				c->move[k][place++] = pim_layout_move_cost(r->s, r->price, n, k, b);
+	}
+	return c;
+}
+
+static void fill_row(
+	const run *r, const pim_node *n, const own_costs *c, const int *seen, bool live, best_row *row)
 {
 	const pim_layout_search *s = r->s;
 	const pim_states *own = s->states[n->id];
@@ -153,12 +175,12 @@ static void fill_row(run *r, const pim_node *n, const int *seen, bool live, best
 	for (int a = 0; a < own->n; a++) {
 		if (!own->state[a].own)
 			continue;
-		double cost = pim_layout_state_cost(s, r->price, &own->state[a]);
+		double cost = c->made[a];
 		for (int i = 0; i < (int)n->n_in; i++)
 			if (s->edge[n->id][i])
 				cost += pim_layout_fetch_cost(s, s->edge[n->id][i], seen[i], a);
 		for (int k = 0; k < row->n; k++) {
-			double all = cost + pim_layout_move_cost(s, r->price, n, a, row->seen[k]);
+			double all = cost + c->move[a][k];
 			if (all < row->cost[k]) {
 				row->cost[k] = all;
 				row->own[k] = (uint8_t)a;
@@ -267,13 +289,14 @@ static front make_front(run *r, const pim_node *n, int at, pim_arena *a, int64_t
 	front g = next_front(r, n, at, a);
 	walker w;
 	best_row *rows = PIM_NEW(a, best_row, start_walk(r, &g, n, at, &w));
+	const own_costs *own = find_own_costs(r, n, a);
 	int *seen = PIM_NEW(a, int, n->n_in + 1), states = r->s->states[n->id]->n;
 	make_room(r, &g);
 	for (int64_t t = 0; t < r->f->size; t++, advance(&w)) {
 		best_row *row = &rows[w.input];
 		if (row->n == 0) {
 			find_seen(r, n, t, seen);
-			fill_row(r, n, seen, stays_live(r, n, at), row);
+			fill_row(r, n, own, seen, stays_live(r, n, at), row);
 			*looks += states * states;
 		}
 		extend(r, t, row, w.next, g.cost);

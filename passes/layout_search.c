@@ -21,6 +21,7 @@ struct edge_table {
 	pair of;
 	bool known[PIM_MAX_STATES][PIM_MAX_STATES];
 	pim_edge at[PIM_MAX_STATES][PIM_MAX_STATES];
+	double steps[PIM_MAX_STATES][PIM_MAX_STATES]; /* cycles, rounded so that doubles add exactly */
 };
 
 static bool is_value(const pim_node *n)
@@ -96,6 +97,13 @@ static void find_states(pim_layout_search *s, int32_t (*base)[PIM_MAX_RANK], con
 	free(key.s);
 }
 
+/* Rounded to a part of a cycle that doubles add exactly. */
+static double to_steps(double cycles)
+{
+	static const double steps = 1048576.0;
+	return floor(cycles * steps + 0.5) / steps;
+}
+
 static edge_table *find_table(pim_layout_search *s, pim_map *known, pair key)
 {
 	edge_table *e = pim_map_get(known, &key, sizeof key);
@@ -118,6 +126,7 @@ const pim_edge *pim_layout_edge(const pim_layout_search *s, edge_table *e, int i
 		*edge = pim_relayout_cost(s->target, e->of.from->type, from, to);
 	else if (to->need[e->of.input])
 		*edge = pim_edge_cost(s->target, e->of.from->type, from, to->need[e->of.input], to->slices);
+	e->steps[i][k] = to_steps(edge->cycles);
 	return edge;
 }
 
@@ -174,13 +183,6 @@ pim_layout_search *pim_layout_search_within(pim_graph *g, const pim_target *t,
 
 /* ---- what a plan is worth ---- */
 
-/* Rounded to a part of a cycle that doubles add exactly. */
-static double to_steps(double cycles)
-{
-	static const double steps = 1048576.0;
-	return floor(cycles * steps + 0.5) / steps;
-}
-
 double pim_layout_state_cost(const pim_layout_search *s, double price, const pim_state *state)
 {
 	int64_t values = s->prices_values ? state->home_bytes + state->staging_bytes : 0;
@@ -195,15 +197,16 @@ double pim_layout_state_cost(const pim_layout_search *s, double price, const pim
 double pim_layout_move_cost(
 	const pim_layout_search *s, double price, const pim_node *n, int from, int to)
 {
-	double cycles = pim_layout_edge(s, s->move[n->id], from, to)->cycles;
-	if (from != to && s->prices_values)
-		cycles += price * (double)s->states[n->id]->state[to].home_bytes;
-	return to_steps(cycles);
+	const pim_edge *edge = pim_layout_edge(s, s->move[n->id], from, to);
+	if (from == to || !s->prices_values)
+		return s->move[n->id]->steps[from][to];
+	return to_steps(edge->cycles + price * (double)s->states[n->id]->state[to].home_bytes);
 }
 
 double pim_layout_fetch_cost(const pim_layout_search *s, edge_table *e, int from, int to)
 {
-	return to_steps(pim_layout_edge(s, e, from, to)->cycles);
+	pim_layout_edge(s, e, from, to);
+	return e->steps[from][to];
 }
 
 void pim_layout_plan_add_up(const pim_layout_search *s, pim_layout_plan *p)

@@ -100,14 +100,17 @@ int pim_network_route(const pim_target *t, int from, int to, int *link)
 	if (t->network.topology == PIM_TOPOLOGY_bus)
 		return bus_route(t, from, to, link);
 	place a = find_place(t, from), b = find_place(t, to);
-	int hops = 0;
+	int hops = 0, stride = 1;
 	for (int d = 0; d < 3; d++) {
 		int steps = pim_network_steps(t, d, a.at[d], b.at[d]), size = t->network.size[d];
-		int way = steps < 0 ? size - 1 : 1;
+		int way = steps < 0 ? -1 : 1, at = a.at[d];
 		for (int s = abs(steps); s > 0; s--) {
-			link[hops++] = find_unit(t, &a) * LINKS_PER_UNIT + 2 * d + (steps < 0);
-			a.at[d] = (a.at[d] + way) % size;
+			link[hops++] = from * LINKS_PER_UNIT + 2 * d + (steps < 0);
+			int next = at + way < 0 ? size - 1 : at + way == size ? 0 : at + way;
+			from += (next - at) * stride;
+			at = next;
 		}
+		stride *= size;
 	}
 	return hops;
 }
