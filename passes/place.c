@@ -79,10 +79,9 @@ static double count_links(pim_graph *g, const pim_placement *p, double *busiest,
 /* The second criterion: least on the busiest link. */
 static void relieve_links(pim_placement *p, pim_job *j)
 {
-	double before = pim_placement_busiest(p, j->arena);
-	pim_place_load(p, MOST_LOAD, j->arena);
-	pim_job_count(j, "link_before", before);
-	pim_job_count(j, "link", pim_placement_busiest(p, j->arena));
+	pim_relief r = pim_place_load(p, MOST_LOAD, j->arena);
+	pim_job_count(j, "link_before", r.before);
+	pim_job_count(j, "link", r.after);
 	pim_job_count(j, "link_bound", pim_placement_load_bound(p, pim_placement_cost(p), j->arena));
 }
 

@@ -97,6 +97,10 @@ pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_a
 /* Moves n tenants that have the same units to better ones; for one tenant, and for all whose
  * messages are to others, the best ones there are. False if they are no better. */
 bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t *random);
+/* Bytes times links of all flows; those are known that have not changed since they were counted. */
+double pim_place_group_cost(pim_place_group *g);
+/* A tenant has other units than pim_place_group_move gave it. */
+void pim_place_group_forget(pim_place_group *g, int tenant);
 /* Elementary steps so far, and answers and exchanges that were looked at. */
 int64_t pim_place_group_work(const pim_place_group *g);
 int64_t pim_place_group_tried(const pim_place_group *g);
@@ -112,10 +116,14 @@ void pim_place_search(
  * `steps`. The number that it did look at. */
 int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch);
 
+/* Leaves and links that were looked at; bytes over the busiest link. */
+typedef struct pim_relief {
+	int64_t steps;
+	double before, after;
+} pim_relief;
 /* Exchanges that leave the bytes times links as they are (or lower them) and take bytes off the
- * busiest links, looking at no more leaves and links than `steps`. The number that it did look at.
- */
-int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch);
+ * busiest links, looking at no more leaves and links than `steps`. */
+pim_relief pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch);
 /* No placement, with so many bytes times links in all, has less on its busiest link; on the machine
  * too (pim_flow_tells). */
 double pim_placement_load_bound(const pim_placement *p, double byte_hops, pim_arena *scratch);

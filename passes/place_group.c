@@ -8,7 +8,9 @@
  * MOST_QUADRATIC free units they are left out of account. Both are parts of
  * the assignment engine. The engine itself does not take the whole placement: there a unit has one
  * capacity for all times, here a unit has tenants one after the other, and slots of one time must
- * not meet. Cost: messages * units for the prices, units^3 at worst for the linear problem. */
+ * not meet. Hops on a mesh or torus are those along x, along y and along z, and so are the prices:
+ * each message is added to so many figures as these are long together. Cost: messages * those,
+ * slots * units for the prices, units^3 at worst for the linear problem. */
 #include <math.h>
 #include <string.h>
 
@@ -18,8 +20,15 @@
 /* Moves of tabu search for each unit that is free; most steps of a visit; most units for the linear
  * problem as a matrix. */
 enum { MOVES = 2, MOST_STEPS = 16 * 1000 * 1000, MOST_EXACT = 128, MOST_QUADRATIC = 256 };
+static const double UNKNOWN = -1;
 static const double TOLERANCE =
 	5e-3; /* of an auction: proved; by trial a good price for its time */
+
+/* Hops between places in a direction. */
+typedef struct direction {
+	size_t size;
+	double *hops; /* [from * size + to] */
+} direction;
 
 struct pim_place_group {
 	pim_placement *p;
@@ -27,20 +36,55 @@ struct pim_place_group {
 	size_t units;
 	int n_members;
 	const int *member;
-	bool *in_group; /* by tenant */
-	double *price;	/* [slot * units + unit], whole numbers */
-	int64_t *own;	/* [slot * slots + slot], both directions; messages inside the group */
-	double *even;	/* [unit]: prices of an even flow */
+	bool *in_group;	  /* by tenant */
+	int n_directions; /* x, y and z; on buses, where hops do not add up so, all units as one */
+	direction direction[3];
+	int (*at)[3];  /* [unit]: its place in each direction */
+	size_t width;  /* all sizes together */
+	double *price; /* [slot * width], prices of places by direction, whole numbers */
+	int64_t *own;  /* [slot * slots + slot], both directions; messages inside the group */
+	double *even;  /* [width]: prices of an even flow */
 	bool has_price, has_own;
 	bool *taken;
 	int n_free, *free;		/* units that it may have */
 	int *column;			/* [slot]: place in `free`, then unit */
-	double *split;			/* [slot]: prices by x, y, z; NULL where hops do not add up so */
 	int64_t *cost, *prices; /* of the linear problem */
 	pim_tree_counter *trees;
-	bool *counted; /* [flow] */
+	double *cost_of; /* [flow]: as the units are; UNKNOWN */
+	int n_met, *met; /* flows of the group with tenants that are placed */
+	bool *is_met;	 /* [flow] */
+	double *then;	 /* of met flows: with other units */
 	int64_t work, tried;
 };
+
+/* Distances as p->hops has them. */
+static void add_direction(pim_place_group *g, int size, size_t step, pim_arena *a)
+{
+	direction *d = &g->direction[g->n_directions];
+	*d = (direction){(size_t)size, PIM_NEW(a, double, size *size)};
+	for (size_t from = 0; from < d->size; from++)
+		for (size_t to = 0; to < d->size; to++)
+			d->hops[from * d->size + to] = g->p->hops[from * step * g->units + to * step];
+	for (size_t u = 0; u < g->units; u++)
+		g->at[u][g->n_directions] = (int)(u / step % d->size);
+	g->width += d->size;
+	g->n_directions++;
+}
+
+static void find_directions(pim_place_group *g, pim_arena *a)
+{
+	const pim_target *t = g->p->target;
+	g->at = pim_arena_alloc(a, sizeof *g->at * g->units);
+	if (t->network.topology == PIM_TOPOLOGY_bus) {
+		add_direction(g, g->p->units, 1, a);
+		return;
+	}
+	size_t step = 1;
+	for (int d = 0; d < 3; d++) {
+		add_direction(g, t->network.size[d], step, a);
+		step *= (size_t)t->network.size[d];
+	}
+}
 
 pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_arena *a)
 {
@@ -50,20 +94,22 @@ pim_place_group *pim_place_group_new(pim_placement *p, const bool *placed, pim_a
 		.placed = placed,
 		.units = units,
 		.in_group = PIM_NEW(a, bool, p->n),
-		.price = PIM_NEW(a, double, units *units),
 		.own = PIM_NEW(a, int64_t, units * units),
 		.taken = PIM_NEW(a, bool, units),
 		.free = PIM_NEW(a, int, units),
 		.column = PIM_NEW(a, int, units),
 		.cost = PIM_NEW(a, int64_t, units * units),
-		.even = PIM_NEW(a, double, units),
 		.prices = PIM_NEW(a, int64_t, 2 * units)};
 	g->trees = pim_tree_counter_new(p->target, a);
-	g->counted = PIM_NEW(a, bool, p->n_flows);
-	const pim_target *t = p->target;
-	if (t->network.topology != PIM_TOPOLOGY_bus)
-		g->split = PIM_NEW(a, double,
-			units *(size_t)(t->network.size[0] + t->network.size[1] + t->network.size[2]));
+	g->is_met = PIM_NEW(a, bool, p->n_flows);
+	g->met = PIM_NEW(a, int, p->n_flows);
+	g->then = PIM_NEW(a, double, p->n_flows);
+	g->cost_of = PIM_NEW(a, double, p->n_flows);
+	for (int i = 0; i < p->n_flows; i++)
+		g->cost_of[i] = UNKNOWN;
+	find_directions(g, a);
+	g->price = PIM_NEW(a, double, units * g->width);
+	g->even = PIM_NEW(a, double, g->width);
 	return g;
 }
 
@@ -87,24 +133,39 @@ static int64_t hops_between(const pim_place_group *g, int from, int to)
 	return g->p->hops[(size_t)from * g->units + (size_t)to];
 }
 
-/* price[u] += bytes * hops[u]; exact below 2^53. */
-static void add_row(double *restrict price, const int *restrict hops, double bytes, size_t units)
+/* Adds bytes * hops from a unit to the prices of all places; exact below 2^53. */
+static void add_hops(const pim_place_group *g, double *restrict price, int unit, double bytes)
 {
-	for (size_t u = 0; u < units; u++)
-		price[u] += bytes * hops[u];
+	for (int d = 0; d < g->n_directions; d++) {
+		size_t size = g->direction[d].size;
+		const double *restrict hops = g->direction[d].hops + (size_t)g->at[unit][d] * size;
+		for (size_t k = 0; k < size; k++)
+			price[k] += bytes * hops[k];
+		price += size;
+	}
+}
+
+static int64_t price_on(const pim_place_group *g, int slot, int unit)
+{
+	const double *price = g->price + (size_t)slot * g->width;
+	double sum = 0;
+	for (int d = 0; d < g->n_directions; d++) {
+		sum += price[g->at[unit][d]];
+		price += g->direction[d].size;
+	}
+	return (int64_t)sum;
 }
 
 /* Every slot sends or receives the same: one row serves all. */
 static void price_even(pim_place_group *g, const pim_flow *f, const pim_tenant *there)
 {
 	int slots = leader(g)->n_units;
-	memset(g->even, 0, sizeof *g->even * g->units);
+	memset(g->even, 0, sizeof *g->even * g->width);
 	for (int k = 0; k < there->n_units; k++)
-		add_row(
-			g->even, g->p->hops + (size_t)there->unit[k] * g->units, f->message[0].bytes, g->units);
+		add_hops(g, g->even, there->unit[k], f->message[0].bytes);
 	for (int i = 0; i < slots; i++)
-		for (size_t u = 0; u < g->units; u++)
-			g->price[(size_t)i * g->units + u] += g->even[u];
+		for (size_t k = 0; k < g->width; k++)
+			g->price[(size_t)i * g->width + k] += g->even[k];
 	g->work += (slots + there->n_units) * (int64_t)g->units;
 }
 
@@ -119,8 +180,8 @@ static void price_flow(pim_place_group *g, const pim_flow *f, bool from_here)
 	}
 	for (int k = 0; k < f->n; k++) {
 		const pim_message *m = &f->message[k];
-		add_row(g->price + (size_t)(from_here ? m->from : m->to) * g->units,
-			g->p->hops + (size_t)there[from_here ? m->to : m->from] * g->units, m->bytes, g->units);
+		add_hops(g, g->price + (size_t)(from_here ? m->from : m->to) * g->width,
+			there[from_here ? m->to : m->from], m->bytes);
 	}
 	g->work += f->n * (int64_t)g->units;
 }
@@ -160,7 +221,7 @@ static void look_at_flows(pim_place_group *g, int one)
 static void look_around(pim_place_group *g)
 {
 	size_t slots = (size_t)leader(g)->n_units;
-	memset(g->price, 0, sizeof *g->price * slots * g->units);
+	memset(g->price, 0, sizeof *g->price * slots * g->width);
 	memset(g->own, 0, sizeof *g->own * slots * slots);
 	memset(g->taken, 0, sizeof *g->taken * g->units);
 	g->has_price = g->has_own = false;
@@ -182,11 +243,12 @@ static void look_around(pim_place_group *g)
 /* The prices of the slots on the free units, and of empty slots that cost nothing. */
 static void fill_prices(pim_place_group *g, int64_t *cost)
 {
-	size_t slots = (size_t)leader(g)->n_units, n = (size_t)g->n_free;
+	int slots = leader(g)->n_units;
+	size_t n = (size_t)g->n_free;
 	memset(cost, 0, sizeof *cost * n * n);
-	for (size_t i = 0; i < slots; i++)
+	for (int i = 0; i < slots; i++)
 		for (size_t k = 0; k < n; k++)
-			cost[i * n + k] = (int64_t)g->price[i * g->units + (size_t)g->free[k]];
+			cost[(size_t)i * n + k] = price_on(g, i, g->free[k]);
 }
 
 static void solve_exactly(pim_place_group *g)
@@ -198,31 +260,33 @@ static void solve_exactly(pim_place_group *g)
 	g->work += (int64_t)g->n_free * g->n_free * g->n_free / 8;
 }
 
-/* Hops on a mesh or torus are those along x, along y and along z: so are the prices. */
-static void split_prices(pim_place_group *g)
+/* Those of y and z from 0 on, whatever prices have been added. */
+static void level_prices(pim_place_group *g)
 {
-	const int *size = g->p->target->network.size;
-	size_t step[3] = {1, (size_t)size[0], (size_t)size[0] * (size_t)size[1]};
-	double *split = g->split;
+	const direction *d = g->direction;
 	for (int i = 0; i < leader(g)->n_units; i++) {
-		const double *price = g->price + (size_t)i * g->units;
-		for (int d = 0; d < 3; d++)
-			for (size_t k = 0; k < (size_t)size[d]; k++)
-				*split++ = price[k * step[d]] - (d > 0 ? price[0] : 0);
+		double *x = g->price + (size_t)i * g->width, *y = x + d[0].size, *z = y + d[1].size;
+		double first_y = y[0], first_z = z[0];
+		for (size_t k = 0; k < d[0].size; k++)
+			x[k] += first_y + first_z;
+		for (size_t k = 0; k < d[1].size; k++)
+			y[k] -= first_y;
+		for (size_t k = 0; k < d[2].size; k++)
+			z[k] -= first_z;
 	}
 }
 
 static void solve_by_auction(pim_place_group *g)
 {
 	const int *size = g->p->target->network.size;
-	pim_grid_costs costs = {leader(g)->n_units, {size[0], size[1], size[2]}, g->split, g->taken};
-	split_prices(g);
+	pim_grid_costs costs = {leader(g)->n_units, {size[0], size[1], size[2]}, g->price, g->taken};
+	level_prices(g);
 	g->work += pim_auction(&costs, TOLERANCE, g->column).steps;
 }
 
 static void solve_linear(pim_place_group *g)
 {
-	if (g->n_free > MOST_EXACT && g->split)
+	if (g->n_free > MOST_EXACT && g->n_directions == 3)
 		solve_by_auction(g);
 	else
 		solve_exactly(g);
@@ -296,27 +360,67 @@ static bool find_units(pim_place_group *g, uint64_t *random)
 	return true;
 }
 
-/* Bytes times links of all flows of the group with tenants that are placed. */
-static double count_cost(pim_place_group *g)
+static double cost_of(pim_place_group *g, int flow)
+{
+	if (g->cost_of[flow] < 0)
+		g->cost_of[flow] = pim_flow_cost(g->trees, g->p, &g->p->flow[flow]);
+	return g->cost_of[flow];
+}
+
+double pim_place_group_cost(pim_place_group *g)
 {
 	double cost = 0;
+	for (int i = 0; i < g->p->n_flows; i++)
+		cost += cost_of(g, i);
+	return cost;
+}
+
+void pim_place_group_forget(pim_place_group *g, int tenant)
+{
+	const pim_tenant *t = &g->p->tenant[tenant];
+	for (int k = 0; k < t->n_flows; k++)
+		g->cost_of[t->flow[k]] = UNKNOWN;
+}
+
+static void meet_flows(pim_place_group *g)
+{
+	g->n_met = 0;
 	for (int i = 0; i < g->n_members; i++) {
 		const pim_tenant *t = &g->p->tenant[g->member[i]];
 		for (int k = 0; k < t->n_flows; k++) {
 			const pim_flow *f = &g->p->flow[t->flow[k]];
 			bool known = (g->placed[f->from] || g->in_group[f->from]) &&
 						 (g->placed[f->to] || g->in_group[f->to]);
-			if (!known || g->counted[t->flow[k]])
+			if (!known || g->is_met[t->flow[k]])
 				continue;
-			g->counted[t->flow[k]] = true;
-			cost += pim_flow_cost(g->trees, g->p, f);
-			g->work += f->n;
+			g->is_met[t->flow[k]] = true;
+			g->met[g->n_met++] = t->flow[k];
 		}
 	}
-	for (int i = 0; i < g->n_members; i++) {
-		const pim_tenant *t = &g->p->tenant[g->member[i]];
-		for (int k = 0; k < t->n_flows; k++)
-			g->counted[t->flow[k]] = false;
+	for (int i = 0; i < g->n_met; i++)
+		g->is_met[g->met[i]] = false;
+}
+
+/* Bytes times links of the flows that were met. */
+static double count_cost(pim_place_group *g)
+{
+	double cost = 0;
+	for (int i = 0; i < g->n_met; i++) {
+		cost += cost_of(g, g->met[i]);
+		g->work += g->p->flow[g->met[i]].n;
+	}
+	return cost;
+}
+
+/* The same with the units exchanged, into g->then. */
+static double count_cost_then(pim_place_group *g)
+{
+	double cost = 0;
+	for (int i = 0; i < g->n_met; i++) {
+		const pim_flow *f = &g->p->flow[g->met[i]];
+		g->then[i] = pim_flow_cost(g->trees, g->p, f);
+		g->work += f->n;
+		cost += g->then[i];
 	}
 	return cost;
 }
@@ -336,6 +440,32 @@ static void exchange_units(pim_place_group *g)
 	}
 }
 
+/* The units that were found, whatever they cost. */
+static bool take_units(pim_place_group *g)
+{
+	exchange_units(g);
+	for (int i = 0; i < g->n_members; i++)
+		pim_place_group_forget(g, g->member[i]);
+	return true;
+}
+
+/* The units that were found, if they are better. */
+static bool take_better(pim_place_group *g)
+{
+	meet_flows(g);
+	double before = count_cost(g);
+	exchange_units(g);
+	if (count_cost_then(g) >= before) {
+		exchange_units(g);
+		return false;
+	}
+	for (int i = 0; i < g->n_members; i++)
+		pim_place_group_forget(g, g->member[i]);
+	for (int i = 0; i < g->n_met; i++)
+		g->cost_of[g->met[i]] = g->then[i];
+	return true;
+}
+
 bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t *random)
 {
 	bool better = false;
@@ -345,13 +475,8 @@ bool pim_place_group_move(pim_place_group *g, int n, const int *member, uint64_t
 		g->in_group[member[i]] = true;
 	look_around(g);
 	bool must = !stands(g);
-	if (find_units(g, random)) {
-		double before = must ? INFINITY : count_cost(g);
-		exchange_units(g);
-		better = must || count_cost(g) < before;
-		if (!better)
-			exchange_units(g);
-	}
+	if (find_units(g, random))
+		better = must ? take_units(g) : take_better(g);
 	for (int i = 0; i < n; i++)
 		g->in_group[member[i]] = false;
 	return better;

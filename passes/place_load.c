@@ -416,7 +416,7 @@ static bool relieve_busiest(loads *s)
 	return any;
 }
 
-int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch)
+pim_relief pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch)
 {
 	loads s = {.p = p,
 		.trees = pim_tree_counter_new(p->target, scratch),
@@ -430,8 +430,9 @@ int64_t pim_place_load(pim_placement *p, int64_t steps, pim_arena *scratch)
 	find_slots(&s);
 	find_near(&s);
 	count_loads(&s);
+	double before = s.load[find_busiest(&s)];
 	while (s.left > 0 && relieve_busiest(&s))
 		;
 	free(s.passage);
-	return steps - s.left;
+	return (pim_relief){steps - s.left, before, s.load[find_busiest(&s)]};
 }

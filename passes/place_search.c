@@ -101,14 +101,21 @@ static bool improve_tenants(search *s, const int *order)
 	return better;
 }
 
-typedef enum copy { KEEP, RESTORE } copy;
-
-static void copy_units(pim_placement *p, int **kept, copy way)
+static void keep_units(const pim_placement *p, int **kept)
 {
-	for (int i = 0; i < p->n; i++) {
-		int *unit = p->tenant[i].unit;
-		size_t bytes = sizeof *unit * (size_t)p->tenant[i].n_units;
-		memcpy(way == KEEP ? kept[i] : unit, way == KEEP ? unit : kept[i], bytes);
+	for (int i = 0; i < p->n; i++)
+		memcpy(kept[i], p->tenant[i].unit, sizeof **kept * (size_t)p->tenant[i].n_units);
+}
+
+static void restore_units(search *s, int **kept)
+{
+	for (int i = 0; i < s->p->n; i++) {
+		const pim_tenant *t = &s->p->tenant[i];
+		size_t bytes = sizeof **kept * (size_t)t->n_units;
+		if (memcmp(t->unit, kept[i], bytes) == 0)
+			continue;
+		memcpy(t->unit, kept[i], bytes);
+		pim_place_group_forget(s->group, i);
 	}
 }
 
@@ -124,6 +131,7 @@ static void disturb(search *s)
 		t->unit[a] = t->unit[b];
 		t->unit[b] = old;
 	}
+	pim_place_group_forget(s->group, one);
 	mark_partners(s, 1, &one);
 }
 
@@ -152,18 +160,22 @@ void pim_place_search(
 		best[i] = PIM_NEW(scratch, int, p->tenant[i].n_units);
 		mark_tenant(&s, i);
 	}
-	copy_units(p, best, KEEP);
-	double least = pim_placement_cost(p);
+	keep_units(p, best);
+	double least = pim_place_group_cost(s.group);
 	for (int round = 0; p->n && round < rounds && !is_worn_out(&s); round++) {
 		while (!is_worn_out(&s) && improve_all(&s, order))
 			;
-		double cost = pim_placement_cost(p);
-		copy_units(p, best, cost < least ? KEEP : RESTORE);
-		least = cost < least ? cost : least;
+		double cost = pim_place_group_cost(s.group);
+		if (cost < least) {
+			keep_units(p, best);
+			least = cost;
+		} else {
+			restore_units(&s, best);
+		}
 		if (round + 1 < rounds)
 			disturb(&s);
 	}
-	copy_units(p, best, RESTORE);
+	restore_units(&s, best);
 	pim_place_swap(p, MOST_LEAVES, scratch);
 	*tried += pim_place_group_tried(s.group);
 }

@@ -4,8 +4,9 @@
  * For each slot the middle of all that it exchanges with is found, by bytes; it is tried there and
  * on the units one step nearer to it, in exchange with the slot that is there, if any. Only the
  * trees that one of the two is in change, so a try costs their leaves; the links of all trees are
- * kept. Tenants with the most traffic come first, and again as long as something got better.
- * Cost: leaves that are looked at, at most `steps`. */
+ * kept. Tenants with the most traffic come first, and again as long as something got better; a
+ * visit that cannot find anything new, since no partner and no rival has moved, counts but is not
+ * made. Cost: leaves that are looked at, at most `steps`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,15 @@
 typedef struct branch {
 	const pim_flow *flow;
 	const pim_traffic_tree *tree;
-	double links;
+	double *links;
 } branch;
 
 typedef struct swap {
 	pim_placement *p;
 	pim_tree_counter *trees;
+	double **links_of; /* [flow][tree] */
+	bool *moved;	   /* [tenant]: it, a partner or a rival, since nothing helped any more */
+	int64_t *in_vain;  /* [tenant]: leaves of a visit when nothing helps */
 	int tenant, n;
 	branch *branch;
 	int *first, *member; /* branches of slot i: member[first[i] .. first[i + 1]) */
@@ -47,12 +51,11 @@ static void count_branches(swap *s)
 		s->n += s->p->flow[t->flow[k]].n_trees;
 }
 
-static double links_of(swap *s, const branch *b)
+static double count_links(swap *s, const pim_flow *f, const pim_traffic_tree *tree)
 {
-	const int *from = s->p->tenant[b->flow->from].unit, *to = s->p->tenant[b->flow->to].unit;
-	s->left -= b->tree->n;
-	return (double)(b->tree->adds ? pim_tree_links(s->trees, b->tree, to, from)
-								  : pim_tree_links(s->trees, b->tree, from, to));
+	const int *from = s->p->tenant[f->from].unit, *to = s->p->tenant[f->to].unit;
+	return (double)(tree->adds ? pim_tree_links(s->trees, tree, to, from)
+							   : pim_tree_links(s->trees, tree, from, to));
 }
 
 /* Which branches each slot is in; called twice: to count, to note. */
@@ -79,9 +82,8 @@ static void list_branches(swap *s, pim_arena *a)
 	for (int k = 0; k < t->n_flows; k++) {
 		const pim_flow *f = &s->p->flow[t->flow[k]];
 		for (int i = 0; i < f->n_trees; i++) {
-			s->branch[n] = (branch){f, &f->tree[i], 0};
-			s->branch[n].links = links_of(s, &s->branch[n]);
-			n++;
+			s->branch[n++] = (branch){f, &f->tree[i], &s->links_of[t->flow[k]][i]};
+			s->left -= f->tree[i].n;
 		}
 	}
 	s->first = PIM_NEW(a, int, slots + 1);
@@ -139,8 +141,9 @@ static double count_changes(swap *s, int slot)
 			continue;
 		s->seen[one] = s->now;
 		s->after[s->n_after] = one;
-		s->links[s->n_after] = links_of(s, b);
-		change += b->tree->bytes * (s->links[s->n_after++] - b->links);
+		s->links[s->n_after] = count_links(s, b->flow, b->tree);
+		s->left -= b->tree->n;
+		change += b->tree->bytes * (s->links[s->n_after++] - *b->links);
 	}
 	return change;
 }
@@ -170,7 +173,7 @@ static bool try_unit(swap *s, int slot, int unit)
 		change += count_changes(s, other);
 	if (change < 0) {
 		for (int i = 0; i < s->n_after; i++)
-			s->branch[s->after[i]].links = s->links[i];
+			*s->branch[s->after[i]].links = s->links[i];
 		return true;
 	}
 	put(s, other, unit);
@@ -228,18 +231,36 @@ static bool improve_slot(swap *s, int slot)
 	return better;
 }
 
+static void mark_moved(swap *s, int tenant)
+{
+	const pim_tenant *t = &s->p->tenant[tenant];
+	for (int k = 0; k < t->n_flows; k++) {
+		const pim_flow *f = &s->p->flow[t->flow[k]];
+		s->moved[f->from == tenant ? f->to : f->from] = true;
+	}
+	for (int k = 0; k < t->n_rivals; k++)
+		s->moved[t->rival[k]] = true;
+}
+
 static bool improve_tenant(swap *s, int tenant)
 {
 	pim_arena *scratch = pim_arena_new();
 	bool any = false, better = true;
+	int64_t first = s->left;
 	begin_tenant(s, tenant, scratch);
+	int64_t listed = first - s->left;
 	while (better && s->left > 0) {
+		int64_t left = s->left;
 		better = false;
 		for (int i = 0; i < s->p->tenant[tenant].n_units && s->left > 0; i++)
 			better = improve_slot(s, i) || better;
 		any = any || better;
+		s->in_vain[tenant] = listed + left - s->left;
 	}
 	pim_arena_free(scratch);
+	s->moved[tenant] = false;
+	if (any)
+		mark_moved(s, tenant);
 	return any;
 }
 
@@ -256,24 +277,47 @@ static int by_cost(const void *a, const void *b)
 	return x->tenant - y->tenant;
 }
 
+/* The links of all trees; gives the bytes times links of each flow. */
+static double *count_flows(swap *s, pim_arena *a)
+{
+	double *cost = PIM_NEW(a, double, s->p->n_flows);
+	s->links_of = PIM_NEW(a, double *, s->p->n_flows);
+	for (int i = 0; i < s->p->n_flows; i++) {
+		const pim_flow *f = &s->p->flow[i];
+		s->links_of[i] = PIM_NEW(a, double, f->n_trees);
+		for (int k = 0; k < f->n_trees; k++) {
+			s->links_of[i][k] = count_links(s, f, &f->tree[k]);
+			cost[i] += f->tree[k].bytes * s->links_of[i][k];
+		}
+	}
+	return cost;
+}
+
 int64_t pim_place_swap(pim_placement *p, int64_t steps, pim_arena *scratch)
 {
 	swap s = {.p = p,
 		.trees = pim_tree_counter_new(p->target, scratch),
+		.moved = PIM_NEW(scratch, bool, p->n),
+		.in_vain = PIM_NEW(scratch, int64_t, p->n),
 		.slot_on = PIM_NEW(scratch, int, p->units),
 		.taken = PIM_NEW(scratch, bool, p->units),
 		.left = steps};
 	weighed *order = PIM_NEW(scratch, weighed, p->n);
+	const double *cost = count_flows(&s, scratch);
 	for (int i = 0; i < p->n; i++) {
 		order[i].tenant = i;
+		s.moved[i] = true;
 		for (int k = 0; k < p->tenant[i].n_flows; k++)
-			order[i].cost += pim_flow_cost(s.trees, p, &p->flow[p->tenant[i].flow[k]]);
+			order[i].cost += cost[p->tenant[i].flow[k]];
 	}
 	qsort(order, (size_t)p->n, sizeof *order, by_cost);
 	for (bool better = true; better && s.left > 0;) {
 		better = false;
 		for (int i = 0; i < p->n && s.left > 0; i++)
-			better = improve_tenant(&s, order[i].tenant) || better;
+			if (s.moved[order[i].tenant])
+				better = improve_tenant(&s, order[i].tenant) || better;
+			else
+				s.left -= s.in_vain[order[i].tenant];
 	}
 	return steps - s.left;
 }

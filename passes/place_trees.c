@@ -62,43 +62,45 @@ pim_tree_counter *pim_tree_counter_new(const pim_target *t, pim_arena *a)
 	return c;
 }
 
-/* Links by which the stretch grows to reach so far. */
-static int reach(stretch *s, int64_t tree, int steps)
+/* Links by which the stretch grows to reach so far; without branches, which would be guessed wrong
+ * as often as not. */
+static inline int reach(stretch *s, int64_t tree, int steps)
 {
-	int grown = 0;
-	if (steps == 0)
-		return 0;
-	if (s->tree != tree)
-		*s = (stretch){tree, 0, 0};
-	if (steps > s->up) {
-		grown = steps - s->up;
-		s->up = steps;
-	} else if (-steps > s->down) {
-		grown = -steps - s->down;
-		s->down = -steps;
+	bool known = s->tree == tree;
+	int up = known ? s->up : 0, down = known ? s->down : 0;
+	int more_up = steps > up ? steps : up, more_down = steps < down ? steps : down;
+	*s = (stretch){tree, more_up, more_down};
+	return more_up - up + down - more_down;
+}
+
+/* Steps from a root, by dimension: out of it, or in. */
+static int64_t count_stretches(pim_tree_counter *c, const pim_traffic_tree *tree,
+	const int *const along[3], const int *leaf_on)
+{
+	const int *size = c->target->network.size;
+	int a = tree->adds ? 2 : 0, b = 2 - a;
+	int64_t links = 0, now = ++c->tree;
+	for (int i = 0; i < tree->n; i++) {
+		const int *to = c->at[leaf_on[tree->leaf[i]]];
+		if (size[a] > 1)
+			links += reach(&c->first, now, along[a][to[a]]);
+		links += reach(&c->second[to[a]], now, along[1][to[1]]);
+		if (size[b] > 1)
+			links += reach(&c->third[to[1] * size[a] + to[a]], now, along[b][to[b]]);
 	}
-	return grown;
+	return links;
 }
 
 static int64_t count_on_grid(
 	pim_tree_counter *c, const pim_traffic_tree *tree, int root, const int *leaf_on)
 {
 	const int *size = c->target->network.size, *from = c->at[root], *along[3];
-	int a = tree->adds ? 2 : 0, b = 2 - a;
-	int64_t links = 0, now = ++c->tree;
 	for (int d = 0; d < 3; d++)
 		along[d] = c->along[tree->adds][d] + from[d] * size[d];
-	if (tree->n == 1) {
-		const int *to = c->at[leaf_on[tree->leaf[0]]];
-		return abs(along[0][to[0]]) + abs(along[1][to[1]]) + abs(along[2][to[2]]);
-	}
-	for (int i = 0; i < tree->n; i++) {
-		const int *to = c->at[leaf_on[tree->leaf[i]]];
-		links += reach(&c->first, now, along[a][to[a]]);
-		links += reach(&c->second[to[a]], now, along[1][to[1]]);
-		links += reach(&c->third[to[1] * size[a] + to[a]], now, along[b][to[b]]);
-	}
-	return links;
+	if (tree->n > 1)
+		return count_stretches(c, tree, along, leaf_on);
+	const int *to = c->at[leaf_on[tree->leaf[0]]];
+	return abs(along[0][to[0]]) + abs(along[1][to[1]]) + abs(along[2][to[2]]);
 }
 
 /* Every link of the routes once. */

@@ -196,8 +196,9 @@ static void compare_loads_with_all(void)
 		pim_place_search(p, 20, 1, &tried, a);
 		worth before = count_worth(p);
 		CHECK(pim_placement_busiest(p, a) == before.busiest);
-		pim_place_load(p, 1000 * 1000, a);
+		pim_relief relief = pim_place_load(p, 1000 * 1000, a);
 		worth after = count_worth(p);
+		CHECK(relief.before == before.busiest && relief.after == after.busiest);
 		CHECK(is_valid(p) && after.cost <= before.cost);
 		CHECK(after.cost < before.cost || after.busiest <= before.busiest);
 		CHECK(pim_placement_busiest(p, a) == after.busiest);
@@ -320,7 +321,9 @@ static void move_one_exactly(void)
 		for (int k = 0; k < slots[1]; k++)
 			p->tenant[1].unit[k] = kept[k];
 		pim_place_group *g = pim_place_group_new(p, placed, a);
+		CHECK(pim_place_group_cost(g) == before);
 		bool better = pim_place_group_move(g, 1, &one, &random);
+		CHECK(pim_place_group_cost(g) == best);
 		CHECK(is_valid(p) && pim_placement_cost(p) == best && better == (best < before));
 		CHECK(!pim_place_group_move(g, 1, &one, &random));
 		moved += better;
