@@ -98,9 +98,12 @@ bool pim_box_meet(const pim_box *a, const pim_box *b, pim_box *out)
 
 pim_box pim_box_of(const pim_type *t)
 {
-	pim_box b = {.n = t->rank};
-	for (int d = 0; d < t->rank; d++)
+	pim_box b;
+	b.n = t->rank;
+	for (int d = 0; d < t->rank; d++) {
+		b.lo[d] = 0;
 		b.hi[d] = t->dims[d];
+	}
 	return b;
 }
 
@@ -175,10 +178,10 @@ void pim_axes_demand(const pim_axes *x, const pim_node *n, int input, const pim_
 	pim_box *need, int64_t *lo_pad, int64_t *hi_pad)
 {
 	const pim_type *t = pim_rule_is_absent(n, input) ? NULL : n->in[input]->type;
-	*need = t && t->n_parts == 0 ? pim_box_of(t) : (pim_box){.n = 1};
-	bool none = pim_box_empty(axes) || !t;
+	bool none = pim_box_empty(axes) || !t, tensor = t && t->n_parts == 0;
+	need->n = tensor ? t->rank : 1;
 	for (int d = 0; d < need->n; d++) {
-		int64_t lo = 0, hi = need->hi[d], size = hi;
+		int64_t lo = 0, size = tensor ? t->dims[d] : 0, hi = size;
 		if (!none && !x->whole[input])
 			span_index(&x->map[input][d], axes, &lo, &hi);
 		if (none)

@@ -33,11 +33,18 @@ static int64_t piece_start(int64_t size, int64_t i, int64_t k)
 
 pim_box pim_layout_box(const pim_layout *l, const pim_type *t, int64_t s, int64_t *sum)
 {
-	pim_box box = {.n = l->rank};
-	for (int d = l->rank; d-- > 0; s /= l->parts[d]) {
-		int64_t i = s % l->parts[d];
-		box.lo[d] = piece_start(t->dims[d], i, l->parts[d]);
-		box.hi[d] = piece_start(t->dims[d], i + 1, l->parts[d]);
+	pim_box box;
+	box.n = l->rank;
+	for (int d = l->rank; d-- > 0;) {
+		int64_t parts = l->parts[d];
+		box.lo[d] = 0;
+		box.hi[d] = t->dims[d];
+		if (parts == 1)
+			continue;
+		int64_t i = s % parts;
+		s /= parts;
+		box.lo[d] = piece_start(t->dims[d], i, parts);
+		box.hi[d] = piece_start(t->dims[d], i + 1, parts);
 	}
 	if (sum)
 		*sum = s % l->sums;

@@ -17,6 +17,7 @@ typedef struct span {
 typedef struct checker {
 	const pim_program *program;
 	bool good;
+	uint32_t operands[PIM_COMMAND_COUNT]; /* letters of each command, bit 0 for A */
 	span *to, *from; /* per pattern */
 	int unit;		 /* the stream looked at */
 	int64_t at;		 /* and its command */
@@ -122,38 +123,48 @@ static void check_homes(checker *k)
 
 /* ---- commands ---- */
 
+/* Is there an operand of that letter (commands.def)? */
+static bool takes(const checker *k, const pim_command *c, char operand)
+{
+	return k->operands[c->code] >> (operand - 'A') & 1;
+}
+
+static void note_operands(checker *k)
+{
+	for (int code = 0; code < PIM_COMMAND_COUNT; code++)
+		for (const char *o = pim_command_at(code)->operands; *o; o++)
+			k->operands[code] |= (uint32_t)1 << (*o - 'A');
+}
+
 static bool check_numbers(checker *k, const pim_command *c)
 {
 	const pim_program *p = k->program;
-	const char *operands = pim_command_at(c->code)->operands;
-	if (strchr(operands, 'P') && c->index >= (uint32_t)p->n_patterns)
+	if (takes(k, c, 'P') && c->index >= (uint32_t)p->n_patterns)
 		return report(k, "pattern %u, but there are %d", c->index, p->n_patterns), false;
-	if (strchr(operands, 'K') && c->index >= (uint32_t)p->n_kernels)
+	if (takes(k, c, 'K') && c->index >= (uint32_t)p->n_kernels)
 		return report(k, "kernel %u, but there are %d", c->index, p->n_kernels), false;
-	if (strchr(operands, 'G') && c->unit >= (uint32_t)p->n_groups)
+	if (takes(k, c, 'G') && c->unit >= (uint32_t)p->n_groups)
 		return report(k, "group %u, but there are %d", c->unit, p->n_groups), false;
-	if (strchr(operands, 'U') && c->unit >= (uint32_t)p->n_streams)
+	if (takes(k, c, 'U') && c->unit >= (uint32_t)p->n_streams)
 		return report(k, "unit %u, but there are %d", c->unit, p->n_streams), false;
 	if (c->task != 0 && c->task >= (uint32_t)p->n_tasks)
 		return report(k, "task %u, but there are %d", c->task, p->n_tasks), false;
 	return true;
 }
 
-static int count_refs(const pim_program *p, const pim_command *c)
+static int count_refs(const checker *k, const pim_command *c)
 {
-	const char *operands = pim_command_at(c->code)->operands;
-	if (strchr(operands, 'K'))
-		return 1 + p->kernel[c->index].graph->n_inputs;
-	return (strchr(operands, 'D') != NULL) + (strchr(operands, 'S') != NULL);
+	if (takes(k, c, 'K'))
+		return 1 + k->program->kernel[c->index].graph->n_inputs;
+	return takes(k, c, 'D') + takes(k, c, 'S');
 }
 
 /* The bytes that reference r of a command reaches around its address. */
 static span find_span(const checker *k, const pim_command *c, int r)
 {
 	const pim_program *p = k->program;
-	const char *operands = pim_command_at(c->code)->operands;
-	if (strchr(operands, 'P'))
-		return r == 0 && strchr(operands, 'D') ? k->to[c->index] : k->from[c->index];
+	if (takes(k, c, 'P'))
+		return r == 0 && takes(k, c, 'D') ? k->to[c->index] : k->from[c->index];
 	const pim_kernel *kernel = &p->kernel[c->index];
 	const pim_type *t = r == 0 ? kernel->op->type : kernel->graph->inputs[r - 1]->type;
 	return (span){0, pim_type_bytes(t)};
@@ -233,7 +244,7 @@ static void check_command(checker *k, const pim_command *c)
 		report(k, "its operands are not in the stream");
 		return;
 	}
-	bool kernel = strchr(pim_command_at(c->code)->operands, 'K') != NULL;
+	bool kernel = takes(k, c, 'K');
 	if (c->accumulate > kernel)
 		report(k, "only kernels can add to their result");
 	if (kernel) {
@@ -244,7 +255,7 @@ static void check_command(checker *k, const pim_command *c)
 			report(k, "kernel %u is for the %s engine", c->index,
 				pim_command_at((int)wanted_code)->name);
 	}
-	int wanted = count_refs(k->program, c);
+	int wanted = count_refs(k, c);
 	if (c->n_refs != wanted) {
 		report(k, "has %d operands, expected %d", c->n_refs, wanted);
 		return;
@@ -409,6 +420,7 @@ static void check_channels(checker *k, pim_arena *a)
 static bool check_program(const pim_program *p, pim_arena *a, int64_t *buffer, int64_t *memory)
 {
 	checker k = {.program = p, .good = true, .unit = -1, .buffer = buffer, .memory = memory};
+	note_operands(&k);
 	if (p->n_streams != p->target->units)
 		report(&k, "the program has %d streams, but %s has %d units", p->n_streams, p->target->name,
 			p->target->units);

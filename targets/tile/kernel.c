@@ -137,12 +137,17 @@ void pim_work_store(pim_work *w)
 	}
 }
 
-static const pim_type *tile_type(const pim_work *w, const pim_operand *o, const pim_box *box)
+static const pim_type *tile_type(const pim_work *w, pim_operand *o, const pim_box *box)
 {
 	int64_t dims[PIM_MAX_RANK];
-	for (int d = 0; d < box->n; d++)
+	bool same = o->tile;
+	for (int d = 0; d < box->n; d++) {
 		dims[d] = box->hi[d] - box->lo[d];
-	return pim_type_tensor(pim_context_of(w->n), o->type->dtype, box->n, dims);
+		same = same && o->tile->dims[d] == dims[d];
+	}
+	if (!same)
+		o->tile = pim_type_tensor(pim_context_of(w->n), o->type->dtype, box->n, dims);
+	return o->tile;
 }
 
 static bool adds_to(const pim_work *w, const pim_box *tile)
@@ -217,6 +222,7 @@ typedef struct call {
 	int64_t lo[PIM_MAX_RANK], hi[PIM_MAX_RANK]; /* clipped off the first input */
 	int n_touch;
 	pim_touch touch[PIM_MOST_OPERANDS]; /* the result first */
+	bool loaded[PIM_MOST_OPERANDS];		/* constants whose box is in its slot */
 	bool empty;							/* an input has no element in the tile */
 } call;
 
@@ -228,7 +234,7 @@ static bool reads_input(const pim_work *w, int i, bool bias_done)
 }
 
 /* Constants are loaded first: everything else may have to wait for a message. */
-static void want_constants(pim_work *w, const pim_box *tile, bool bias_done)
+static void want_constants(pim_work *w, const pim_box *tile, bool bias_done, call *c)
 {
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		pim_operand *o = &w->operand[i];
@@ -236,28 +242,33 @@ static void want_constants(pim_work *w, const pim_box *tile, bool bias_done)
 		if (o->space != PIM_SPACE_constant || !reads_input(w, i, bias_done))
 			continue;
 		pim_axes_demand(w->x, w->n, i, tile, &box, NULL, NULL);
-		if (!pim_box_empty(&box))
-			want(w, o, &box);
+		if (pim_box_empty(&box))
+			continue;
+		want(w, o, &box);
+		c->loaded[i] = i > 0 && !o->made && !o->from_memory;
 	}
 }
 
 static void want_inputs(pim_work *w, const pim_box *tile, bool bias_done, call *c)
 {
 	int64_t ignored[PIM_MAX_RANK];
-	want_constants(w, tile, bias_done);
+	want_constants(w, tile, bias_done, c);
 	for (int i = 0; i < w->n_operands - 1; i++) {
 		pim_operand *o = &w->operand[i];
-		pim_box box;
+		pim_box need;
+		const pim_box *box = c->loaded[i] ? &o->box[o->at] : &need;
 		if (!reads_input(w, i, bias_done))
 			continue;
-		pim_axes_demand(w->x, w->n, i, tile, &box, i ? ignored : c->lo, i ? ignored : c->hi);
-		c->empty = c->empty || pim_box_empty(&box);
+		if (!c->loaded[i])
+			pim_axes_demand(w->x, w->n, i, tile, &need, i ? ignored : c->lo, i ? ignored : c->hi);
+		c->empty = c->empty || pim_box_empty(box);
 		if (c->empty)
 			continue;
-		want(w, o, &box);
-		c->type[i] = tile_type(w, o, &box);
+		if (!c->loaded[i])
+			want(w, o, box);
+		c->type[i] = tile_type(w, o, box);
 		c->touch[c->n_touch++] =
-			o->from_memory ? touch_in_memory(w, o, w->n->in[i], &box) : buffer_touch(o, &box);
+			o->from_memory ? touch_in_memory(w, o, w->n->in[i], box) : buffer_touch(o, box);
 	}
 }
 
@@ -274,15 +285,32 @@ static void copy_result(pim_work *w, const pim_box *box, int64_t packed, bool ho
 	pim_emit_transfer(w->l, &p, w->unit, home ? inner : held, w->unit, home ? held : inner);
 }
 
+/* The number of the kernel; most tiles have that of the one before. */
+static uint32_t find_kernel(pim_work *w, const pim_box *tile, const pim_type *result, const call *c)
+{
+	int last = w->n_operands - 1;
+	size_t bytes = sizeof *c->type * (size_t)last;
+	int64_t pads[2 * PIM_MAX_RANK], groups = tile_groups(w, tile);
+	const int64_t *padding = tile_pads(w, c->lo, c->hi, pads);
+	bool same = w->kernel && !padding && groups == w->groups && result == w->types[0] &&
+				!memcmp(w->types + 1, c->type, bytes);
+	if (same)
+		return w->kernel - 1;
+	uint32_t kernel =
+		pim_program_kernel(w->l->program, w->n, last, c->type, result, padding, groups);
+	w->kernel = padding ? 0 : kernel + 1;
+	w->groups = groups;
+	w->types[0] = result;
+	memcpy(w->types + 1, c->type, bytes);
+	return kernel;
+}
+
 static bool make_tile(pim_work *w, const pim_box *tile, const pim_box *box, bool adds, call *c)
 {
 	if (c->empty)
 		return fill_tile(w, c->touch[0], box);
-	int last = w->n_operands - 1;
-	int64_t pads[2 * PIM_MAX_RANK];
-	uint32_t kernel =
-		pim_program_kernel(w->l->program, w->n, last, c->type, tile_type(w, &w->operand[last], box),
-			tile_pads(w, c->lo, c->hi, pads), tile_groups(w, tile));
+	const pim_type *result = tile_type(w, &w->operand[w->n_operands - 1], box);
+	uint32_t kernel = find_kernel(w, tile, result, c);
 	pim_emit(w->l, w->unit, pim_kernel_command(w->l->target, w->n), kernel, 0, adds, c->n_touch,
 		c->touch);
 	return true;

@@ -86,13 +86,12 @@ static void start_operands(pim_tile_walk *k, const pim_member *p, pim_work *w)
 }
 
 /* Slice `slice` of member m, at nothing yet. */
-static void start_work(pim_tile_walk *k, int m, pim_lowering *l, int64_t slice)
+static void start_work(pim_tile_walk *k, int m, pim_lowering *l, int64_t slice, pim_arena *a)
 {
 	const pim_member *p = &k->f->member[m];
 	const pim_layout *layout = p->node->plan->layout;
 	int64_t per_copy = pim_layout_slices(layout) / layout->copies;
 	pim_work *w = &k->work[m];
-	memset(w, 0, sizeof *w);
 	w->l = l;
 	w->n = p->node;
 	w->x = p->axes;
@@ -100,6 +99,7 @@ static void start_work(pim_tile_walk *k, int m, pim_lowering *l, int64_t slice)
 	w->alone = k->f->n == 1;
 	w->first_sum = slice % per_copy < per_copy / layout->sums;
 	w->n_operands = (int)p->node->n_in + 1;
+	w->operand = PIM_NEW(a, pim_operand, w->n_operands);
 	pim_slice_axes(p->node, p->axes, slice, &w->slice);
 	w->range = w->slice;
 	start_operands(k, p, w);
@@ -197,7 +197,7 @@ static pim_tile_walk *start_walk(
 		.work = PIM_NEW(a, pim_work, f->n),
 		.slot = pim_arena_alloc(a, sizeof *k->slot * (size_t)f->n_operands)};
 	for (int m = 0; m < f->n; m++)
-		start_work(k, m, l, pim_fusion_slice(f, m, slice));
+		start_work(k, m, l, pim_fusion_slice(f, m, slice), a);
 	lay_out_buffer(k);
 	k->slice = slice;
 	for (int m = 0; m < f->n; m++) {

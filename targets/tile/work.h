@@ -20,6 +20,7 @@ typedef struct pim_operand {
 	pim_box box[2];					/* what is there; n < 0: nothing */
 	bool waits[2];					/* a result that is not stored yet */
 	pim_staged *staged;				/* where it arrives part by part; NULL: it is there */
+	const pim_type *tile;			/* of the last box that a kernel was made for */
 } pim_operand;
 
 /* One op with its slice. */
@@ -33,9 +34,12 @@ typedef struct pim_work {
 	pim_box slice;	/* axis ranges of the slice */
 	pim_box range;	/* of these, what it is at; n < 0: nothing yet */
 	int n_operands; /* the result is the last */
-	pim_operand operand[PIM_MOST_OPERANDS];
-	bool placed;		 /* it is known where its operands lie */
-	bool partial;		 /* the result in the slot is a sum that goes on */
+	pim_operand *operand;
+	bool placed;							  /* it is known where its operands lie */
+	bool partial;							  /* the result in the slot is a sum that goes on */
+	uint32_t kernel;						  /* the last one without padding, + 1; 0: none yet */
+	const pim_type *types[PIM_MOST_OPERANDS]; /* that it was made for, the result first */
+	int64_t groups;							  /* likewise */
 	pim_tile_walk *walk; /* its finished results are stored before the next kernel; or NULL */
 } pim_work;
 
