@@ -409,6 +409,14 @@ bool pim_program_take_kernel(pim_program *p, pim_graph *g, pim_loc at)
 
 /* ---- streams ---- */
 
+static const int64_t no_steps[PIM_MAX_REPEAT];
+
+const int64_t *pim_steps_keep(pim_arena *a, const int64_t step[PIM_MAX_REPEAT])
+{
+	return memcmp(step, no_steps, sizeof no_steps) ? copy_array(a, step, sizeof no_steps)
+												   : no_steps;
+}
+
 pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, const pim_ref *refs)
 {
 	s->command = pim_array_grow(s->command, s->n_commands, &s->room_commands, sizeof *s->command);
@@ -416,9 +424,11 @@ pim_command *pim_stream_add(pim_stream *s, pim_command_code code, int n_refs, co
 	pim_command *c = &s->command[s->n_commands++];
 	*c = (pim_command){
 		.code = (uint8_t)code, .n_refs = (uint8_t)n_refs, .first = (uint32_t)s->n_refs};
-	if (n_refs)
-		memcpy(s->ref + s->n_refs, refs, (size_t)n_refs * sizeof *refs);
-	s->n_refs += n_refs;
+	for (int r = 0; r < n_refs; r++) {
+		pim_ref *ref = &s->ref[s->n_refs++];
+		*ref = refs[r];
+		ref->step = ref->step ? ref->step : no_steps;
+	}
 	return c;
 }
 
@@ -436,7 +446,7 @@ bool pim_command_is_like(
 		return false;
 	for (uint32_t r = 0; r < c->n_refs; r++) {
 		const pim_ref *x = &s->ref[c->first + r], *y = &t->ref[d->first + r];
-		if (x->space != y->space || memcmp(x->step, y->step, sizeof x->step))
+		if (x->space != y->space || memcmp(x->step, y->step, sizeof no_steps))
 			return false;
 	}
 	return true;

@@ -45,14 +45,16 @@ typedef struct pim_pattern {
 int64_t pim_pattern_bytes(const pim_pattern *p);
 
 /* A place in a unit's memories: a byte address, plus step[d] for every round of the d-th enclosing
- * repeat (outermost first). */
+ * repeat (outermost first). References of a stream have steps, those that are made for it may leave them NULL. */
 #define PIM_MAX_REPEAT 4
 typedef enum pim_space { PIM_SPACE_none, PIM_SPACE_memory, PIM_SPACE_buffer } pim_space;
 typedef struct pim_ref {
 	uint8_t space;
 	int64_t address;
-	int64_t step[PIM_MAX_REPEAT];
+	const int64_t *step; /* [PIM_MAX_REPEAT] */
 } pim_ref;
+/* Steps for references, kept in the arena; where all are 0 the ones that are shared. */
+const int64_t *pim_steps_keep(pim_arena *a, const int64_t step[PIM_MAX_REPEAT]);
 
 /* after: commands that must be complete first, as distances back in the stream as it runs (1 = the
  * command before this one, repeats unrolled; repeat and end are not counted); 0 = none. */
@@ -226,7 +228,7 @@ pim_program *pim_program_read(pim_context *c, const char *path);
 
 /* ---- reroll.c ---- */
 /* Folds runs of equal command sequences with affine addresses, from command `from` on, into repeat
- * blocks; it stands outside of all blocks. */
-void pim_stream_reroll(pim_stream *s, int64_t from);
+ * blocks; it stands outside of all blocks. Steps are kept in the arena. */
+void pim_stream_reroll(pim_stream *s, int64_t from, pim_arena *a);
 
 #endif

@@ -163,6 +163,7 @@ bool pim_program_write_binary(const pim_program *p, FILE *out, const char *weigh
 
 typedef struct decoder {
 	pim_context *context;
+	pim_arena *arena; /* of the program */
 	const char *path;
 	const unsigned char *s, *p, *end;
 	bool failed;
@@ -261,8 +262,10 @@ static int read_refs(
 	for (int r = 0; r < n; r++) {
 		refs[r] = (pim_ref){.space = (uint8_t)get_up_to(d, PIM_SPACE_buffer, "unknown memory")};
 		refs[r].address = get_change(d, &last->address[r]);
+		int64_t step[PIM_MAX_REPEAT] = {0};
 		for (int i = 0; steps && i < depth; i++)
-			refs[r].step[i] = get_signed(d);
+			step[i] = get_signed(d);
+		refs[r].step = pim_steps_keep(d->arena, step);
 	}
 	return n;
 }
@@ -369,6 +372,7 @@ pim_program *pim_program_read_binary(pim_context *c, const char *path, const voi
 	pim_program *p = read_tables(&d);
 	if (!p)
 		return NULL;
+	d.arena = p->arena;
 	read_homes(&d, p);
 	read_streams(&d, p);
 	if (!d.failed)

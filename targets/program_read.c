@@ -315,7 +315,7 @@ static bool read_ref(reader *r, pim_ref *ref)
 	*ref = (pim_ref){.space = buffer ? PIM_SPACE_buffer : PIM_SPACE_memory};
 	if (!take_address(c, &ref->address))
 		return false;
-	int64_t step[PIM_MAX_REPEAT];
+	int64_t step[PIM_MAX_REPEAT], steps[PIM_MAX_REPEAT] = {0};
 	int n = 0;
 	while (c->p < c->end && (*c->p == '+' || *c->p == '-') && is_digit(c, c->p + 1)) {
 		if (n == r->depth)
@@ -325,7 +325,8 @@ static bool read_ref(reader *r, pim_ref *ref)
 			return false;
 	}
 	for (int i = 0; i < n; i++)
-		ref->step[r->depth - n + i] = step[i];
+		steps[r->depth - n + i] = step[i];
+	ref->step = pim_steps_keep(r->p->arena, steps);
 	return true;
 }
 

@@ -18,9 +18,9 @@ typedef struct checker {
 	const pim_program *program;
 	bool good;
 	uint32_t operands[PIM_COMMAND_COUNT]; /* letters of each command, bit 0 for A */
-	span *to, *from; /* per pattern */
-	int unit;		 /* the stream looked at */
-	int64_t at;		 /* and its command */
+	span *to, *from;					  /* per pattern */
+	int unit;							  /* the stream looked at */
+	int64_t at;							  /* and its command */
 	int depth;
 	int64_t count[PIM_MAX_REPEAT],
 		opened[PIM_MAX_REPEAT]; /* rounds; commands run before the block */

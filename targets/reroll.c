@@ -33,6 +33,7 @@ typedef struct run {
 
 typedef struct folder {
 	pim_stream *stream;
+	pim_arena *arena;
 	int64_t from;		   /* the first command that is looked at */
 	int64_t written, refs; /* commands and references of the stream that are final in this pass */
 	int64_t n;
@@ -60,8 +61,11 @@ static uint64_t hash_command(uint64_t h, const pim_stream *s, const pim_command 
 	h = mix(h, (uint64_t)c->after[2] << 32 | c->after[3]);
 	for (int r = 0; r < c->n_refs; r++) {
 		const pim_ref *ref = &s->ref[c->first + (uint32_t)r];
-		h = mix(h, ref->space);
+		uint64_t steps = 0;
 		for (int d = 0; d < PIM_MAX_REPEAT; d++)
+			steps |= (uint64_t)ref->step[d];
+		h = mix(h, ref->space);
+		for (int d = 0; steps && d < PIM_MAX_REPEAT; d++)
 			h = mix(h, (uint64_t)ref->step[d]);
 	}
 	return h;
@@ -229,12 +233,13 @@ static void move_commands(folder *f, int64_t from, int64_t n)
 	f->refs += n_refs;
 }
 
-static void note_steps(pim_stream *s, const pim_command *c, const pim_command *second)
+static void note_steps(folder *f, const pim_command *c, const pim_command *second)
 {
 	for (int k = 0; k < c->n_refs; k++) {
-		pim_ref *ref = &s->ref[c->first + (uint32_t)k];
-		memmove(ref->step + 1, ref->step, (PIM_MAX_REPEAT - 1) * sizeof ref->step[0]);
-		ref->step[0] = address_of(s, second, k) - ref->address;
+		pim_ref *ref = &f->stream->ref[c->first + (uint32_t)k];
+		int64_t step[PIM_MAX_REPEAT] = {address_of(f->stream, second, k) - ref->address};
+		memcpy(step + 1, ref->step, sizeof step - sizeof *step);
+		ref->step = pim_steps_keep(f->arena, step);
 	}
 }
 
@@ -243,7 +248,7 @@ static void fold_run(folder *f, int64_t at, const run *r)
 	pim_stream *s = f->stream;
 	int64_t first = f->before[at], n = f->before[at + r->period] - first, open = f->written++;
 	for (int64_t i = first; i < first + n; i++)
-		note_steps(s, &s->command[i], &s->command[i + n]);
+		note_steps(f, &s->command[i], &s->command[i + n]);
 	uint32_t refs = (uint32_t)f->refs;
 	move_commands(f, first, n);
 	s->command[open] = (pim_command){.code = PIM_COMMAND_repeat, .first = refs, .count = r->rounds};
@@ -290,12 +295,12 @@ static bool find_runs(folder *f, int tried, int longest)
 	return choose_runs(f);
 }
 
-void pim_stream_reroll(pim_stream *s, int64_t from)
+void pim_stream_reroll(pim_stream *s, int64_t from, pim_arena *a)
 {
 	int64_t n = s->n_commands - from;
 	if (n < 4)
 		return;
-	folder f = {.stream = s, .from = from};
+	folder f = {.stream = s, .arena = a, .from = from};
 	f.item = pim_array_raw(n, sizeof *f.item);
 	f.shape = pim_array_raw(n, sizeof *f.shape);
 	f.best = pim_array_raw(n, sizeof *f.best);

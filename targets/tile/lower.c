@@ -244,7 +244,7 @@ static void fold_streams(pim_lowering *l)
 {
 	for (int i = 0; i < l->target->units; i++) {
 		pim_stream *s = &l->program->stream[i];
-		pim_stream_reroll(s, l->unit[i].folded);
+		pim_stream_reroll(s, l->unit[i].folded, l->program->arena);
 		l->unit[i].folded = s->n_commands;
 	}
 }

@@ -39,9 +39,14 @@ static void write_file(const char *path, const void *bytes, size_t n)
 	fclose(f);
 }
 
-static pim_ref ref_at(pim_space space, int64_t address, int64_t step)
+static pim_ref ref_at(pim_space space, int64_t address)
 {
-	return (pim_ref){.space = (uint8_t)space, .address = address, .step = {step}};
+	return (pim_ref){.space = (uint8_t)space, .address = address};
+}
+
+static pim_ref step_at(pim_space space, int64_t address, const int64_t *step)
+{
+	return (pim_ref){.space = (uint8_t)space, .address = address, .step = step};
 }
 
 static void add_tensors(pim_program *p)
@@ -107,20 +112,22 @@ static uint32_t add_kernels(pim_program *p, uint32_t *vector)
 static void add_stream(
 	pim_stream *s, uint32_t matrix, uint32_t vector, uint32_t pattern, uint32_t group)
 {
-	pim_ref r[3] = {ref_at(PIM_SPACE_buffer, 0, 0), ref_at(PIM_SPACE_memory, 0x2000, 0)};
+	static const int64_t up[PIM_MAX_REPEAT] = {256}, down[PIM_MAX_REPEAT] = {-256},
+						 outer[PIM_MAX_REPEAT] = {512, 0};
+	pim_ref r[3] = {ref_at(PIM_SPACE_buffer, 0), ref_at(PIM_SPACE_memory, 0x2000)};
 	pim_command *c = pim_stream_add(s, PIM_COMMAND_load, 2, r);
 	c->index = pattern;
 	pim_stream_add(s, PIM_COMMAND_repeat, 0, NULL)->count = 3;
-	r[0] = ref_at(PIM_SPACE_buffer, 0x400, 0);
-	r[1] = ref_at(PIM_SPACE_buffer, 0, 256);
-	r[2] = ref_at(PIM_SPACE_buffer, 0x300, -256);
+	r[0] = ref_at(PIM_SPACE_buffer, 0x400);
+	r[1] = step_at(PIM_SPACE_buffer, 0, up);
+	r[2] = step_at(PIM_SPACE_buffer, 0x300, down);
 	c = pim_stream_add(s, PIM_COMMAND_matrix, 3, r);
 	c->index = matrix;
 	c->accumulate = 1;
 	c->after[0] = 1;
 	pim_stream_add(s, PIM_COMMAND_repeat, 0, NULL)->count = 2;
-	r[1] = ref_at(PIM_SPACE_buffer, 0x400, 0);
-	r[0] = (pim_ref){.space = PIM_SPACE_buffer, .address = 0x600, .step = {512, 0}};
+	r[1] = ref_at(PIM_SPACE_buffer, 0x400);
+	r[0] = step_at(PIM_SPACE_buffer, 0x600, outer);
 	c = pim_stream_add(s, PIM_COMMAND_vector, 2, r);
 	c->index = vector;
 	c->task = 1;
@@ -128,7 +135,7 @@ static void add_stream(
 	c->after[1] = 2;
 	pim_stream_add(s, PIM_COMMAND_end, 0, NULL);
 	pim_stream_add(s, PIM_COMMAND_end, 0, NULL);
-	r[0] = ref_at(PIM_SPACE_memory, 0x2000, 0);
+	r[0] = ref_at(PIM_SPACE_memory, 0x2000);
 	c = pim_stream_add(s, PIM_COMMAND_send, 1, r);
 	c->index = pattern;
 	c->unit = 2;
@@ -155,7 +162,7 @@ static pim_program *make_program(pim_context *c)
 	CHECK(pim_program_group(p, 3, (int[]){4, 5, 63}) == group && p->n_groups == 2);
 	for (int unit = 0; unit < 3; unit++)
 		add_stream(&p->stream[unit], matrix, vector, pattern, group);
-	pim_ref r = ref_at(PIM_SPACE_buffer, 9, 0);
+	pim_ref r = ref_at(PIM_SPACE_buffer, 9);
 	pim_stream_add(&p->stream[40], PIM_COMMAND_fill, 1, &r)->index = 1;
 	return p;
 }

@@ -24,7 +24,7 @@ static inline pim_ref random_place(const maker *k, int space, int64_t bytes)
 	pim_ref r = {.space = (uint8_t)space};
 	r.address = k->offset + draw(room / 16) * 16;
 	if (k->in_block)
-		r.step[0] = draw(2) * 16;
+		r.step = pim_steps_keep(k->p->arena, (const int64_t[PIM_MAX_REPEAT]){draw(2) * 16});
 	return r;
 }
 

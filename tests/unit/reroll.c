@@ -45,7 +45,7 @@ static bool equal(const pim_stream *a, const pim_stream *b)
 	}
 	for (int64_t i = 0; i < a->n_refs; i++)
 		if (a->ref[i].space != b->ref[i].space || a->ref[i].address != b->ref[i].address ||
-			memcmp(a->ref[i].step, b->ref[i].step, sizeof a->ref[i].step))
+			memcmp(a->ref[i].step, b->ref[i].step, PIM_MAX_REPEAT * sizeof(int64_t)))
 			return false;
 	return true;
 }
@@ -92,6 +92,7 @@ static void test_random(void)
 {
 	int64_t before = 0, after = 0;
 	for (int round = 0; round < 10000; round++) {
+		pim_arena *a = pim_arena_new();
 		draw_state = (uint64_t)round * 77 + 5;
 		pim_stream s = {0};
 		int64_t base = 0;
@@ -102,18 +103,19 @@ static void test_random(void)
 		}
 		pim_stream flat = unroll(&s);
 		before += s.n_commands;
-		pim_stream_reroll(&s, 0);
+		pim_stream_reroll(&s, 0, a);
 		after += s.n_commands;
 		pim_stream again = unroll(&s);
 		CHECK(equal(&flat, &again));
 		CHECK(s.n_commands <= flat.n_commands);
-		pim_stream_reroll(&s, 0); /* of a stream with repeats */
+		pim_stream_reroll(&s, 0, a); /* of a stream with repeats */
 		pim_stream third = unroll(&s);
 		CHECK(equal(&flat, &third));
 		drop(&s);
 		drop(&flat);
 		drop(&again);
 		drop(&third);
+		pim_arena_free(a);
 	}
 	CHECK(after < before); /* something folds */
 }
@@ -147,10 +149,11 @@ static void add_tiles(pim_stream *s, int64_t a_rounds, int64_t b_rounds, int64_t
 
 static void test_tiles(void)
 {
+	pim_arena *a = pim_arena_new();
 	pim_stream s = {0};
 	add_tiles(&s, 50, 8, 16);
 	pim_stream flat = unroll(&s);
-	pim_stream_reroll(&s, 0);
+	pim_stream_reroll(&s, 0, a);
 	pim_stream again = unroll(&s);
 	CHECK(equal(&flat, &again));
 	CHECK(flat.n_commands == 50 * 8 * 49);
@@ -158,6 +161,7 @@ static void test_tiles(void)
 	drop(&s);
 	drop(&flat);
 	drop(&again);
+	pim_arena_free(a);
 }
 
 int main(void)

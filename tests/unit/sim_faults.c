@@ -88,7 +88,8 @@ static void test_race_in_rounds(void)
 	pim_ref to = at_buffer(0);
 	pim_ref ref[] = {at_buffer(0), at_memory(0)};
 	add_command(k.p, 1, PIM_COMMAND_load, k.row, 2, ref, 0);
-	to.step[0] = 64;
+	static const int64_t step[PIM_MAX_REPEAT] = {64};
+	to.step = step;
 	add_message(k.p, 1, PIM_COMMAND_send, k.row, 1, &to, 1);
 	pim_stream_add(k.p->stream + 1, PIM_COMMAND_end, 0, NULL);
 	pim_stream_add(k.p->stream + 1, PIM_COMMAND_repeat, 0, NULL)->count = 5;
@@ -122,7 +123,8 @@ static void test_bounds(void)
 	open_plant(&k);
 	pim_stream_add(k.p->stream + 2, PIM_COMMAND_repeat, 0, NULL)->count = 64;
 	pim_ref ref[] = {at_buffer(0), at_memory(0)};
-	ref[1].step[0] = 64; /* the last round reads 4032..4095 */
+	static const int64_t step[PIM_MAX_REPEAT] = {64};
+	ref[1].step = step; /* the last round reads 4032..4095 */
 	add_command(k.p, 2, PIM_COMMAND_load, k.row, 2, ref, 0);
 	pim_stream_add(k.p->stream + 2, PIM_COMMAND_end, 0, NULL);
 	k.options = (pim_sim_options){0};
