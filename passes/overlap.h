@@ -87,8 +87,9 @@ pim_pair pim_pair_of(int input, const pim_axes *x, const pim_spaces *consumer, c
 	const pim_axes *y, const pim_spaces *producer);
 /* Indices lo..hi-1 of a dimension that a box of the consumer's axes reads; false: none. */
 bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo, int64_t *hi);
-/* Ranges of the producer's axes that make them; other axes of the box are left as they are. */
-void pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes);
+/* Ranges of the producer's axes that make the first of them, as far as these are a box; where the
+ * others begin (hi: none). Other axes of the box are left as they are. */
+int64_t pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes);
 /* What making them adds to the ready step, beside 1 + R0. */
 int64_t pim_pair_part(const pim_pair *e, int dim, int64_t lo, int64_t hi);
 /* Is every axis of the consumer read by one dimension at most? Then the finish separates. */

@@ -25,6 +25,21 @@ int64_t pim_spaces_ready_exhaustive(const pim_spaces *s, const pim_box *axes)
 	return 0;
 }
 
+/* Steps until what a box of the consumer reads is final; dimensions before d stand in `made`. */
+static int64_t latest_of(const pim_pair *e, const pim_box *axes, int d, pim_box *made)
+{
+	int64_t lo, hi, latest = 0;
+	if (d == e->n)
+		return pim_spaces_ready_exhaustive(e->producer, made);
+	if (!pim_pair_need(e, d, axes, &lo, &hi))
+		return 0;
+	while (lo < hi) {
+		lo = pim_pair_made(e, d, lo, hi, made);
+		latest = pim_max(latest, latest_of(e, axes, d + 1, made));
+	}
+	return latest;
+}
+
 /* Steps of the producer that a space of the consumer waits for. */
 static int64_t ready_of(const pim_pair *e, int64_t place, int64_t step)
 {
@@ -33,13 +48,7 @@ static int64_t ready_of(const pim_pair *e, int64_t place, int64_t step)
 		return 0;
 	for (int a = 0; a < made.n; a++)
 		made.hi[a] = e->producer->size[a];
-	for (int d = 0; d < e->n; d++) {
-		int64_t lo, hi;
-		if (!pim_pair_need(e, d, &axes, &lo, &hi))
-			return 0;
-		pim_pair_made(e, d, lo, hi, &made);
-	}
-	return pim_spaces_ready_exhaustive(e->producer, &made);
+	return latest_of(e, &axes, 0, &made);
 }
 
 int64_t pim_pair_finish_exhaustive(const pim_pair *e, int64_t made, int64_t used, pim_pace pace)

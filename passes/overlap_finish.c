@@ -26,22 +26,12 @@
  * below 2^52. That leaves grouped convolutions with several channels in a group as producers,
  * windows with very many cuts, and moves; they go by digits (overlap_digits.c). Cost: places along
  * the axis (of the side with fewer), and overlap_pack.c for regions that differ. Source: ours. */
-#include "passes/overlap_stairs.h"
+#include "passes/overlap_regions.h"
 
 #include <assert.h>
 
-enum { MOST_SHIFTS = 64, MOST_KNOWN = 16 };
+enum { MOST_SHIFTS = 64, MOST_KNOWN = 16, MANY_REGIONS = 64, SAMPLES = 16 };
 #define MOST_SUM 0x1p52
-
-/* Where the spatial loops of an axis cut it, and its temporal loops as a stair. */
-typedef struct side {
-	const pim_spaces *spaces;
-	int axis;
-	int64_t parts, extent; /* regions of a piece; all but the last are of `extent` */
-	int64_t longest;	   /* elements of the longest region */
-	int64_t reach;		   /* and those that its loops go over */
-	pim_stairs stairs;
-} side;
 
 /* Digits of the other axes that read the dimension: what they add to the index, and their cost. */
 typedef struct shift {
@@ -52,89 +42,32 @@ typedef struct shift {
  * when it is full, the first one, elements of both. */
 typedef struct meeting {
 	int64_t hi, lo, elements, made;
+	bool searched;
 } meeting;
 
+/* Does reading on over a gap at the end of a region of `made` never gain more than the next tile
+ * costs? */
+typedef struct tightness {
+	int64_t made; /* 0: not known */
+	bool tight;
+} tightness;
+
 typedef struct finder {
-	side producer, consumer;
+	pim_side producer, consumer;
+	pim_region near;	  /* of the side with more, before what the next one of the other meets */
 	int64_t size, offset; /* of the dimension; of the producer's axis in it */
 	int64_t coef, tile;
 	int64_t gap; /* indices that no tile reads between two */
 	int n_shifts, n_known;
 	shift shift[MOST_SHIFTS];
 	meeting known[MOST_KNOWN];
-	int64_t tight_made; /* is_tight of it; -1: unknown */
-	bool tight;
-	int64_t last_hi, last_t; /* the last tile of a region that was looked at; last_t < 0: none */
+	int64_t last_hi, last_t; /* the last tile of a region that was looked at */
+	tightness tight[2];		 /* by the last bit of `made`: pieces differ by one */
 	int64_t top;			 /* all that the producer can be waited for */
 	int64_t best, steps;
+	int64_t far,
+		far_of; /* a tile so many indices from the first one cannot be worth more than this */
 } finder;
-
-/* False when a spatial loop stands inside a temporal one. `unit` of the axis is 1 of the stair,
- * which rises by `cycles` a step. */
-static bool find_side(const pim_spaces *s, int axis, int64_t unit, int64_t cycles, side *r)
-{
-	bool temporal = false;
-	*r = (side){.spaces = s, .axis = axis, .parts = 1, .extent = s->size[axis]};
-	r->reach = s->tile[axis];
-	for (int i = 0; i < s->n; i++) {
-		const pim_digit *g = &s->digit[i];
-		if (g->axis != axis || g->count == 1 || g->piece)
-			continue;
-		if (g->spatial && temporal)
-			return false;
-		if (g->spatial) {
-			r->parts *= g->count;
-			r->extent = g->inner;
-			continue;
-		}
-		r->reach = temporal ? r->reach : g->count * g->inner;
-		temporal = true;
-		pim_stairs_add(&r->stairs, g->inner / unit, cycles * g->weight);
-	}
-	int64_t piece = pim_divide_up(s->size[axis], s->pieces[axis]);
-	r->longest = r->parts > 1 ? pim_min(r->extent, piece) : piece;
-	return true;
-}
-
-static int64_t regions_of(const side *s)
-{
-	return s->parts * s->spaces->pieces[s->axis];
-}
-
-/* lo >= hi: nothing is left for it. */
-typedef struct region {
-	int64_t number, lo, hi;
-} region;
-
-static region region_at(const side *s, int64_t number)
-{
-	const pim_spaces *p = s->spaces;
-	if (s->parts == 1)
-		return (region){number, pim_spaces_piece_start(p, s->axis, number),
-			pim_spaces_piece_start(p, s->axis, number + 1)};
-	int64_t piece = number / s->parts, part = number % s->parts;
-	int64_t lo = pim_spaces_piece_start(p, s->axis, piece) + part * s->extent;
-	int64_t hi = pim_spaces_piece_start(p, s->axis, piece + 1);
-	return (region){number, lo, part + 1 < s->parts ? pim_min(lo + s->extent, hi) : hi};
-}
-
-/* The region behind (1) or before (-1) r, one of the ends of which is known. */
-static region region_beside(const side *s, region r, int way)
-{
-	if (s->parts > 1)
-		return region_at(s, r.number + way);
-	int64_t far = pim_spaces_piece_start(s->spaces, s->axis, r.number + (way > 0 ? 2 : -1));
-	return way > 0 ? (region){r.number + 1, r.hi, far} : (region){r.number - 1, far, r.lo};
-}
-
-static region region_with(const side *s, int64_t index)
-{
-	int64_t piece = pim_spaces_piece_with(s->spaces, s->axis, index);
-	if (s->parts == 1)
-		return region_at(s, piece);
-	int64_t part = (index - pim_spaces_piece_start(s->spaces, s->axis, piece)) / s->extent;
-	return region_at(s, piece * s->parts + pim_min(part, s->parts - 1));
-}
 
 /* ---- a region of each ---- */
 
@@ -145,12 +78,16 @@ static void note_tile(finder *f, int64_t hi, int64_t t, int64_t cost)
 	f->best = pim_max(f->best, value - cost);
 }
 
-/* Steps of the consumer rise by no less than the innermost for each tile. */
-static bool may_gain(const finder *f, int64_t t, int64_t cost)
+/* May a tile that begins `indices` behind the first one be worth more than the best? */
+static bool may_gain(finder *f, int64_t indices, int64_t cost)
 {
-	const pim_stairs *down = &f->consumer.stairs;
-	int64_t least = down->n ? down->rise[down->n - 1] * t : 0;
-	return f->top - least - cost > f->best;
+	if (f->far_of != f->best + cost) {
+		int64_t tiles = pim_stairs_reach(&f->consumer.stairs, f->top - f->best - cost);
+		f->far_of = f->best + cost;
+		if (f->best == PIM_PAIR_NOTHING || !pim_mul(tiles, f->coef * f->tile, &f->far))
+			f->far = INT64_MAX;
+	}
+	return indices < f->far;
 }
 
 static void search_meeting(finder *f, meeting m, int64_t cost)
@@ -183,20 +120,19 @@ static void search_meeting(finder *f, meeting m, int64_t cost)
 			  cost;
 }
 
-/* Does reading on in the region, where tiles leave out `gap` indices between them, never gain more
- * than the next tile costs? */
 static bool is_tight(finder *f, int64_t made)
 {
 	const pim_stairs *up = &f->producer.stairs, *down = &f->consumer.stairs;
+	tightness *t = &f->tight[made & 1];
 	if (f->gap <= 0 || !down->n)
 		return true;
-	if (made != f->tight_made) {
-		f->tight_made = made;
-		f->tight =
+	if (made != t->made) {
+		t->made = made;
+		t->tight =
 			made > f->gap && pim_stairs_at(up, made - 1) - pim_stairs_at(up, made - 1 - f->gap) <=
 								 down->rise[down->n - 1];
 	}
-	return f->tight;
+	return t->tight;
 }
 
 /* Is b worth no more than a? A tile that reads further, more tiles and a longer region are never
@@ -211,17 +147,12 @@ static bool is_better(const meeting *a, const meeting *b)
 static void search_known(finder *f, int64_t cost)
 {
 	for (int i = 0; i < f->n_known; i++)
-		search_meeting(f, f->known[i], cost);
+		if (!f->known[i].searched)
+			search_meeting(f, f->known[i], cost);
 	f->n_known = 0;
 }
 
-static void note_first_tile(finder *f, const meeting *m, int64_t cost)
-{
-	int64_t hi = m->hi - f->coef * pim_max(f->tile - m->elements, 0);
-	if (m->lo < m->made && hi >= 0)
-		note_tile(f, pim_min(hi, m->made - 1), 0, cost);
-}
-
+/* The first one is searched at once, for a best to compare with. */
 static void note_meeting(finder *f, meeting m, int64_t cost)
 {
 	int kept = 0;
@@ -231,119 +162,132 @@ static void note_meeting(finder *f, meeting m, int64_t cost)
 	for (int i = 0; i < f->n_known; i++)
 		if (!is_better(&m, &f->known[i]))
 			f->known[kept++] = f->known[i];
+	m.searched = f->n_known == 0;
 	f->n_known = kept;
 	if (kept == MOST_KNOWN)
 		search_known(f, cost);
+	if (m.searched)
+		search_meeting(f, m, cost);
 	f->known[f->n_known++] = m;
-	note_first_tile(f, &m, cost);
 }
 
 /* The last tile that reads anything of the region. */
 static void note_last_tile(finder *f, meeting m, int64_t cost)
 {
-	int64_t apart = f->coef * f->tile, all = pim_divide_up(m.elements, f->tile);
-	if (m.lo >= m.made)
+	int64_t apart = f->coef * f->tile, end = f->coef * (m.elements - 1);
+	if (m.lo >= m.made || !may_gain(f, pim_min(m.made - 1 - m.lo, end), cost))
 		return;
-	int64_t t = pim_min(all - 1, (m.made - 1 - m.lo) / apart);
-	int64_t missing = t == all - 1 ? all * f->tile - m.elements : 0;
+	int64_t last = (m.elements - 1) / f->tile, t = pim_min(last, (m.made - 1 - m.lo) / apart);
+	int64_t missing = t == last ? (last + 1) * f->tile - m.elements : 0;
 	int64_t hi = pim_min(m.hi + apart * t - f->coef * missing, m.made - 1);
-	if (hi < 0 || (f->last_t >= 0 && hi <= f->last_hi && t >= f->last_t))
+	if (hi < 0 || (hi <= f->last_hi && t >= f->last_t))
 		return;
 	f->last_hi = hi;
 	f->last_t = t;
-	if (may_gain(f, t, cost))
-		note_tile(f, hi, t, cost);
+	note_tile(f, hi, t, cost);
 }
 
 /* Regions of both; what does not meet is worth nothing. */
-static void note_regions(finder *f, const shift *s, region used, region made, bool tight)
+static void note_regions(
+	finder *f, const shift *s, const pim_region *used, const pim_region *made, bool tight)
 {
 	f->steps++;
-	int64_t base = made.lo + f->offset;
-	if (used.lo >= used.hi)
+	int64_t base = made->lo + f->offset;
+	if (used->lo >= used->hi)
 		return;
-	meeting m = {f->coef * (used.lo + f->tile - 1) + s->hi - base, f->coef * used.lo + s->lo - base,
-		pim_min(used.hi - used.lo, f->consumer.reach), made.hi - made.lo};
+	meeting m = {f->coef * (used->lo + f->tile - 1) + s->hi - base,
+		f->coef * used->lo + s->lo - base, pim_min(used->hi - used->lo, f->consumer.reach),
+		made->hi - made->lo, false};
 	if (!tight)
 		note_last_tile(f, m, s->cost);
 	note_meeting(f, m, s->cost);
 }
 
-/* The next region behind (1) or before (-1) r that may be longer than it; number out of range:
- * none.
- */
-static region next_longer(const side *s, region r, int way)
+/* May a region of the producer that begins at an index, or any behind it, be worth more than the
+ * best? */
+static bool may_follow(finder *f, const shift *s, const pim_region *used, int64_t index)
 {
-	int64_t pieces = s->spaces->pieces[s->axis], rest = s->spaces->size[s->axis] % pieces;
-	if (s->parts > 1)
-		return region_at(s, r.number + way);
-	int64_t longs = (r.number + 1) * rest / pieces + (way > 0);
-	return longs ? region_at(s, pim_divide_up(longs * pieces, rest) - 1) : (region){.number = -1};
-}
-
-/* Is a region of the producer, or any behind it, worth more than the best? */
-static bool may_follow(const finder *f, const shift *s, region used, region made)
-{
-	int64_t behind = made.lo + f->offset - f->coef * (used.lo + f->tile - 1) - s->hi;
-	int64_t t = behind > 0 ? pim_divide_up(behind, f->coef * f->tile) : 0;
-	return may_gain(f, t, s->cost) &&
-		   f->top - pim_stairs_at(&f->consumer.stairs, t) - s->cost > f->best;
+	int64_t apart = f->coef * f->tile;
+	int64_t behind = index + f->offset - f->coef * (used->lo + f->tile - 1) - s->hi;
+	return may_gain(f, behind > 0 ? behind + apart - 1 : 0, s->cost);
 }
 
 /* The regions of the producer that one of the consumer reads, the first one first: later ones are
  * waited for less. */
-static void follow_producer(finder *f, const shift *s, region used)
+static void follow_producer(finder *f, const shift *s, const pim_region *used)
 {
-	int64_t to = pim_min(used.hi, used.lo + f->consumer.reach);
-	int64_t lo = pim_max(f->coef * used.lo + s->lo, 0);
+	int64_t to = pim_min(used->hi, used->lo + f->consumer.reach);
+	int64_t lo = pim_max(f->coef * used->lo + s->lo, 0);
 	int64_t hi = pim_min(f->coef * (to - 1) + s->hi, f->size - 1);
-	if (used.lo >= used.hi || lo > hi)
+	if (used->lo >= used->hi || lo > hi)
 		return;
-	region r = region_with(&f->producer, lo - f->offset);
+	pim_region_seek(&f->producer, &f->near, lo - f->offset);
+	pim_region r = f->near;
 	while (r.number >= 0 && r.lo + f->offset <= hi) {
 		bool any = r.lo < r.hi, tight = any && is_tight(f, r.hi - r.lo);
 		if (any)
-			note_regions(f, s, used, r, tight);
-		if (tight ? r.hi - r.lo == f->producer.longest : any && !may_follow(f, s, used, r))
+			note_regions(f, s, used, &r, tight);
+		if (tight && r.hi - r.lo == f->producer.longest)
 			return;
-		r = tight ? next_longer(&f->producer, r, 1) : region_beside(&f->producer, r, 1);
+		if (any && (r.hi + f->offset > hi || !may_follow(f, s, used, r.hi)))
+			return;
+		if (tight)
+			pim_region_longer(&f->producer, &r, 1);
+		else
+			pim_region_step(&f->producer, &r, 1);
 	}
 }
 
 /* The regions of the consumer that read one of the producer, the last one first: earlier ones wait
  * for less. */
-static void follow_consumer(finder *f, const shift *s, region made)
+static void follow_consumer(finder *f, const shift *s, const pim_region *made)
 {
-	int64_t base = made.lo + f->offset, to = made.hi + f->offset - 1 - s->lo;
-	int64_t size = f->consumer.spaces->size[f->consumer.axis];
-	if (made.lo >= made.hi || to < 0)
+	int64_t base = made->lo + f->offset, to = made->hi + f->offset - 1 - s->lo;
+	int64_t size = f->consumer.size;
+	if (made->lo >= made->hi || to < 0)
 		return;
-	bool tight = is_tight(f, made.hi - made.lo);
+	bool tight = is_tight(f, made->hi - made->lo);
 	to = to < size * f->coef ? to / f->coef : size - 1;
-	region r = region_with(&f->consumer, pim_min(to, size - 1));
+	pim_region_seek(&f->consumer, &f->near, pim_min(to, size - 1));
+	pim_region r = f->near;
 	while (r.number >= 0 && f->coef * (r.hi - 1) + s->hi >= base) {
-		note_regions(f, s, r, made, tight);
+		note_regions(f, s, &r, made, tight);
 		if (r.hi - r.lo == f->consumer.longest)
 			return;
-		r = r.lo < r.hi ? next_longer(&f->consumer, r, -1) : region_beside(&f->consumer, r, -1);
+		if (r.lo < r.hi)
+			pim_region_longer(&f->consumer, &r, -1);
+		else
+			pim_region_step(&f->consumer, &r, -1);
 	}
 }
 
+/* Regions of the side with fewer, `every` so many, and what they meet of the other. */
+static void follow_regions(finder *f, const shift *s, int64_t every)
+{
+	int64_t made = pim_side_regions(&f->producer), used = pim_side_regions(&f->consumer);
+	const pim_side *few = made < used ? &f->producer : &f->consumer;
+	pim_region r = pim_region_at(few, 0);
+	f->near = pim_region_at(made < used ? &f->consumer : &f->producer, 0);
+	for (int64_t n = 0; n < pim_min(made, used) && f->best < f->top - s->cost; n += every) {
+		if (every > 1)
+			r = pim_region_at(few, n);
+		else if (n > 0)
+			pim_region_step(few, &r, 1);
+		if (made < used)
+			follow_consumer(f, s, &r);
+		else
+			follow_producer(f, s, &r);
+	}
+}
+
+/* Where regions are many, a few of them first: each may be a little better than the one before, and
+ * those that are not go by quickly. */
 static void search_shift(finder *f, const shift *s)
 {
-	int64_t made = regions_of(&f->producer), used = regions_of(&f->consumer);
-	const side *few = made < used ? &f->producer : &f->consumer;
-	region r = region_at(few, 0);
-	for (int64_t left = pim_min(made, used); left > 0; left--) {
-		if (f->best >= f->top - s->cost)
-			return;
-		if (made < used)
-			follow_consumer(f, s, r);
-		else
-			follow_producer(f, s, r);
-		if (left > 1)
-			r = region_beside(few, r, 1);
-	}
+	int64_t few = pim_min(pim_side_regions(&f->producer), pim_side_regions(&f->consumer));
+	if (few >= MANY_REGIONS)
+		follow_regions(f, s, few / SAMPLES);
+	follow_regions(f, s, 1);
 	search_known(f, s->cost);
 }
 
@@ -415,23 +359,27 @@ static bool find_axes(finder *f, const pim_pair *e, const pim_pair_dim *d, int64
 	for (int t = 0; t < d->read.n; t++)
 		if (t != main && !add_shifts(f, s, d->read.term[t].axis, d->read.term[t].coef, used))
 			return false;
-	return find_side(s, d->read.term[main].axis, f->tile, used, &f->consumer);
+	pim_axis_of axis = {d->read.term[main].axis, -1};
+	return pim_side_of(s, axis, f->tile, used, &f->consumer);
 }
 
-/* The axis that makes the dimension, when that is one, index by index; -1. Others have one index.
+/* The axes that make the dimension index by index, beside others of one index; outer -1: none do.
  */
-static int find_made_axis(const pim_pair *e, const pim_pair_dim *d)
+static pim_axis_of find_made_axes(const pim_pair *e, const pim_pair_dim *d)
 {
-	int axis = -1;
-	for (int t = 0; t < d->made.n; t++) {
+	const pim_spaces *s = e->producer;
+	pim_axis_of none = {-1, -1}, axis = none;
+	int64_t coef = 0;
+	for (int t = 0; t < d->made.n && !d->made_whole; t++) {
 		int a = d->made.term[t].axis;
-		if (e->producer->size[a] == 1)
+		if (s->size[a] == 1)
 			continue;
-		if (axis >= 0 || d->made.term[t].coef != 1)
-			return -1;
-		axis = a;
+		if (axis.inner >= 0 || (axis.outer >= 0 && coef != s->size[a]))
+			return none;
+		*(axis.outer < 0 ? &axis.outer : &axis.inner) = a;
+		coef = d->made.term[t].coef;
 	}
-	return axis;
+	return coef == 1 ? axis : none;
 }
 
 bool pim_pair_search_stairs(
@@ -442,18 +390,20 @@ bool pim_pair_search_stairs(
 	if ((double)made * (double)e->producer->steps + (double)used * (double)e->consumer->steps >
 		MOST_SUM)
 		return false;
-	int axis = d->read_whole || d->made_whole ? -1 : find_made_axis(e, d);
-	if (axis < 0 || !find_axes(&f, e, d, used) ||
-		!find_side(e->producer, axis, 1, made, &f.producer))
+	pim_axis_of axis = find_made_axes(e, d);
+	if (d->read_whole || axis.outer < 0 || !find_axes(&f, e, d, used) ||
+		!pim_side_of(e->producer, axis, 1, made, &f.producer))
 		return false;
 	f.size = d->size;
 	f.offset = d->made.offset;
 	f.best = PIM_PAIR_NOTHING;
+	f.far_of = INT64_MAX;
 	f.steps = 0;
 	f.top = pim_stairs_at(&f.producer.stairs, f.producer.longest - 1);
 	for (int i = 0; i < f.n_shifts; i++) {
 		f.n_known = 0;
-		f.last_t = f.tight_made = -1;
+		f.last_hi = -1;
+		f.tight[0].made = f.tight[1].made = 0;
 		f.gap = f.coef - (f.shift[i].hi - f.shift[i].lo + 1);
 		search_shift(&f, &f.shift[i]);
 	}

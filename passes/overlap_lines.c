@@ -50,7 +50,7 @@ static bool fits(direction v, const pim_item *one, const pim_item *other)
 	return v.one <= pim_min(one->most, INT32_MAX) && v.other <= pim_min(other->most, INT32_MAX);
 }
 
-pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_region r)
+pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_play r)
 {
 	double along = r.exchanged / ((double)one->size * (double)other->size);
 	double across = r.taken / (double)one->size, least;

@@ -26,10 +26,10 @@ typedef struct pim_lines {
 
 /* Those that a region of good packs meets fewest of. It is as long as the room that copies of both
  * can exchange, and as wide as the room that others can take instead of them. */
-typedef struct pim_region {
+typedef struct pim_play {
 	double exchanged, taken;
-} pim_region;
-pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_region r);
+} pim_play;
+pim_lines pim_lines_of(const pim_item *one, const pim_item *other, pim_play r);
 
 /* The point of a line with the least size, and how often the direction may be added to it. */
 typedef struct pim_line_start {

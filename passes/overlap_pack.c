@@ -173,12 +173,12 @@ static double find_play(const set *s, int from, int to, int way, double rate, do
 	return play;
 }
 
-static pim_region find_region(const set *s, int at, int partner, double slack)
+static pim_play find_play_of(const set *s, int at, int partner, double slack)
 {
 	const pim_item *c = &s->list[at], *p = &s->list[partner];
 	double apart = fabs(c->rate - p->rate), left = slack;
 	int above = pim_min(at, partner) - 1, below = pim_max(at, partner) + 1;
-	pim_region r = {.exchanged = fmin(c->reach, p->reach)};
+	pim_play r = {.exchanged = fmin(c->reach, p->reach)};
 	if (apart * r.exchanged > slack)
 		r.exchanged = slack / apart;
 	r.taken = find_play(s, below, s->n, 1, c->rate, &left);
@@ -271,7 +271,7 @@ static double choose_lines(const finder *f, choice *h, const set *s, const cut *
 	}
 	const pim_item *j = &s->list[partner];
 	double others = partner < c->at ? (double)j->most : 0;
-	h->lines = pim_lines_of(i, j, find_region(s, c->at, partner, slack_of(f, c->bound)));
+	h->lines = pim_lines_of(i, j, find_play_of(s, c->at, partner, slack_of(f, c->bound)));
 	set_rest(h, s, c->at, partner);
 	bool turned = h->lines.turned;
 	double x = turned ? others : copies, y = turned ? copies : others;

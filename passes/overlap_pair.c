@@ -40,31 +40,47 @@ bool pim_pair_need(const pim_pair *e, int dim, const pim_box *axes, int64_t *lo,
 	return *lo < *hi;
 }
 
-/* Once an outer axis has several values in the range, those inside it take all of theirs. */
-void pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes)
+/* Outer axes stand at the first index of the range, until one of them begins with it and has its
+ * inner axes in full. */
+int64_t pim_pair_made(const pim_pair *e, int dim, int64_t lo, int64_t hi, pim_box *axes)
 {
 	const pim_pair_dim *d = &e->dim[dim];
-	int64_t first = lo - d->made.offset, last = hi - 1 - d->made.offset;
+	int64_t first = lo - d->made.offset, end = hi - d->made.offset, done = end;
 	bool all = d->made_whole;
 	for (int t = 0; t < d->made.n; t++) {
 		int a = d->made.term[t].axis;
-		int64_t coef = d->made.term[t].coef;
-		axes->lo[a] = all ? 0 : first / coef;
-		axes->hi[a] = all ? e->producer->size[a] : last / coef + 1;
-		all = all || axes->hi[a] > axes->lo[a] + 1;
-		first -= axes->lo[a] * coef;
-		last -= (axes->hi[a] - 1) * coef;
+		int64_t coef = d->made.term[t].coef, at = first / coef, last = t + 1 == d->made.n;
+		axes->lo[a] = all ? 0 : at;
+		axes->hi[a] = all ? e->producer->size[a] : last ? pim_divide_up(end, coef) : end / coef;
+		if (all || last)
+			continue;
+		all = first == at * coef && axes->hi[a] > at;
+		axes->hi[a] = all ? axes->hi[a] : at + 1;
+		done -= all ? end - axes->hi[a] * coef : pim_max(end - (at + 1) * coef, 0);
+		end = pim_min(end, (at + 1) * coef) - at * coef;
+		first -= at * coef;
 	}
+	return done + d->made.offset;
+}
+
+static int64_t part_of_box(const pim_pair *e, int dim, const pim_box *axes)
+{
+	const pim_index *made = &e->dim[dim].made;
+	int64_t part = 0;
+	for (int t = 0; t < made->n; t++) {
+		int a = made->term[t].axis;
+		part += pim_spaces_axis_ready(e->producer, a, axes->lo[a], axes->hi[a]);
+	}
+	return part;
 }
 
 int64_t pim_pair_part(const pim_pair *e, int dim, int64_t lo, int64_t hi)
 {
 	pim_box axes;
 	int64_t part = 0;
-	pim_pair_made(e, dim, lo, hi, &axes);
-	for (int t = 0; t < e->dim[dim].made.n; t++) {
-		int a = e->dim[dim].made.term[t].axis;
-		part += pim_spaces_axis_ready(e->producer, a, axes.lo[a], axes.hi[a]);
+	while (lo < hi) {
+		lo = pim_pair_made(e, dim, lo, hi, &axes);
+		part = pim_max(part, part_of_box(e, dim, &axes));
 	}
 	return part;
 }

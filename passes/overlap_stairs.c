@@ -15,7 +15,8 @@
 void pim_stairs_add(pim_stairs *s, int64_t width, int64_t rise)
 {
 	int last = s->n - 1;
-	bool same = last >= 0 && s->rise[last] == s->width[last] / width * rise;
+	bool same =
+		last >= 0 && s->width[last] % width == 0 && s->rise[last] == s->width[last] / width * rise;
 	s->n += !same;
 	s->width[s->n - 1] = width;
 	s->rise[s->n - 1] = rise;
@@ -34,7 +35,22 @@ int64_t pim_stairs_at(const pim_stairs *s, int64_t index)
 
 static int64_t count_inside(const pim_stairs *s, int i)
 {
-	return s->width[i - 1] / s->width[i];
+	return pim_divide_up(s->width[i - 1], s->width[i]);
+}
+
+int64_t pim_stairs_reach(const pim_stairs *s, int64_t value)
+{
+	int64_t index = 0;
+	if (value <= 0)
+		return 0;
+	for (int i = 0; i < s->n; i++) {
+		int64_t digit = value / s->rise[i];
+		if (i > 0 && digit >= count_inside(s, i))
+			return index + s->width[i - 1];
+		index += digit * s->width[i];
+		value -= digit * s->rise[i];
+	}
+	return !s->n ? INT64_MAX : index + (value > 0 ? s->width[s->n - 1] : 0);
 }
 
 static void add_item(pim_pack *p, int64_t size, int64_t gain, int64_t most)

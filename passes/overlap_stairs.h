@@ -9,8 +9,9 @@
 
 #include "passes/overlap.h"
 
-/* Widths divide each other, outer to inner; a step of a stair is not below all of its inner ones
- * together. The outermost digit has no end. n = 0: always 0. */
+/* Widths fall, outer to inner; a step of a stair is not below all of its inner ones together, as
+ * many of each as begin in one of the next outer one. The outermost digit has no end. n = 0: always
+ * 0. */
 typedef struct pim_stairs {
 	int n;
 	int64_t width[PIM_MAX_DIGITS], rise[PIM_MAX_DIGITS];
@@ -19,6 +20,8 @@ typedef struct pim_stairs {
 /* Adds a stair inside those there are; one that goes on as the one outside it does is the same. */
 void pim_stairs_add(pim_stairs *s, int64_t width, int64_t rise);
 int64_t pim_stairs_at(const pim_stairs *s, int64_t index); /* index >= 0 */
+/* The first index at which it is not below `value`; INT64_MAX: none. */
+int64_t pim_stairs_reach(const pim_stairs *s, int64_t value);
 /* The largest up(x + apart * t) - down(t) with 0 <= t < end and x + apart * t >= 0, but not less
  * than `least`; apart > 0. Both stairs over the range stay below 2^52. *steps goes up by what it
  * takes. */
