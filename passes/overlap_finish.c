@@ -20,12 +20,15 @@
  * last index of it, at the first tile that reaches it.
  *
  * Which dimensions: nests of the program have spatial loops outside temporal ones (the verifier
- * refuses others), so each axis is regions of a stair. What makes the dimension is one axis index
- * by index, beside axes of one index; what reads it are axes with coefficients that are not
- * negative, all but one of which have MOST_SHIFTS positions together at most; cycles of both stay
- * below 2^52. That leaves grouped convolutions with several channels in a group as producers,
- * windows with very many cuts, and moves; they go by digits (overlap_digits.c). Cost: places along
- * the axis (of the side with fewer), and overlap_pack.c for regions that differ. Source: ours. */
+ * refuses others), so each axis is regions of a stair (overlap_regions.c). What makes the dimension
+ * is one axis index by index, or groups and the channels of a group with the loops of groups
+ * outside; what reads it are axes with coefficients that are not negative, all but one of which
+ * have MOST_SHIFTS positions together at most; cycles of both stay below 2^52. That leaves groups
+ * whose loops stand inside those of their channels, or whose channels are cut in places: the axis
+ * is ready later for some smaller indices. They, windows with very many cuts, and moves go by
+ * digits (overlap_digits.c). Cost: a few comparisons for each place along the axis (of the side
+ * with fewer), more for those that are better than all before them, and overlap_pack.c for regions
+ * that differ. Source: ours. */
 #include "passes/overlap_regions.h"
 
 #include <assert.h>
@@ -55,18 +58,21 @@ typedef struct tightness {
 typedef struct finder {
 	pim_side producer, consumer;
 	pim_region near;	  /* of the side with more, before what the next one of the other meets */
+	pim_region longer;	  /* of the producer, the next one that is longer than this one */
+	int64_t longer_than;  /* INT64_MAX: not known */
 	int64_t size, offset; /* of the dimension; of the producer's axis in it */
 	int64_t coef, tile;
 	int64_t gap; /* indices that no tile reads between two */
 	int n_shifts, n_known;
 	shift shift[MOST_SHIFTS];
 	meeting known[MOST_KNOWN];
+	int64_t ahead;			 /* hi of the last one known that is as long as any on both sides */
 	int64_t last_hi, last_t; /* the last tile of a region that was looked at */
 	tightness tight[2];		 /* by the last bit of `made`: pieces differ by one */
 	int64_t top;			 /* all that the producer can be waited for */
+	int64_t full;			 /* the first index at which it is */
 	int64_t best, steps;
-	int64_t far,
-		far_of; /* a tile so many indices from the first one cannot be worth more than this */
+	int64_t far, far_of; /* a tile `far` indices behind the first is worth no more than far_of */
 } finder;
 
 /* ---- a region of each ---- */
@@ -152,34 +158,56 @@ static void search_known(finder *f, int64_t cost)
 	f->n_known = 0;
 }
 
-/* The first one is searched at once, for a best to compare with. */
+static bool is_known(const finder *f, const meeting *m)
+{
+	for (int i = 0; i < f->n_known; i++)
+		if (is_better(&f->known[i], m))
+			return true;
+	return false;
+}
+
+/* The first one is searched at once, for a best to compare with, and so is one whose first tile
+ * waits for all of the region. */
 static void note_meeting(finder *f, meeting m, int64_t cost)
 {
 	int kept = 0;
-	for (int i = 0; i < f->n_known; i++)
-		if (is_better(&f->known[i], &m))
-			return;
+	if (is_known(f, &m))
+		return;
 	for (int i = 0; i < f->n_known; i++)
 		if (!is_better(&m, &f->known[i]))
 			f->known[kept++] = f->known[i];
-	m.searched = f->n_known == 0;
+	m.searched = f->n_known == 0 || m.hi >= pim_min(f->full, m.made - 1);
 	f->n_known = kept;
 	if (kept == MOST_KNOWN)
 		search_known(f, cost);
 	if (m.searched)
 		search_meeting(f, m, cost);
+	if (m.elements == pim_min(f->consumer.longest, f->consumer.reach) &&
+		m.made == f->producer.longest)
+		f->ahead = m.hi;
 	f->known[f->n_known++] = m;
 }
 
-/* The last tile that reads anything of the region. */
-static void note_last_tile(finder *f, meeting m, int64_t cost)
+static meeting meet(const finder *f, const shift *s, const pim_region *used, const pim_region *made)
 {
-	int64_t apart = f->coef * f->tile, end = f->coef * (m.elements - 1);
-	if (m.lo >= m.made || !may_gain(f, pim_min(m.made - 1 - m.lo, end), cost))
-		return;
-	int64_t last = (m.elements - 1) / f->tile, t = pim_min(last, (m.made - 1 - m.lo) / apart);
-	int64_t missing = t == last ? (last + 1) * f->tile - m.elements : 0;
-	int64_t hi = pim_min(m.hi + apart * t - f->coef * missing, m.made - 1);
+	int64_t base = made->lo + f->offset, first = f->coef * used->lo - base;
+	return (meeting){first + f->coef * (f->tile - 1) + s->hi, first + s->lo,
+		pim_min(used->hi - used->lo, f->consumer.reach), made->hi - made->lo, false};
+}
+
+/* May the last tile that reads anything of the region be worth more than the best? */
+static bool may_end(finder *f, const meeting *m, int64_t cost)
+{
+	int64_t begin = pim_min(m->made - 1 - m->lo, f->coef * (m->elements - 1));
+	return m->lo < m->made && may_gain(f, begin, cost);
+}
+
+static void note_last_tile(finder *f, const meeting *m, int64_t cost)
+{
+	int64_t apart = f->coef * f->tile, last = (m->elements - 1) / f->tile;
+	int64_t t = pim_min(last, (m->made - 1 - m->lo) / apart);
+	int64_t missing = t == last ? (last + 1) * f->tile - m->elements : 0;
+	int64_t hi = pim_min(m->hi + apart * t - f->coef * missing, m->made - 1);
 	if (hi < 0 || (hi <= f->last_hi && t >= f->last_t))
 		return;
 	f->last_hi = hi;
@@ -192,15 +220,20 @@ static void note_regions(
 	finder *f, const shift *s, const pim_region *used, const pim_region *made, bool tight)
 {
 	f->steps++;
-	int64_t base = made->lo + f->offset;
 	if (used->lo >= used->hi)
 		return;
-	meeting m = {f->coef * (used->lo + f->tile - 1) + s->hi - base,
-		f->coef * used->lo + s->lo - base, pim_min(used->hi - used->lo, f->consumer.reach),
-		made->hi - made->lo, false};
-	if (!tight)
-		note_last_tile(f, m, s->cost);
+	meeting m = meet(f, s, used, made);
+	if (!tight && may_end(f, &m, s->cost))
+		note_last_tile(f, &m, s->cost);
 	note_meeting(f, m, s->cost);
+}
+
+/* Is nothing that these regions meet, or any of the producer behind and of the consumer before
+ * them, worth more than what is known? */
+static bool is_behind(finder *f, const shift *s, const pim_region *used, const pim_region *made)
+{
+	meeting m = meet(f, s, used, made);
+	return m.hi <= f->ahead && (f->gap <= 0 || !may_end(f, &m, s->cost));
 }
 
 /* May a region of the producer that begins at an index, or any behind it, be worth more than the
@@ -210,6 +243,28 @@ static bool may_follow(finder *f, const shift *s, const pim_region *used, int64_
 	int64_t apart = f->coef * f->tile;
 	int64_t behind = index + f->offset - f->coef * (used->lo + f->tile - 1) - s->hi;
 	return may_gain(f, behind > 0 ? behind + apart - 1 : 0, s->cost);
+}
+
+/* Is any region of the producer from an index on, however long, no better than one that is known?
+ */
+static bool is_known_behind(const finder *f, const shift *s, const pim_region *used, int64_t index)
+{
+	pim_region made = {.lo = index, .hi = index + f->producer.longest};
+	meeting m = meet(f, s, used, &made);
+	return is_known(f, &m);
+}
+
+/* The next region of the producer behind r that may be longer; mostly the same as for those before.
+ */
+static pim_region find_longer(finder *f, const pim_region *r)
+{
+	bool same = r->number < f->longer.number || f->longer.number < 0;
+	if (r->number < f->longer_than || !same) {
+		f->longer = *r;
+		f->longer_than = r->number;
+		pim_region_longer(&f->producer, &f->longer, 1);
+	}
+	return f->longer;
 }
 
 /* The regions of the producer that one of the consumer reads, the first one first: later ones are
@@ -222,6 +277,8 @@ static void follow_producer(finder *f, const shift *s, const pim_region *used)
 	if (used->lo >= used->hi || lo > hi)
 		return;
 	pim_region_seek(&f->producer, &f->near, lo - f->offset);
+	if (is_behind(f, s, used, &f->near))
+		return;
 	pim_region r = f->near;
 	while (r.number >= 0 && r.lo + f->offset <= hi) {
 		bool any = r.lo < r.hi, tight = any && is_tight(f, r.hi - r.lo);
@@ -231,8 +288,10 @@ static void follow_producer(finder *f, const shift *s, const pim_region *used)
 			return;
 		if (any && (r.hi + f->offset > hi || !may_follow(f, s, used, r.hi)))
 			return;
+		if (tight && is_known_behind(f, s, used, r.hi))
+			return;
 		if (tight)
-			pim_region_longer(&f->producer, &r, 1);
+			r = find_longer(f, &r);
 		else
 			pim_region_step(&f->producer, &r, 1);
 	}
@@ -249,6 +308,8 @@ static void follow_consumer(finder *f, const shift *s, const pim_region *made)
 	bool tight = is_tight(f, made->hi - made->lo);
 	to = to < size * f->coef ? to / f->coef : size - 1;
 	pim_region_seek(&f->consumer, &f->near, pim_min(to, size - 1));
+	if (is_behind(f, s, &f->near, made))
+		return;
 	pim_region r = f->near;
 	while (r.number >= 0 && f->coef * (r.hi - 1) + s->hi >= base) {
 		note_regions(f, s, &r, made, tight);
@@ -397,12 +458,15 @@ bool pim_pair_search_stairs(
 	f.size = d->size;
 	f.offset = d->made.offset;
 	f.best = PIM_PAIR_NOTHING;
-	f.far_of = INT64_MAX;
+	f.far_of = f.longer_than = INT64_MAX;
+	f.longer.number = 0;
 	f.steps = 0;
 	f.top = pim_stairs_at(&f.producer.stairs, f.producer.longest - 1);
+	f.full = pim_stairs_reach(&f.producer.stairs, f.top);
 	for (int i = 0; i < f.n_shifts; i++) {
 		f.n_known = 0;
 		f.last_hi = -1;
+		f.ahead = INT64_MIN;
 		f.tight[0].made = f.tight[1].made = 0;
 		f.gap = f.coef - (f.shift[i].hi - f.shift[i].lo + 1);
 		search_shift(&f, &f.shift[i]);

@@ -2,12 +2,14 @@
 /* overlap_stairs - the largest up(x + A t) - down(t) for t below an end, for two stairs.
  *
  * Let n_i be the digits of up's argument and d_j those of t. A step of a stair is not below all of
- * its inner ones together, so no sum of steps that fit below x + A t is worth more than up(x + A
- * t): maximise    sum rise_i n_i - sum fall_j d_j subject to  sum width_i n_i - sum A width_j d_j
- * <= x,   0 <= n_i,   0 <= d_j < count_j With e_j = last d_j - d_j this is a knapsack of items that
- * all gain: steps of `up`, and tiles of `down` that are left out (overlap_pack.c). `t < end` is one
- * such problem for each digit of the end: digits before it as the end has them, this one below, all
- * inside it free. Source: ours. */
+ * its inner ones together, so no sum of steps that fit below x + A t is worth more than up there:
+ *
+ *     maximise     sum rise_i n_i - sum fall_j d_j
+ *     subject to   sum width_i n_i - sum A width_j d_j <= x,   0 <= n_i,   0 <= d_j < count_j
+ *
+ * With e_j = last d_j - d_j this is a knapsack of items that all gain: steps of `up`, and tiles of
+ * `down` that are left out (overlap_pack.c). `t < end` is one such problem for each digit of the
+ * end: digits before it as the end has them, this one below, all inside it free. Source: ours. */
 #include "passes/overlap_stairs.h"
 
 #include "passes/overlap_pack.h"

@@ -116,8 +116,8 @@ static void compare_groups(void)
 		e.dim[0] = (pim_pair_dim){.size = all,
 			.made = {.n = 2, .term = {{G, channels}, {K, 1}}},
 			.read = {.n = 2, .term = {{G, stride}, {K, 1}}}};
-		bool small = producer->steps * producer->places < 4000 &&
-					 consumer->steps * consumer->places < 4000;
+		bool small =
+			producer->steps * producer->places < 4000 && consumer->steps * consumer->places < 4000;
 		if (small)
 			check_pair(&e, 1 + draw(30), 1 + draw(30), &y, a);
 		pim_arena_free(a);
