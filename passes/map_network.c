@@ -380,6 +380,51 @@ static void search_shares(work *w)
 	w->complete = false;
 }
 
+/* ---- groups with units of their own ---- */
+
+enum { WIDE = 8 }; /* times the width of the other beams */
+
+/* Choices for the units that groups have in plans of the front, and for others. */
+static void offer_front(work *w)
+{
+	pim_mapper_offer *o = PIM_NEW(w->m->arena, pim_mapper_offer, w->m->n + 1);
+	for (int i = 0; i < w->m->n; i++)
+		o[i] = (pim_mapper_offer){.budget = w->ask.budget,
+			.most = w->most[w->kind[i]],
+			.most_constants = w->most_constants[w->kind[i]],
+			.seed = w->ask.seed,
+			.mode = (pim_mapper_mode)w->ask.metric,
+			.frugal = w->ask.budget};
+	w->nests += pim_mapper_front_offer(w->m, &w->front, w->kind, o);
+}
+
+/* Turns give groups units by their work; messages may want fewer. Here each group has any of a few
+ * numbers, whatever its neighbours have, and cuts that move less, too: with few plans kept, then
+ * with many, and again from what was found. */
+static void search_mixed(work *w)
+{
+	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
+		.objective = (pim_mapper_objective)w->ask.objective,
+		.width = w->ask.width,
+		.class = PIM_CLASS_cut,
+		.threads = w->job->threads,
+		.deadline = w->ask.begin + w->ask.limit,
+		.job = w->job};
+	for (double before = INFINITY; value_of(w, w->best) < before && !is_late(w, 5.0 / 6);) {
+		before = value_of(w, w->best);
+		offer_front(w);
+		s.width = w->ask.width;
+		for (int k = 0; k < 2 && !is_late(w, 5.0 / 6); k++, s.width *= WIDE) {
+			pim_mapper_beam(w->m, &s, w->best);
+			pim_mapper_front_add(w->m, &w->front, w->best, objective_name[w->ask.objective]);
+			keep_fitting(w, w->best);
+		}
+	}
+	w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
+	w->evaluated += s.evaluated;
+	w->best = w->fitting ? w->fitting : w->best;
+}
+
 static void search_all(work *w)
 {
 	pim_mapper *m = w->m;
@@ -389,6 +434,8 @@ static void search_all(work *w)
 		m->group[i].work = pim_mapper_work(m, i);
 	if (!w->ask.all && w->ask.shares == SHARES_search) {
 		search_shares(w);
+		if (w->ask.strategy == PIM_STRATEGY_beam)
+			search_mixed(w);
 		return;
 	}
 	if (!w->ask.all && w->ask.shares == SHARES_moved && m->n <= m->units) {
@@ -411,21 +458,6 @@ static void search_all(work *w)
 
 /* ---- the front of latency and energy ---- */
 
-enum { FRONT_WIDTH = 8 }; /* times the width of a beam of one objective */
-
-static void offer_front(work *w)
-{
-	pim_mapper_offer *o = PIM_NEW(w->m->arena, pim_mapper_offer, w->m->n + 1);
-	for (int i = 0; i < w->m->n; i++)
-		o[i] = (pim_mapper_offer){.budget = w->ask.budget,
-			.most = w->most[w->kind[i]],
-			.most_constants = w->most_constants[w->kind[i]],
-			.seed = w->ask.seed,
-			.mode = (pim_mapper_mode)w->ask.metric,
-			.frugal = w->ask.budget};
-	w->nests += pim_mapper_front_offer(w->m, &w->front, w->kind, o);
-}
-
 /* A third of the time for the best in each respect and in both, which say what numbers of units are
  * worth a look; the rest for what lies between. */
 static void search_front(work *w)
@@ -441,7 +473,7 @@ static void search_front(work *w)
 		search_all(w);
 	}
 	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
-		.width = FRONT_WIDTH * w->ask.width,
+		.width = WIDE * w->ask.width,
 		.threads = w->job->threads,
 		.deadline = w->ask.begin + limit,
 		.job = w->job};

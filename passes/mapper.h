@@ -386,10 +386,14 @@ int64_t pim_mapper_front_offer(
 
 /* ---- mapper_beam.c: the search ---- */
 
+/* What a beam keeps the best of, whatever is better elsewhere, since the next group is not known
+ * yet: each order of loops on each number of units, or each cut. */
+typedef enum pim_mapper_class { PIM_CLASS_order, PIM_CLASS_cut } pim_mapper_class;
 typedef struct pim_mapper_search {
 	pim_mapper_mode mode;
 	pim_mapper_objective objective;
 	int width; /* states kept; 0: all */
+	pim_mapper_class class;
 	int threads;
 	double deadline; /* of the monotonic clock; afterwards the narrowest beam */
 	pim_job *job;	 /* whose progress is told; may be NULL */

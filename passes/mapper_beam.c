@@ -12,14 +12,14 @@
  * group to come;
  * - when there are more than `width`: the states of highest rank, which is the bound with a share
  * of the group's mean time of completion; half of the width is kept for the best of each class
- * (order of loops, units) of the last group, since what suits the next group is not known yet. That
- * is all that is not proved; with width 0 the beam is exhaustive. With width 1 and one class it is
- * the papers' forward strategy.
- * A front of latency and energy: a state is left out when a plan is known that is no worse than
- * both its bounds; the width is for states that no other is better than in both, and for the best
- * of each cut of the last group by each objective, since moves are not known yet. Extensions are
- * run by threads into slots of their own, so their number changes nothing. Cost: groups * width *
- * choices * steps, and one table per pair of choices that meet. */
+ * (order of loops and units, or cut) of the last group, since what suits the next group is not
+ * known yet. That is all that is not proved; with width 0 the beam is exhaustive. With width 1 and
+ * one class it is the papers' forward strategy. A front of latency and energy: a state is left out
+ * when a plan is known that is no worse than both its bounds; the width is for states that no other
+ * is better than in both, and for the best of each cut of the last group by each objective, since
+ * moves are not known yet. Extensions are run by threads into slots of their own, so their number
+ * changes nothing. Cost: groups * width * choices * steps, and one table per pair of choices that
+ * meet. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -344,6 +344,8 @@ static int by_rank(const void *a, const void *b)
 static bool same_class(const beam *b, const state *x, const state *y)
 {
 	const pim_mapper_choice *c = b->m->group[b->group].choice;
+	if (b->s->class == PIM_CLASS_cut)
+		return c[x->choice].cut == c[y->choice].cut;
 	return c[x->choice].order == c[y->choice].order && c[x->choice].units == c[y->choice].units;
 }
 

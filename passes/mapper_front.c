@@ -130,18 +130,28 @@ pim_point *pim_mapper_front_sort(const pim_mapper *m, pim_mapper_front *f)
 
 /* ---- what is offered beside what was found ---- */
 
-enum { PLANS = 3 }; /* whose units are looked at */
+/* Plans whose units are looked at, and halves of the machine. */
+enum { PLANS = 3, HALVES = 4, MOST_UNITS = PLANS + HALVES + 1 };
 
-static int list_units(const pim_mapper_front *f, int n, const int *plan, int i, int *units)
+static int add_units(int *units, int have, int want)
+{
+	int same = 0;
+	while (same < have && units[same] != want)
+		same++;
+	units[same] = want;
+	return have + (same == have);
+}
+
+/* For group i, as far as each can hold what it needs. */
+static int list_units(
+	const pim_mapper *m, const pim_mapper_front *f, int n, const int *plan, int i, int *units)
 {
 	int have = 0;
-	for (int k = 0; k < n; k++) {
-		int want = f->found[plan[k]].choice[i]->units, same = 0;
-		while (same < have && units[same] != want)
-			same++;
-		units[same] = want;
-		have += same == have;
-	}
+	for (int k = 0; k < n; k++)
+		have = add_units(units, have, f->found[plan[k]].choice[i]->units);
+	for (int k = 0; k <= HALVES; k++)
+		if (m->units >> k >= m->group[i].least_units && m->units >> k > 0)
+			have = add_units(units, have, m->units >> k);
 	return have;
 }
 
@@ -151,15 +161,15 @@ int64_t pim_mapper_front_offer(
 	int64_t looked = 0;
 	pim_arena *a = pim_arena_new();
 	pim_point *p = PIM_NEW(a, pim_point, f->n + 1);
-	int plan[PLANS], *units = PIM_NEW(a, int, m->n *PLANS), *n_units = PIM_NEW(a, int, m->n);
+	int plan[PLANS], *units = PIM_NEW(a, int, m->n *MOST_UNITS), *n_units = PIM_NEW(a, int, m->n);
 	for (int k = 0; k < f->n; k++)
 		p[k] = f->found[k].at;
 	int n = pim_front_choose(f->n, p, PLANS, plan, a);
 	for (int i = 0; i < m->n; i++) {
-		int k = 0, *own = &units[i * PLANS];
-		n_units[i] = list_units(f, n, plan, i, own);
+		int k = 0, *own = &units[i * MOST_UNITS];
+		n_units[i] = list_units(m, f, n, plan, i, own);
 		while (k < i && (kind[k] != kind[i] || n_units[k] != n_units[i] ||
-							memcmp(&units[k * PLANS], own, sizeof *own * (size_t)n_units[i])))
+							memcmp(&units[k * MOST_UNITS], own, sizeof *own * (size_t)n_units[i])))
 			k++;
 		pim_mapper_offer each = o[i];
 		each.n_units = n_units[i];
