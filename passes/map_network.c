@@ -350,38 +350,6 @@ static void join_turns(work *w, turns *t, int *units)
 	}
 }
 
-/* Shares that are moved; then turns of one group each, which are joined, and several cuts of the
- * network in turns. */
-static void search_shares(work *w)
-{
-	pim_mapper *m = w->m;
-	int *units = PIM_NEW(m->arena, int, m->n + 1);
-	turns t = {.n = m->n, .first = PIM_NEW(m->arena, int, m->n + 2)};
-	limit_each(w, units);
-	if (m->n <= m->units)
-		move_shares(w);
-	double least = m->n <= m->units ? w->bound : INFINITY;
-	pim_mapper_segment(m, t.n, t.first);
-	offer_turns(w, &t, units);
-	search_within(w, units, 1.0 / 2);
-	least = fmin(least, w->bound);
-	join_turns(w, &t, units);
-	offer_turns(w, &t, units);
-	search(w, w->ask.width);
-	least = fmin(least, w->bound);
-	for (t.n = 2; t.n < m->n && !is_late(w, 5.0 / 6); t.n *= 2) {
-		pim_mapper_segment(m, t.n, t.first);
-		offer_turns(w, &t, units);
-		search(w, w->ask.width);
-		least = fmin(least, w->bound);
-	}
-	w->best = w->fitting ? w->fitting : w->best;
-	w->bound = least;
-	w->complete = false;
-}
-
-/* ---- groups with units of their own ---- */
-
 enum { WIDE = 8 }; /* times the width of the other beams */
 
 /* Choices for the units that groups have in plans of the front, and for others. */
@@ -422,7 +390,38 @@ static void search_mixed(work *w)
 	}
 	w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
 	w->evaluated += s.evaluated;
+}
+
+/* Shares that are moved; then turns of one group each, which are joined; groups with units of their
+ * own; and several cuts of the network in turns. */
+static void search_shares(work *w)
+{
+	pim_mapper *m = w->m;
+	int *units = PIM_NEW(m->arena, int, m->n + 1);
+	turns t = {.n = m->n, .first = PIM_NEW(m->arena, int, m->n + 2)};
+	limit_each(w, units);
+	if (m->n <= m->units)
+		move_shares(w);
+	double least = m->n <= m->units ? w->bound : INFINITY;
+	pim_mapper_segment(m, t.n, t.first);
+	offer_turns(w, &t, units);
+	search_within(w, units, 1.0 / 2);
+	least = fmin(least, w->bound);
+	join_turns(w, &t, units);
+	offer_turns(w, &t, units);
+	search(w, w->ask.width);
+	if (w->ask.strategy == PIM_STRATEGY_beam)
+		search_mixed(w);
+	least = fmin(least, w->bound);
+	for (t.n = 2; t.n < m->n && !is_late(w, 5.0 / 6); t.n *= 2) {
+		pim_mapper_segment(m, t.n, t.first);
+		offer_turns(w, &t, units);
+		search(w, w->ask.width);
+		least = fmin(least, w->bound);
+	}
 	w->best = w->fitting ? w->fitting : w->best;
+	w->bound = least;
+	w->complete = false;
 }
 
 static void search_all(work *w)
@@ -434,8 +433,6 @@ static void search_all(work *w)
 		m->group[i].work = pim_mapper_work(m, i);
 	if (!w->ask.all && w->ask.shares == SHARES_search) {
 		search_shares(w);
-		if (w->ask.strategy == PIM_STRATEGY_beam)
-			search_mixed(w);
 		return;
 	}
 	if (!w->ask.all && w->ask.shares == SHARES_moved && m->n <= m->units) {
