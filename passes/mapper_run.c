@@ -13,11 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-static double later(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 pim_mapper_units pim_mapper_units_new(int units, pim_arena *a)
 {
 	pim_mapper_units u = {.n = 1, .span = PIM_NEW(a, pim_mapper_span, 3)};
@@ -62,7 +57,7 @@ static void run_alone(
 	for (int k = 0; k < n; k++)
 		lag += need[k].move / steps;
 	r->begin = from;
-	r->end = from + lag + c->step + (steps - 1) * later(lag, c->step);
+	r->end = from + lag + c->step + (steps - 1) * pim_later(lag, c->step);
 	for (int64_t j = 0; j <= c->steps; j++)
 		r->done[j] = r->end;
 }
@@ -77,10 +72,10 @@ static void run_steps(
 	r->done[0] = 0;
 	for (int64_t j = 0; j < c->steps; j++) {
 		for (int k = 0; k < n; k++)
-			arrived = later(arrived, need[k].of->done[need[k].ready[j]]);
+			arrived = pim_later(arrived, need[k].of->done[need[k].ready[j]]);
 		r->begin = j ? r->begin : arrived;
 		arrived += lag;
-		now = later(now, arrived) + c->step;
+		now = pim_later(now, arrived) + c->step;
 		r->done[j + 1] = now;
 	}
 	r->end = now;
@@ -89,7 +84,7 @@ static void run_steps(
 void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
 	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
 {
-	double fetched = later(from, c->fetch);
+	double fetched = pim_later(from, c->fetch);
 	r->choice = c;
 	r->order = NULL;
 	if (mode == PIM_MAPPER_transform)
@@ -161,7 +156,7 @@ static void keep_run(pim_mapper_plan *p, int i, const pim_mapper_run *r)
 	p->begin[i] = r->begin;
 	p->end[i] = r->end;
 	p->order[i] = r->order ? memcpy(pim_arena_raw(p->arena, bytes), r->order, bytes) : NULL;
-	p->latency = later(p->latency, r->end);
+	p->latency = pim_later(p->latency, r->end);
 	p->pj += r->choice->pj;
 }
 

@@ -24,11 +24,6 @@
 #include <math.h>
 #include <string.h>
 
-static double later(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 int64_t pim_mapper_run_room(const pim_mapper_choice *c, pim_mapper_mode mode)
 {
 	return mode == PIM_MAPPER_transform ? c->grid.all : c->steps + 1;
@@ -208,7 +203,7 @@ static void add_waits(const pim_mapper_choice *c, const pim_mapper_need *need, d
 	const pim_mapper_demand *d = need->demand;
 	if (!d) {
 		for (int64_t i = 0; i < spaces; i++)
-			ready[i] = later(ready[i], need->of->end);
+			ready[i] = pim_later(ready[i], need->of->end);
 		return;
 	}
 	const pim_mapper_grid *g = &need->of->choice->grid;
@@ -224,7 +219,7 @@ static void add_waits(const pim_mapper_choice *c, const pim_mapper_need *need, d
 	}
 	pim_mapper_walk w = pim_mapper_walk_of(c->spaces, coef);
 	for (int64_t i = 0; i < spaces; i++, pim_mapper_walk_next(&w))
-		ready[i] = later(ready[i], f.at[w.at]);
+		ready[i] = pim_later(ready[i], f.at[w.at]);
 }
 
 /* ---- turns ---- */
@@ -244,8 +239,8 @@ static double release(
 		double cycles = step_cycles(c, slice, s);
 		if (cycles <= 0)
 			continue;
-		arrived = later(arrived, ready[slice * c->steps + s]) + lag;
-		start = later(start, arrived - before);
+		arrived = pim_later(arrived, ready[slice * c->steps + s]) + lag;
+		start = pim_later(start, arrived - before);
 		before += cycles;
 	}
 	return start;
@@ -279,12 +274,12 @@ static double run_unit(const pim_mapper_choice *c, int64_t unit, const double *r
 			r->done[of_slice[slice] + of_step[s]] = 0;
 			if (cycles <= 0)
 				continue;
-			arrived = later(arrived, ready[slice * c->steps + s]);
+			arrived = pim_later(arrived, ready[slice * c->steps + s]);
 			if (!begun && arrived < r->begin)
 				r->begin = arrived;
 			begun = true;
 			arrived += lag;
-			now = later(now, arrived) + cycles;
+			now = pim_later(now, arrived) + cycles;
 			r->done[of_slice[slice] + of_step[s]] = now;
 		}
 	}
@@ -297,7 +292,7 @@ static void run_slices(
 	r->begin = INFINITY;
 	r->end = from;
 	for (int64_t u = 0; u < c->units; u++)
-		r->end = later(r->end, run_unit(c, u, ready, lag, from, r));
+		r->end = pim_later(r->end, run_unit(c, u, ready, lag, from, r));
 	r->begin = r->begin < r->end ? r->begin : from;
 }
 
@@ -307,8 +302,8 @@ static void run_whole(const pim_mapper_choice *c, int n, const pim_mapper_need *
 {
 	r->begin = from;
 	for (int k = 0; k < n; k++)
-		r->begin = later(r->begin, need[k].of->end);
-	r->end = r->begin + lag + c->step + (double)(c->steps - 1) * later(lag, c->step);
+		r->begin = pim_later(r->begin, need[k].of->end);
+	r->end = r->begin + lag + c->step + (double)(c->steps - 1) * pim_later(lag, c->step);
 	r->done[0] = r->end;
 }
 
@@ -334,7 +329,7 @@ void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_ne
 		r->order = find_order(c, ready, lag, from, scratch);
 	run_slices(c, ready, lag, from, r);
 	for (int k = 0; k < n; k++)
-		r->end = later(r->end, need[k].of->end);
+		r->end = pim_later(r->end, need[k].of->end);
 }
 
 /* ---- plans ---- */

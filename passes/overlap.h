@@ -10,6 +10,12 @@
 #include "ir/ir.h"
 #include "targets/target.h"
 
+/* The later of two times, neither of which is NaN (fmax minds that). */
+static inline double pim_later(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 /* One loop of the nest as a digit of its axis: index = start of the piece + sum of digit * inner.
  */
 typedef struct pim_digit {

@@ -36,11 +36,6 @@ struct pim_overlap {
 	pim_overlap_total total;
 };
 
-static inline double pim_later(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 bool pim_overlap_is_leaf(const pim_node *n);
 /* Without kernels of its own: followed, not waited for. */
 bool pim_overlap_only_moves(const pim_node *n);
