@@ -8,6 +8,9 @@
 
 #include "targets/machine_file.h"
 
+/* Cycles of one step, and bytes in a cycle: what all ops of a network take can be added up. */
+static const double MOST_CYCLES = 0x1p40, LEAST_RATE = 0x1p-20;
+
 typedef struct unit {
 	const char *name;
 	double factor;
@@ -141,8 +144,13 @@ bool pim_quantity_read(machine_file *f, pim_loc at, const char *what, const char
 			kind == QUANTITY_bytes	  ? "bytes"
 			: kind == QUANTITY_cycles ? "cycles"
 									  : "things");
-	if (fabs(v) > 0x1p60)
-		return pim_error(c, at, "%s is \"%s\", which is too large", what, text);
+	double most = kind == QUANTITY_cycles ? MOST_CYCLES : 0x1p60;
+	if (fabs(v) > most)
+		return pim_error(
+			c, at, "%s is \"%s\", which is too large (%.0f at most)", what, text, most);
+	if (kind == QUANTITY_rate && v > 0 && v < LEAST_RATE)
+		return pim_error(c, at, "%s is \"%s\", which is too small (a byte in %.0f cycles at least)",
+			what, text, 1 / LEAST_RATE);
 	*out = v;
 	return true;
 }
