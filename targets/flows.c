@@ -30,19 +30,12 @@
 #include <stdlib.h>
 
 #include "ir/array.h"
+#include "targets/calendar.h"
 
 /* WHOLE: what the shares of up to PIM_FLIT_MOST_LANES jobs divide */
-enum { PORTS = 7, LOCAL = 6, COPIES = 16, SIZES = 32, BURSTS = 2, WHOLE = 360, NEAR = 4096 };
+enum { PORTS = 7, LOCAL = 6, COPIES = 16, SIZES = 32, BURSTS = 2, WHOLE = 360 };
 
 typedef struct message message;
-
-/* A message enters the network, or a job ends. */
-typedef struct moment {
-	int64_t time;
-	int order;					 /* link; behind all links, unit */
-	message *m;					 /* NULL: the link */
-	struct moment *next, **back; /* of the same list; back NULL: it is not to come */
-} moment;
 
 /* A message in its unit (the first stage), on a link of its tree, or at the port into a unit. The
  * first stage of a flow stands for it. */
@@ -65,8 +58,8 @@ struct message {
 	int from, size, open; /* size: log2 of its room; open: flows that have not ended */
 	int bursts;
 	int64_t flits, first;
-	moment enters;
-	message *next; /* of the free ones of its size */
+	pim_moment enters; /* its order is behind all links, by unit */
+	message *next;	   /* of the free ones of its size */
 	stage stage[];
 };
 
@@ -84,7 +77,7 @@ typedef struct output {
 	int n, taken[2]; /* jobs; lanes, by class */
 	bool changed;	 /* in this step */
 	int64_t since;	 /* jobs are as they were then */
-	moment ends;	 /* when the next one does */
+	pim_moment ends; /* of the next one; its order is the link */
 	job job[PIM_FLIT_MOST_LANES];
 	queue waiting; /* for a lane */
 } output;
@@ -95,14 +88,6 @@ typedef struct router {
 	int at[3], beside[PORTS - 1];
 } router;
 
-/* What is to come: in the NEAR cycles from `start` on, a list for each, and a bit where it is not
- * empty; the rest. */
-typedef struct calendar {
-	int64_t start;
-	moment *day[NEAR], *far;
-	uint64_t some[NEAR / 64], words; /* words: that have a bit */
-} calendar;
-
 struct pim_flows {
 	const pim_target *t;
 	int lanes;
@@ -110,9 +95,8 @@ struct pim_flows {
 	int64_t hop, depth, now, under_way;
 	router *router;
 	output *output;
-	calendar calendar;
-	int64_t room_now;
-	moment **today;
+	pim_calendar calendar;
+	message **entering; /* by unit: the message that is to enter */
 	int64_t n_changed, room_changed;
 	int *changed;
 	uint32_t n_messages;
@@ -120,105 +104,6 @@ struct pim_flows {
 	int64_t n_events, room_events;
 	pim_flit_event *event;
 };
-
-/* ---- moments ---- */
-
-static void link_moment(moment **list, moment *e)
-{
-	e->next = *list;
-	e->back = list;
-	if (e->next)
-		e->next->back = &e->next;
-	*list = e;
-}
-
-static void set_moment(calendar *c, moment *e)
-{
-	int64_t day = e->time - c->start;
-	if (day >= NEAR) {
-		link_moment(&c->far, e);
-		return;
-	}
-	link_moment(&c->day[day], e);
-	c->some[day / 64] |= UINT64_C(1) << (day % 64);
-	c->words |= UINT64_C(1) << (day / 64);
-}
-
-static void clear_day(calendar *c, int64_t day)
-{
-	c->some[day / 64] &= ~(UINT64_C(1) << (day % 64));
-	if (!c->some[day / 64])
-		c->words &= ~(UINT64_C(1) << (day / 64));
-}
-
-static void drop_moment(calendar *c, moment *e)
-{
-	int64_t day = e->time - c->start;
-	if (!e->back)
-		return;
-	*e->back = e->next;
-	if (e->next)
-		e->next->back = e->back;
-	e->back = NULL;
-	if (day < NEAR && !c->day[day])
-		clear_day(c, day);
-}
-
-/* INT64_MAX: nothing is to come. */
-static int64_t find_next(const calendar *c)
-{
-	int64_t next = INT64_MAX;
-	if (c->words) {
-		int word = __builtin_ctzll(c->words);
-		return c->start + word * 64 + __builtin_ctzll(c->some[word]);
-	}
-	for (const moment *e = c->far; e; e = e->next)
-		next = pim_min(next, e->time);
-	return next;
-}
-
-/* Nothing is to come before that time. */
-static void turn_to(calendar *c, int64_t time)
-{
-	moment *far = c->far, *next;
-	if (time - c->start < NEAR)
-		return;
-	c->start = time / NEAR * NEAR;
-	c->far = NULL;
-	for (; far; far = next) {
-		next = far->next;
-		set_moment(c, far);
-	}
-}
-
-static int by_order(const void *a, const void *b)
-{
-	const moment *x = *(moment *const *)a, *y = *(moment *const *)b;
-	return x->order - y->order;
-}
-
-/* Takes what is to come at that time, in order. */
-static int64_t take_day(pim_flows *p, int64_t time)
-{
-	enum { FEW = 16 };
-	calendar *c = &p->calendar;
-	int64_t n = 0;
-	turn_to(c, time);
-	moment *e = c->day[time - c->start];
-	c->day[time - c->start] = NULL;
-	clear_day(c, time - c->start);
-	for (; e; e = e->next) {
-		int64_t i = n;
-		e->back = NULL;
-		p->today = pim_array_grow(p->today, n++, &p->room_now, sizeof *p->today);
-		for (; n <= FEW && i > 0 && p->today[i - 1]->order > e->order; i--)
-			p->today[i] = p->today[i - 1];
-		p->today[i] = e;
-	}
-	if (n > FEW)
-		qsort(p->today, (size_t)n, sizeof *p->today, by_order);
-	return n;
-}
 
 static void tell(pim_flows *p, pim_flit_kind kind, const stage *s, int64_t time)
 {
@@ -289,10 +174,10 @@ static void plan(pim_flows *p, int number)
 	o->changed = false;
 	if (o->ends.back && when == o->ends.time)
 		return;
-	drop_moment(&p->calendar, &o->ends);
+	pim_calendar_drop(&p->calendar, &o->ends);
 	o->ends.time = when;
 	if (when < INT64_MAX)
-		set_moment(&p->calendar, &o->ends);
+		pim_calendar_set(&p->calendar, &o->ends);
 }
 
 /* ---- flows ---- */
@@ -598,8 +483,9 @@ uint32_t pim_flows_post(pim_flows *p, const pim_flit_message *sent)
 			i;
 	find_flows(p, m, stages);
 	p->under_way++;
-	m->enters = (moment){.time = m->first, .order = p->t->units * PORTS + m->from, .m = m};
-	set_moment(&p->calendar, &m->enters);
+	m->enters = (pim_moment){.time = m->first, .order = p->t->units * PORTS + m->from};
+	p->entering[m->from] = m;
+	pim_calendar_set(&p->calendar, &m->enters);
 	return m->number;
 }
 
@@ -624,6 +510,7 @@ pim_flows *pim_flows_new(const pim_target *t, pim_flit_shape shape)
 	p->hop = t->network.hop_cycles;
 	p->depth = pim_flit_depth(t, shape.depth);
 	p->router = pim_array_new(t->units, sizeof *p->router);
+	p->entering = pim_array_new(t->units, sizeof *p->entering);
 	p->output = pim_array_new(outputs, sizeof *p->output);
 	for (int u = 0; u < t->units; u++)
 		find_neighbours(p, u);
@@ -639,7 +526,8 @@ void pim_flows_free(pim_flows *p)
 			next = m->next;
 			free(m);
 		}
-	free(p->today);
+	pim_calendar_free(&p->calendar);
+	free(p->entering);
 	free(p->event);
 	free(p->router);
 	free(p->output);
@@ -649,19 +537,14 @@ void pim_flows_free(pim_flows *p)
 
 int64_t pim_flows_next(const pim_flows *p)
 {
-	int64_t next = find_next(&p->calendar);
+	int64_t next = pim_calendar_next(&p->calendar);
 	if (next == INT64_MAX && p->under_way) /* routes cannot wait for each other in a circle */
 		PIM_BUG("the network of %s stands still at cycle %lld", p->t->name, (long long)p->now);
 	return next;
 }
 
-static void take(pim_flows *p, const moment *e)
+static void enter(pim_flows *p, message *m)
 {
-	message *m = e->m;
-	if (!m) {
-		end_jobs(p, e->order);
-		return;
-	}
 	if (leaves_at_once(p, m))
 		tell(p, PIM_FLIT_left, m->stage, p->now + m->flits);
 	reach(p, m->stage);
@@ -669,11 +552,16 @@ static void take(pim_flows *p, const moment *e)
 
 void pim_flows_step(pim_flows *p)
 {
-	p->now = find_next(&p->calendar);
+	p->now = pim_calendar_next(&p->calendar);
 	p->n_events = 0;
-	int64_t n = take_day(p, p->now);
-	for (int64_t i = 0; i < n; i++)
-		take(p, p->today[i]);
+	int64_t n = pim_calendar_take(&p->calendar, p->now);
+	for (int64_t i = 0; i < n; i++) {
+		int order = p->calendar.today[i]->order, unit = order - p->t->units * PORTS;
+		if (unit < 0)
+			end_jobs(p, order);
+		else
+			enter(p, p->entering[unit]);
+	}
 	for (int64_t i = 0; i < p->n_changed; i++)
 		plan(p, p->changed[i]);
 	p->n_changed = 0;
