@@ -92,19 +92,24 @@ int64_t pim_column_slots(const pim_target *t, const pim_column_step *c)
 		   pim_element_slots(t, PIM_ACCESS_write, c->written);
 }
 
+static void add_times(int64_t *sum, int64_t n, int64_t each)
+{
+	*sum = pim_plus(*sum, pim_times(n, each));
+}
+
 /* A step of the column path: rows of lanes and packed elements, each read or written. */
 static void add_columns(const pim_target *t, pim_bank_work *w, const pim_column_step *c, int64_t n)
 {
 	int64_t rows = c->rows_read + c->rows_written;
-	w->column_slots += pim_times(n, pim_column_slots(t, c));
-	w->column_bytes += pim_times(n, rows * c->row_bytes + c->read + c->written);
+	add_times(&w->column_slots, n, pim_column_slots(t, c));
+	add_times(&w->column_bytes, n, rows * c->row_bytes + c->read + c->written);
 	int64_t activations = pim_times(
 		n, pim_access_activations(t, PIM_ACCESS_read, c->rows_read, c->row_bytes) +
 			   pim_access_activations(t, PIM_ACCESS_write, c->rows_written, c->row_bytes) +
 			   element_activations(t, PIM_ACCESS_read, c->read) +
 			   element_activations(t, PIM_ACCESS_write, c->written));
-	w->activations += activations;
-	w->commands += 2 * activations;
+	add_times(&w->activations, 1, activations);
+	add_times(&w->commands, 2, activations);
 }
 
 pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
@@ -126,10 +131,10 @@ pim_column_step pim_step_columns(const pim_micro *m, const pim_step *s)
 static void add_routine(const pim_target *t, pim_bank_work *w, const pim_routine_key *k, int64_t n)
 {
 	pim_routine_cost c = pim_bank_cost_of(t->bank.costs, k);
-	w->operations += pim_times(n, c.operations);
-	w->activations += pim_times(n, c.activations);
-	w->raised += pim_times(n, c.raised);
-	w->commands += pim_times(n, c.activations + c.operations);
+	add_times(&w->operations, n, c.operations);
+	add_times(&w->activations, n, c.activations);
+	add_times(&w->raised, n, c.raised);
+	add_times(&w->commands, n, c.activations + c.operations);
 }
 
 static void add_step(
@@ -146,9 +151,9 @@ static void add_step(
 		add_columns(t, w, &c, n);
 		break;
 	case PIM_STEP_set:
-		w->operations += pim_times(n, bits);
-		w->activations += pim_times(n, 2 * bits);
-		w->commands += pim_times(n, 3 * bits);
+		add_times(&w->operations, n, bits);
+		add_times(&w->activations, n, 2 * bits);
+		add_times(&w->commands, n, 3 * bits);
 		break;
 	case PIM_STEP_call:
 		add_routine(t, w, &s->key, n);
@@ -177,7 +182,7 @@ pim_bank_work pim_micro_work(const pim_target *t, const pim_micro *m)
 
 int64_t pim_bank_slots(const pim_bank_work *w)
 {
-	return w->operations + w->column_slots;
+	return pim_plus(w->operations, w->column_slots);
 }
 
 int64_t pim_bank_cycles(const pim_target *t, const pim_bank_work *w)
