@@ -79,7 +79,7 @@ static bool read_shape(header *h)
 				return false;
 		if (p < h->end && *p == 'L')
 			p++;
-		if (!pim_mul(elements, v, &elements) || elements > INT64_MAX / 16)
+		if (!pim_mul(elements, v, &elements) || elements > PIM_MOST_BYTES / 16)
 			return false;
 		h->dims[h->rank++] = v;
 	}

@@ -156,7 +156,7 @@ static const pim_type *input_type(input_reader *r, int i)
 	for (size_t d = 0; d < shape->n_dim; d++) {
 		dims[d] = settle_dim(r, i, (int)d, shape->dim[d]);
 		ok = ok && dims[d] >= 0;
-		if (ok && (!pim_mul(elements, dims[d], &elements) || elements > INT64_MAX / 16))
+		if (ok && (!pim_mul(elements, dims[d], &elements) || elements > PIM_MOST_BYTES / 16))
 			ok = pim_error(
 				r->x->context, at, "input '%s' has more elements than fit a memory", input_name(v));
 	}

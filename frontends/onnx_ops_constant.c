@@ -79,7 +79,7 @@ bool onnx_convert_constant_of_shape(onnx_call *k)
 	if (n < 0)
 		return false;
 	for (int d = 0; d < n; d++)
-		if (dims[d] < 0 || !pim_mul(elements, dims[d], &elements) || elements > INT64_MAX / 16)
+		if (dims[d] < 0 || !pim_mul(elements, dims[d], &elements) || elements > PIM_MOST_BYTES / 16)
 			return onnx_fail(k, "shape[%d] is %lld", d, (long long)dims[d]);
 	if (a && a->t &&
 		!onnx_tensor_decode(k->import->file, a->t, k->at, k->import->module->arena, &one, &value))

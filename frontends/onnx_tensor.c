@@ -116,7 +116,7 @@ static const pim_type *read_type(const onnx_file *f, const Onnx__TensorProto *t,
 	}
 	for (size_t i = 0; i < t->n_dims; i++)
 		if (t->dims[i] < 0 || !pim_mul(elements, t->dims[i], &elements) ||
-			elements > INT64_MAX / 16) {
+			elements > PIM_MOST_BYTES / 16) {
 			pim_error(f->context, at, "tensor '%s': dim %zu of size %lld is negative or too large",
 				tensor_name(t), i, (long long)t->dims[i]);
 			return NULL;

@@ -289,10 +289,11 @@ static const pim_type *read_type(pim_cursor *c, int depth)
 		const char *start = c->p;
 		if (!pim_cursor_int(c, &dims[rank]))
 			return NULL;
-		if (dims[rank] < 0 || (dims[rank] && !pim_mul(bytes, dims[rank], &bytes))) {
+		if (dims[rank] < 0 ||
+			(dims[rank] && (!pim_mul(bytes, dims[rank], &bytes) || bytes > PIM_MOST_BYTES))) {
 			c->p = start;
 			pim_cursor_error(c, dims[rank] < 0 ? "a dimension is negative, expected 0 or more"
-											   : "the type has more than 2^63 - 1 bytes");
+											   : "the type has more than 2^56 bytes");
 			return NULL;
 		}
 		rank++;

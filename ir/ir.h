@@ -148,6 +148,8 @@ const char *pim_nearest(const char *wanted, int n, const char *const *names);
 
 /* ---- types.c ---- */
 
+/* Of one value: the bytes of all that an op reads, with a factor for copies, can be added up. */
+#define PIM_MOST_BYTES (INT64_C(1) << 56)
 const char *pim_type_text(const pim_type *t, pim_arena *a); /* f32[1,3,224,224] */
 void pim_type_print(pim_text *out, const pim_type *t);
 bool pim_dtype_is_float(pim_dtype t);

@@ -52,19 +52,19 @@ static void **find_slot(pim_context *c, const void *key, size_t n)
 
 static bool count_elements(pim_context *c, pim_dtype t, int rank, const int64_t *dims, int64_t *n)
 {
-	int64_t bytes, nonzero = (int64_t)dtypes[t].bytes;
+	int64_t nonzero = (int64_t)dtypes[t].bytes;
 	*n = 1;
 	for (int i = 0; i < rank; i++) {
 		if (dims[i] < 0)
 			return pim_error(c, (pim_loc){0},
 				"dimension %d of a tensor type is %lld, expected 0 or more", i, (long long)dims[i]);
-		if (dims[i] && !pim_mul(nonzero, dims[i], &nonzero))
-			return pim_error(c, (pim_loc){0}, "a tensor type has more than 2^63 - 1 bytes");
+		if (dims[i] && (!pim_mul(nonzero, dims[i], &nonzero) || nonzero > PIM_MOST_BYTES))
+			return pim_error(c, (pim_loc){0}, "a tensor type has more than 2^56 bytes");
 		*n = dims[i] ? *n : 0;
 	}
 	for (int i = 0; i < rank && *n; i++)
 		*n *= dims[i];
-	return pim_mul(*n, (int64_t)dtypes[t].bytes, &bytes);
+	return true;
 }
 
 const pim_type *pim_type_tensor(pim_context *c, pim_dtype t, int rank, const int64_t *dims)

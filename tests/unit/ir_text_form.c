@@ -162,7 +162,7 @@ static const struct {
 	{BODY("  %0 = neg %x : f32[2,-3]\n"),
 		"3:23: error: a dimension is negative, expected 0 or more\n"},
 	{BODY("  %0 = neg %x : f32[9223372036854775807,3]\n"),
-		"3:21: error: the type has more than 2^63 - 1 bytes\n"},
+		"3:21: error: the type has more than 2^56 bytes\n"},
 	{BODY("  %0 = neg %x : f32[99999999999999999999]\n"),
 		"3:21: error: the integer does not fit in 64 bits\n"},
 	{BODY("  %0 = neg %x : f32[1,1,1,1,1,1,1,1,1]\n"),
