@@ -100,16 +100,17 @@ static void count_input(const pim_target *t, const pim_node *n, const pim_axes *
 		if (shared && pieces == 0)
 			continue;
 		int64_t bytes = pim_box_elements(&part) * (int64_t)pim_dtype_bytes(from->type->dtype);
-		int64_t port = pim_target_memory_cycles(t, bytes) + t->command_cycles;
+		int64_t port = pim_plus(pim_target_memory_cycles(t, bytes), t->command_cycles);
 		if (!shared && is_home(from, s, units, unit_of(&c, n, slice), c.crews)) {
-			copy += port;
+			copy = pim_plus(copy, port);
 			continue;
 		}
 		a->bytes += bytes;
 		a->messages++;
-		a->receive += port;
-		int64_t send = pim_max(port, pim_target_send_cycles(t, bytes, 0) + t->command_cycles);
-		a->send += send;
+		a->receive = pim_plus(a->receive, port);
+		int64_t send =
+			pim_max(port, pim_plus(pim_target_send_cycles(t, bytes, 0), t->command_cycles));
+		a->send = pim_plus(a->send, send);
 		a->shared += (double)send / readers;
 		a->carried += (double)bytes / readers;
 	}

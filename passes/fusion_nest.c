@@ -119,7 +119,7 @@ static double transfer_cycles(const problem *p, int member, int i)
 	int64_t bytes = pim_nest_operand_bytes(m->node, m->axes, i, p->nest[member].tile);
 	if (bytes == 0)
 		return 0;
-	return (double)(pim_target_memory_cycles(p->target, bytes) + p->target->command_cycles);
+	return (double)pim_plus(pim_target_memory_cycles(p->target, bytes), p->target->command_cycles);
 }
 
 /* Cycles of the engines in all, and when every member runs once; of dma before the first kernel and

@@ -33,7 +33,7 @@ pim_mapper_toll pim_mapper_follow_tile(
 		int64_t extent[PIM_MAX_AXES];
 		pim_mapper_follower_extents(g, f, tile, extent);
 		int64_t bytes = fetched_bytes(m, g, f, extent);
-		r.cycles += (double)(pim_target_kernel_cycles(t, n, x, extent) + t->command_cycles);
+		r.cycles += (double)pim_plus(pim_target_kernel_cycles(t, n, x, extent), t->command_cycles);
 		r.cycles += bytes ? (double)pim_target_memory_cycles(t, bytes) : 0;
 		r.pj += pim_target_kernel_pj(t, n, x, extent) + (double)bytes * t->memory.read_pj;
 	}
@@ -44,7 +44,8 @@ pim_mapper_toll pim_mapper_follow_tile(
 static double tile_cycles(const pim_mapper *m, const pim_mapper_group *g, const int64_t *tile)
 {
 	const pim_target *t = m->target;
-	return (double)(pim_target_kernel_cycles(t, g->leader, g->axes, tile) + t->command_cycles) +
+	return (double)pim_plus(
+			   pim_target_kernel_cycles(t, g->leader, g->axes, tile), t->command_cycles) +
 		   pim_mapper_follow_tile(m, g, tile).cycles;
 }
 

@@ -200,8 +200,8 @@ static void evaluate(problem *p, tiling *t)
 	}
 	int outer = list_loops(p, t);
 	t->fits = fit_buffer(p, t, tile);
-	double kernel = (double)(pim_target_kernel_cycles(p->target, p->node, p->axes, tile) +
-							 p->target->command_cycles);
+	double kernel = (double)pim_plus(
+		pim_target_kernel_cycles(p->target, p->node, p->axes, tile), p->target->command_cycles);
 	tiling best = *t;
 	best.cycles = INFINITY;
 	permute(p, t, 0, outer <= MAX_ORDERED ? outer : 0, kernel, &best);

@@ -168,9 +168,9 @@ static void add_round(const pim_target *t, progress *p, int round, pim_dtype typ
 	const pim_reduction *r = &p->r;
 	int64_t elements = pim_box_elements(&r->part),
 			bytes = elements * (int64_t)pim_dtype_bytes(type);
-	double port = (double)(pim_target_memory_cycles(t, bytes) + t->command_cycles),
+	double port = (double)pim_plus(pim_target_memory_cycles(t, bytes), t->command_cycles),
 		   wire = (double)bytes / t->network.link_bytes_per_cycle,
-		   add = (double)(pim_target_add_cycles(t, type, elements) + t->command_cycles);
+		   add = (double)pim_plus(pim_target_add_cycles(t, type, elements), t->command_cycles);
 	for (int i = 0; i < r->n; i++) {
 		const pim_addend *s = &r->addend[i];
 		if (s->round != round)
