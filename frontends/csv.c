@@ -46,12 +46,14 @@ typedef struct table {
 	int n_cells;
 } table;
 
+/* A first line with a comma that is nothing of the text form. */
 bool pim_knows_csv(const char *path, const void *bytes, size_t n)
 {
 	const char *s = bytes, *line = memchr(s, '\n', n);
 	size_t first = line ? (size_t)(line - s) : n;
+	bool comment = first >= 2 && s[0] == '/' && s[1] == '/';
 	(void)path;
-	return first < 4096 && memchr(s, ',', first) && !memchr(s, '{', first) &&
+	return first < 4096 && !comment && memchr(s, ',', first) && !memchr(s, '{', first) &&
 		   !memchr(s, '\0', first);
 }
 
