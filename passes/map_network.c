@@ -21,7 +21,7 @@
 
 typedef enum shares { SHARES_equal, SHARES_macs, SHARES_moved, SHARES_search } shares;
 static const char *const shares_name[] = {"equal", "macs", "moved", "search"};
-enum { ROUNDS = 6 }; /* of shares that are moved */
+enum { ROUNDS = 6, MOST_FILLS = 4096 }; /* of shares that are moved; of buffers, by one op */
 static const char *const strategy_name[] = {"forward", "backward", "middle-out", "beam"};
 static const char *const objective_name[] = {"latency", "energy", "edp", "pareto"};
 static const char *const mode_name[] = {"original", "overlap", "transform"};
@@ -570,6 +570,26 @@ static void report(work *w, double value)
 	pim_job_count(w->job, "energy", w->best->pj);
 }
 
+/* Is each op so small that all units together walk it in a number of steps that is looked at? */
+static bool check_sizes(const work *w)
+{
+	const pim_mapper *m = w->m;
+	double most = (double)m->target->buffer.bytes * m->units * MOST_FILLS;
+	for (int i = 0; i < m->n; i++) {
+		const pim_node *n = m->group[i].leader;
+		double bytes = (double)pim_type_bytes(n->type);
+		for (uint32_t k = 0; k < n->n_in; k++)
+			bytes += n->in[k] ? (double)pim_type_bytes(n->in[k]->type) : 0;
+		if (bytes > most)
+			return pim_node_error(n,
+				"it reads and writes %.0f bytes, too many for map-network: %d units of %s have "
+				"buffers "
+				"of %lld bytes, and each is filled %d times at most",
+				bytes, m->units, m->target->name, (long long)m->target->buffer.bytes, MOST_FILLS);
+	}
+	return true;
+}
+
 bool pim_pass_map_network(pim_graph *g, pim_job *j)
 {
 	work w = {.graph = g, .job = j, .ask = {.begin = pim_seconds_now()}};
@@ -578,6 +598,8 @@ bool pim_pass_map_network(pim_graph *g, pim_job *j)
 	w.m = pim_mapper_new(g, j->target, (pim_mapper_followers)w.ask.followers, j->arena);
 	w.best = pim_mapper_plan_new(w.m, j->arena);
 	bool front = w.ask.objective == PIM_OBJECTIVE_COUNT;
+	if (!check_sizes(&w))
+		return false;
 	if (w.m->n > 0)
 		(front ? search_front : search_all)(&w);
 	double value =

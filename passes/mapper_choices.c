@@ -18,7 +18,13 @@
 #include "ir/random.h"
 #include "passes/mapper.h"
 
-enum { MOST_STEPS = 1024, MOST_LOOPS = 4, MOST_SUMS = 64, MOST_TURNS = 4096 };
+enum {
+	MOST_STEPS = 1024,
+	MOST_OF_LARGE = MOST_STEPS << 10,
+	MOST_LOOPS = 4,
+	MOST_SUMS = 64,
+	MOST_TURNS = 4096
+};
 
 /* One nest that was looked at. */
 typedef struct looked {
@@ -34,6 +40,7 @@ typedef struct work {
 	pim_mapper_group *g;
 	pim_arena *scratch;
 	int units, n_cuts, n;
+	int64_t most_steps; /* of a slice */
 	int64_t room;
 	int n_listed; /* cuts, of which the first n_cuts are looked at */
 	pim_mapper_cut *cut;
@@ -185,7 +192,7 @@ static void try_sums(work *w, int n, int *axis, int64_t *count)
 			return;
 		axis[n] = w->sum;
 		count[n] = c;
-		if (pim_nest_trial_run(w->trial, n + more, axis, count, &r) && r.steps <= 4 * MOST_STEPS)
+		if (pim_nest_trial_run(w->trial, n + more, axis, count, &r) && r.steps <= 4 * w->most_steps)
 			note(w, &r);
 	}
 }
@@ -226,7 +233,7 @@ static void try_counts(
 	try_counts(w, all, n_all, k + 1, n, axis, count, steps);
 	for (int64_t c = 2; c <= most && c < 2 * extent && n < MOST_LOOPS; c *= 2) {
 		int64_t now = c < extent ? c : extent;
-		if (steps * now > MOST_STEPS)
+		if (steps * now > w->most_steps)
 			break;
 		axis[n] = all[k];
 		count[n] = now;
@@ -257,6 +264,15 @@ static void look_at_cut(work *w, int number)
 			pim_nest_trial_extent(w->trial, a, &most) > 1 && most > 1)
 			all[n++] = a;
 	try_counts(w, all, n, 0, 0, axis, count, 1);
+}
+
+/* Nests of more steps only where a slice is too large for fewer. */
+static void look_at_cuts(work *w)
+{
+	w->n = 0;
+	for (w->most_steps = MOST_STEPS; !w->n && w->most_steps <= MOST_OF_LARGE; w->most_steps *= 4)
+		for (int k = 0; k < w->n_cuts; k++)
+			look_at_cut(w, k);
 }
 
 /* ---- what is kept ---- */
@@ -524,11 +540,9 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 	int n = 0;
 	for (int u = 0; u < o->n_units; u++) {
 		w.units = o->units[u];
-		w.n = 0;
 		find_cuts(&w, o->frugal);
 		keep_small_cut(&w, o);
-		for (int k = 0; k < w.n_cuts; k++)
-			look_at_cut(&w, k);
+		look_at_cuts(&w);
 		int before = n;
 		drop_large(&w, o);
 		keep_best(&w, o, TOGETHER, all, &n);
