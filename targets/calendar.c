@@ -2,6 +2,7 @@
 /* calendar.c - moments in lists, one for each cycle that is near. */
 #include "targets/calendar.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "ir/array.h"
@@ -24,7 +25,10 @@ static void link_moment(pim_moment **list, pim_moment *e)
 void pim_calendar_set(pim_calendar *c, pim_moment *e)
 {
 	int64_t day = e->time - c->start;
+	assert(day >= 0);
 	if (day >= PIM_CALENDAR_DAYS) {
+		if (!c->far || (c->first && e->time < c->first->time))
+			c->first = e;
 		link_moment(&c->far, e);
 		return;
 	}
@@ -49,20 +53,30 @@ void pim_calendar_drop(pim_calendar *c, pim_moment *e)
 	if (e->next)
 		e->next->back = e->back;
 	e->back = NULL;
+	if (c->first == e)
+		c->first = NULL;
 	if (day < PIM_CALENDAR_DAYS && !c->day[day])
 		clear_day(c, day);
 }
 
-int64_t pim_calendar_next(const pim_calendar *c)
+static pim_moment *find_first(pim_moment *far)
 {
-	int64_t next = INT64_MAX;
+	pim_moment *first = far;
+	for (pim_moment *e = far; e; e = e->next)
+		if (e->time < first->time)
+			first = e;
+	return first;
+}
+
+int64_t pim_calendar_next(pim_calendar *c)
+{
 	if (c->words) {
 		int word = __builtin_ctzll(c->words);
 		return c->start + word * 64 + __builtin_ctzll(c->some[word]);
 	}
-	for (const pim_moment *e = c->far; e; e = e->next)
-		next = pim_min(next, e->time);
-	return next;
+	if (!c->first)
+		c->first = find_first(c->far);
+	return c->first ? c->first->time : INT64_MAX;
 }
 
 /* Nothing is to come before that time. */
@@ -72,7 +86,7 @@ static void turn_to(pim_calendar *c, int64_t time)
 	if (time - c->start < PIM_CALENDAR_DAYS)
 		return;
 	c->start = time / PIM_CALENDAR_DAYS * PIM_CALENDAR_DAYS;
-	c->far = NULL;
+	c->far = c->first = NULL;
 	for (; far; far = next) {
 		next = far->next;
 		pim_calendar_set(c, far);

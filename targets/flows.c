@@ -22,9 +22,11 @@
  * at the end.
  *
  * At one time links come in order, and then messages in order of their units. Cost: for each link
- * of a message two events, and a look at the (few) jobs there when they change. Source: shares as
- * of generalized processor sharing (Parekh and Gallager 1993), routers as in flit.h; jobs in place
- * of max-min fair rates are ours. docs/network.md compares it with flits. */
+ * of a message two events, and a look at the (few) jobs there when they change. What happens next
+ * stands in a calendar (calendar.h), where an event costs a few steps; ends that are far off, those
+ * of messages on slow links, are looked through each time it turns. Source: shares as of
+ * generalized processor sharing (Parekh and Gallager 1993), routers as in flit.h; jobs in place of
+ * max-min fair rates are ours. docs/network.md compares it with flits. */
 #include "targets/flows.h"
 
 #include <stdlib.h>
@@ -535,7 +537,7 @@ void pim_flows_free(pim_flows *p)
 	free(p);
 }
 
-int64_t pim_flows_next(const pim_flows *p)
+int64_t pim_flows_next(pim_flows *p)
 {
 	int64_t next = pim_calendar_next(&p->calendar);
 	if (next == INT64_MAX && p->under_way) /* routes cannot wait for each other in a circle */
