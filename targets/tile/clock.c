@@ -262,6 +262,8 @@ static void send(pim_lowering *l, int unit)
 		c->flying[message] = (flying){unit, p};
 		return;
 	}
+	u->start = c->now = pim_max(u->start, c->now);
+	cycles = pim_max(p.link, sum_of(u->start, cycles) - u->start);
 	pim_trip m = {&c->tree, to.n, to.unit, u->start, cycles, p.link, u->start};
 	leave(l, unit, pim_links_travel(c->links, &m, c->arrival + p.place));
 	for (int i = 0; i < to.n; i++)
