@@ -226,6 +226,12 @@ bool pim_program_write_micro(const pim_program *p, pim_text *out);
  * name any readable file: it is made where the model need not be. */
 pim_program *pim_program_read(pim_context *c, const char *path);
 
+/* ---- tile/lower.c ---- */
+/* As pim_target_lower. ahead: by how many commands of each unit, on the average, the writing may be ahead of
+ * the network that gives messages their times (tile/clock.c). */
+bool pim_target_lower_ahead(
+	const pim_target *t, pim_graph *g, pim_barriers barriers, int ahead, pim_arena *scratch);
+
 /* ---- reroll.c ---- */
 /* Folds runs of equal command sequences with affine addresses, from command `from` on, into repeat
  * blocks; it stands outside of all blocks. Steps are kept in the arena. */

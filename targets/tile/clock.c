@@ -9,10 +9,10 @@
  * Times of messages are those of the network (targets/flows.h; on buses, targets/links.h), which
  * goes on in order of time, while commands come in order of writing. So it stays behind the
  * writing: commands that wait for a message have no time at first, and the network goes on when
- * more than AHEAD for each unit wait, until half of them have theirs. A message that is written
- * after the time at which it would have started starts at the time reached: that is all the walk
- * gets wrong. No command waits for one that is written later (transfer.c), so the network can
- * always go on. Cost: a few steps for each command, and the network's. */
+ * more of them wait than the writing may be ahead, until half of them have theirs. A message that
+ * is written after the time at which it would have started starts at the time reached: that is all
+ * the walk gets wrong. No command waits for one that is written later (transfer.c), so the network
+ * can always go on. Cost: a few steps for each command, and the network's. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +22,7 @@
 #include "targets/links.h"
 #include "targets/tile/tile.h"
 
-/* AHEAD: commands of each unit, on the average */
-enum { PENDING = -1, NONE = -1, AHEAD = 4096 };
+enum { PENDING = -1, NONE = -1 };
 
 /* A command that has no time yet. */
 typedef struct step {
@@ -68,7 +67,7 @@ struct pim_clock {
 	pim_tree tree;		/* of the routes of one message */
 	int *entry, *route; /* to make it; entry is clear between two */
 	unit_clock *unit;
-	int64_t waiting;							 /* commands that have no time yet */
+	int64_t ahead, waiting;						 /* commands that have no time yet: most, now */
 	int64_t n_arrivals, room_arrivals, *arrival; /* by destination of each message; PENDING */
 	int64_t room_flying;
 	flying *flying;		   /* by message of the network */
@@ -76,10 +75,11 @@ struct pim_clock {
 	int64_t now, on_links; /* on_links: cycles of all messages so far */
 };
 
-pim_clock *pim_clock_new(const pim_target *t)
+pim_clock *pim_clock_new(const pim_target *t, int ahead)
 {
 	pim_clock *c = pim_array_new(1, sizeof *c);
 	int units = t->units, links = pim_network_tree_links(t) + 1;
+	c->ahead = (int64_t)ahead * units;
 	if (t->network.topology == PIM_TOPOLOGY_bus)
 		c->links = pim_links_new(t);
 	else
@@ -396,8 +396,8 @@ void pim_clock_command(pim_lowering *l, int unit, const pim_command *k)
 	c->waiting++;
 	if (engine->first == engine->last)
 		run_engine(l, unit, number);
-	if (c->waiting > (int64_t)AHEAD * l->target->units)
-		go_on(l, (int64_t)AHEAD * l->target->units / 2);
+	if (c->waiting > c->ahead)
+		go_on(l, c->ahead / 2);
 }
 
 void pim_clock_settle(pim_lowering *l)

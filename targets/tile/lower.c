@@ -391,14 +391,14 @@ static bool check_memory(pim_lowering *l)
 		(long long)l->target->memory.bytes, over, l->target->units, (long long)most);
 }
 
-static pim_lowering start_lowering(const pim_target *t, pim_graph *g, pim_arena *arena)
+static pim_lowering start_lowering(const pim_target *t, pim_graph *g, int ahead, pim_arena *arena)
 {
-	pim_lowering l = {.target = t, .graph = g, .arena = arena};
+	pim_lowering l = {.target = t, .graph = g, .ahead = ahead, .arena = arena};
 	l.program = pim_program_new(g->module->context, t, g->name);
 	l.program->base = g->module->path;
 	l.program->weights = g->module->weights;
 	l.unit = PIM_NEW(arena, pim_unit, t->units);
-	l.clock = pim_clock_new(t);
+	l.clock = pim_clock_new(t, ahead);
 	for (int i = 0; i < t->units; i++) {
 		pim_room_start(&l.unit[i].room);
 		l.unit[i].given_of = pim_map_new(arena);
@@ -436,14 +436,15 @@ static bool lower_again(pim_lowering *l, pim_barriers barriers)
 	pim_arena *scratch = l->arena;
 	pim_program_free(l->program);
 	end_lowering(l);
-	*l = start_lowering(t, g, scratch);
+	*l = start_lowering(t, g, l->ahead, scratch);
 	l->lockstep = lockstep;
 	return lower_nodes(l, barriers);
 }
 
-bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch)
+bool pim_target_lower_ahead(
+	const pim_target *t, pim_graph *g, pim_barriers barriers, int ahead, pim_arena *scratch)
 {
-	pim_lowering l = start_lowering(t, g, scratch);
+	pim_lowering l = start_lowering(t, g, ahead, scratch);
 	bool ok = lower_nodes(&l, barriers) && check_memory(&l) && lower_again(&l, barriers);
 	if (ok) {
 		time_tasks(&l);
@@ -458,4 +459,10 @@ bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, 
 	}
 	end_lowering(&l);
 	return ok;
+}
+
+bool pim_target_lower(const pim_target *t, pim_graph *g, pim_barriers barriers, pim_arena *scratch)
+{
+	const int ahead = 4096;
+	return pim_target_lower_ahead(t, g, barriers, ahead, scratch);
 }

@@ -138,6 +138,7 @@ typedef struct pim_lowering {
 	bool *stored;	 /* by node id: does it have homes? */
 	uint32_t task;	 /* of the node being lowered */
 	pim_clock *clock;
+	int ahead;			   /* of that */
 	int64_t start;		   /* of the node being lowered */
 	pim_stream_of *stream; /* by node id */
 	int64_t turn;		   /* of the slice that asks for transfers */
@@ -164,7 +165,8 @@ void pim_emit_transfer(pim_lowering *l, const pim_pattern *p, int from_unit, pim
 	int to_unit, pim_touch to);
 
 /* ---- clock.c: when commands are expected to run ---- */
-pim_clock *pim_clock_new(const pim_target *t);
+/* The writing is so many commands of each unit ahead of the network, on the average. */
+pim_clock *pim_clock_new(const pim_target *t, int ahead);
 void pim_clock_free(pim_clock *c, const pim_target *t);
 /* Finds the times of all that was written. */
 void pim_clock_settle(pim_lowering *l);
