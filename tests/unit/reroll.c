@@ -88,6 +88,16 @@ static void add_nest(pim_stream *s, int depth, int64_t *base)
 	*base += size;
 }
 
+static void add_part(pim_stream *s)
+{
+	int64_t base = 0;
+	for (int64_t i = 1 + draw(4); i > 0; i--) {
+		for (int64_t k = draw(3); k > 0; k--)
+			add_random(s);
+		add_nest(s, 3, &base);
+	}
+}
+
 static void test_random(void)
 {
 	int64_t before = 0, after = 0;
@@ -95,12 +105,7 @@ static void test_random(void)
 		pim_arena *a = pim_arena_new();
 		draw_state = (uint64_t)round * 77 + 5;
 		pim_stream s = {0};
-		int64_t base = 0;
-		for (int64_t i = 1 + draw(4); i > 0; i--) {
-			for (int64_t k = draw(3); k > 0; k--)
-				add_random(&s);
-			add_nest(&s, 3, &base);
-		}
+		add_part(&s);
 		pim_stream flat = unroll(&s);
 		before += s.n_commands;
 		pim_stream_reroll(&s, 0, a);
@@ -118,6 +123,54 @@ static void test_random(void)
 		pim_arena_free(a);
 	}
 	CHECK(after < before); /* something folds */
+}
+
+static void add_all(pim_stream *s, const pim_stream *more)
+{
+	for (int64_t i = 0; i < more->n_commands; i++)
+		add_copy(s, &more->command[i], more->command[i].n_refs, more->ref + more->command[i].first);
+}
+
+/* Adds commands to a stream and folds those; what was there before stays as it was. */
+static void add_folded(pim_stream *s, const pim_stream *part, pim_arena *a)
+{
+	int64_t commands = s->n_commands;
+	pim_stream before = {0};
+	add_all(&before, s);
+	add_all(s, part);
+	pim_stream_reroll(s, commands, a);
+	pim_stream first = *s;
+	first.n_commands = before.n_commands;
+	first.n_refs = before.n_refs;
+	CHECK(s->n_commands >= commands && equal(&before, &first));
+	drop(&before);
+}
+
+/* A stream in two halves, each folded when it is there; every other one has two equal ones. */
+static void test_halves(void)
+{
+	int64_t flat_commands = 0, commands = 0;
+	for (int round = 0; round < 3000; round++) {
+		pim_arena *a = pim_arena_new();
+		pim_stream s = {0}, flat = {0};
+		for (int half = 0; half < 2; half++) {
+			pim_stream part = {0};
+			draw_state = (uint64_t)round * 91 + 7 + (uint64_t)(round % 2 ? 0 : half);
+			add_part(&part);
+			add_all(&flat, &part);
+			add_folded(&s, &part, a);
+			drop(&part);
+		}
+		pim_stream again = unroll(&s);
+		CHECK(equal(&flat, &again));
+		flat_commands += flat.n_commands;
+		commands += s.n_commands;
+		drop(&s);
+		drop(&flat);
+		drop(&again);
+		pim_arena_free(a);
+	}
+	CHECK(commands < flat_commands / 2);
 }
 
 /* for a { for b 8 { for k 16 { load load matrix } store } }: what the lowering writes. */
@@ -168,6 +221,7 @@ int main(void)
 {
 	draw_state = 1;
 	test_random();
+	test_halves();
 	test_tiles();
 	return check_failures != 0;
 }
