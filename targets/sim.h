@@ -7,8 +7,8 @@
  * operations of a kernel (sim_turns.c). A send holds the out engine
  * for the slower of link and memory port, and until the network has taken the message. The head of
  * its message takes the links of the route one after the other, hop_cycles each, and the port into
- * the unit; links.c says how messages share them. A recv is complete when the message has
- * arrived and was written to memory.
+ * the unit; flows.c says how messages share them, on buses links.c. A recv is complete when the
+ * message has arrived and was written to memory.
  *
  * Order. Units run ahead on their own up to their next send, or a recv whose message is not yet
  * posted. Of all units that stand before a send, the one whose send starts first (then the lowest

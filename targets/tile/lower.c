@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lower.c - from decisions to command programs of the tile set (docs/design.md, 10.4).
  *
- * All streams are written in one global order: nodes by start time; of a node first what it needs
- * from elsewhere (transfer.c, which also says why no program can deadlock), then its slices in
- * their order. Nodes that run at the same time are written kernel by kernel (interleave.c).
- * Homes are given back when the last reader is lowered; the trackers keep reused addresses safe. */
+ * All streams are written in one global order: nodes by start time, what only rides on an op by its
+ * end; of a node first what it needs from elsewhere (transfer.c, which also says why no program can
+ * deadlock), then its slices in their order. Nodes that run at the same time are written kernel by
+ * kernel (interleave.c). Homes are given back when the last reader is lowered; the trackers keep
+ * reused addresses safe. */
 #include <stdlib.h>
 
 #include "targets/tile/tile.h"

@@ -120,7 +120,7 @@ typedef struct pim_transfer {
 	pim_pattern pattern, sent; /* both sides; the source's alone, packed on the wire */
 	int from_unit, to_unit;
 	pim_touch from, to;
-	int64_t ready; /* expected cycle at which the source is there */
+	int64_t ready; /* cycle at which the source is there, as the schedule has it */
 	int64_t turn;  /* of the slice that reads it, among those of its unit */
 	int64_t order; /* in which it was asked for */
 } pim_transfer;
@@ -190,8 +190,8 @@ void pim_stream_touch(const pim_lowering *l, const pim_node *value, const pim_he
 	const pim_box *box, pim_touch *t);
 /* An area of main memory is taken or given back: from now on its bytes count as one. */
 void pim_stream_join(pim_lowering *l, const pim_node *value, int unit, const pim_held *held);
-/* Walks a piece of a slice in the parts in which it is sent, each with the expected cycle at which
- * it is stored. */
+/* Walks a piece of a slice in the parts in which it is sent, each with the cycle at which it is
+ * stored, as the schedule has it. */
 typedef struct pim_parts {
 	const pim_node *value;
 	int64_t slice;

@@ -4,7 +4,7 @@
  *
  * Equal bytes that several units ask for leave their owner once, as a multicast. The engines that
  * send and receive take their commands in order, so a transfer must not stand before one that can
- * go earlier: transfers are sorted by the time at which their source is expected to be ready, then
+ * go earlier: transfers are sorted by the time at which the schedule has their source ready, then
  * by the turn of the slice that reads them, then by how far the unit numbers of sender and receiver
  * lie apart. By the last, units that exchange all with all do so in rounds in which every unit
  * sends to another one, instead of all to the first, then all to the second.
