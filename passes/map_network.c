@@ -381,6 +381,7 @@ static void search_mixed(work *w)
 	for (double before = INFINITY; value_of(w, w->best) < before && !is_late(w, 5.0 / 6);) {
 		before = value_of(w, w->best);
 		offer_front(w);
+		w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
 		s.width = w->ask.width;
 		for (int k = 0; k < 2 && !is_late(w, 5.0 / 6); k++, s.width *= WIDE) {
 			pim_mapper_beam(w->m, &s, w->best);
@@ -388,7 +389,6 @@ static void search_mixed(work *w)
 			keep_fitting(w, w->best);
 		}
 	}
-	w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
 	w->evaluated += s.evaluated;
 }
 
