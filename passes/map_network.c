@@ -368,7 +368,7 @@ static void offer_front(work *w)
 
 /* Turns give groups units by their work; messages may want fewer. Here each group has any of a few
  * numbers, whatever its neighbours have, and cuts that move less, too: with few plans kept, then
- * with many, and again from what was found. */
+ * with many (once where all are kept), and again from what was found. */
 static void search_mixed(work *w)
 {
 	pim_mapper_search s = {.mode = (pim_mapper_mode)w->ask.metric,
@@ -378,12 +378,13 @@ static void search_mixed(work *w)
 		.threads = w->job->threads,
 		.deadline = w->ask.begin + w->ask.limit,
 		.job = w->job};
+	int rounds = w->ask.width ? 2 : 1;
 	for (double before = INFINITY; value_of(w, w->best) < before && !is_late(w, 5.0 / 6);) {
 		before = value_of(w, w->best);
 		offer_front(w);
 		w->bound = fmin(w->bound, pim_mapper_bound(w->m, &s));
 		s.width = w->ask.width;
-		for (int k = 0; k < 2 && !is_late(w, 5.0 / 6); k++, s.width *= WIDE) {
+		for (int k = 0; k < rounds && !is_late(w, 5.0 / 6); k++, s.width *= WIDE) {
 			pim_mapper_beam(w->m, &s, w->best);
 			pim_mapper_front_add(w->m, &w->front, w->best, objective_name[w->ask.objective]);
 			keep_fitting(w, w->best);
