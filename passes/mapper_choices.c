@@ -415,21 +415,24 @@ static void keep_frugal(work *w, int most, following way, pim_mapper_choice *all
 	}
 }
 
-/* Full steps that all units take together, tile by tile or all in step, whichever are fewer. */
-static double least_steps(const pim_mapper_choice *c)
+/* Full steps that all units take together; tile by tile, those at the ends of pieces count by what
+ * they have. */
+static double least_steps(const pim_mapper_choice *c, pim_mapper_mode mode)
 {
 	double all = (double)(c->steps * c->slices), parts = 0;
-	for (int64_t i = 0; c->part && i < c->grid.all; i++)
+	if (mode != PIM_MAPPER_transform || !c->part)
+		return all;
+	for (int64_t i = 0; i < c->grid.all; i++)
 		parts += c->part[i];
-	return c->part ? fmin(all, parts * all / (double)c->grid.all) : all;
+	return fmin(all, parts * all / (double)c->grid.all);
 }
 
-static void find_least(pim_mapper_group *g)
+static void find_least(pim_mapper_group *g, pim_mapper_mode mode)
 {
 	g->least_cycles = g->least_step = g->least_area = g->least_pj = INFINITY;
 	for (int i = 0; i < g->n_choices; i++) {
 		const pim_mapper_choice *c = &g->choice[i];
-		double area = c->step * least_steps(c);
+		double area = c->step * least_steps(c, mode);
 		g->least_cycles = fmin(g->least_cycles, area / c->units);
 		g->least_step = fmin(g->least_step, c->step);
 		g->least_area = fmin(g->least_area, area);
@@ -559,7 +562,7 @@ int64_t pim_mapper_choose(pim_mapper *m, int i, const pim_mapper_offer *o)
 	pim_arena_free(w.scratch);
 	g->choice = all;
 	g->n_choices = n;
-	find_least(g);
+	find_least(g, o->mode);
 	return w.evaluated;
 }
 

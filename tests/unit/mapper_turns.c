@@ -259,6 +259,17 @@ static void check_network(tally *t)
 
 /* ---- plans ---- */
 
+/* With places in step, whatever the last tiles have, all steps of all units count in full. */
+static void check_areas(const pim_mapper_group *g)
+{
+	double least = INFINITY;
+	for (int k = 0; k < g->n_choices; k++) {
+		const pim_mapper_choice *c = &g->choice[k];
+		least = fmin(least, c->step * (double)c->steps * (double)c->slices);
+	}
+	CHECK(fabs(g->least_area - least) <= 1e-9 * least);
+}
+
 static long check_turning(void)
 {
 	net n = make_net(4, PIM_FOLLOWERS_share, PIM_MAPPER_overlap);
@@ -272,6 +283,7 @@ static long check_turning(void)
 	CHECK(p->latency <= before * (1 + 1e-9));
 	long turned = 0;
 	for (int i = 0; i < m->n; i++) {
+		check_areas(&m->group[i]);
 		CHECK(!p->order[i] == !p->choice[i]->turn);
 		turned += p->choice[i]->turn != NULL;
 	}
