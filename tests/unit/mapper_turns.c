@@ -29,19 +29,28 @@ static int64_t element_of(const pim_type *t, const int64_t *index)
 	return at;
 }
 
+/* The next index in a box, the last dimension fastest; false behind the last. */
+static bool find_next(const pim_box *box, int rank, int64_t *index)
+{
+	for (int d = rank - 1; d >= 0; d--) {
+		if (++index[d] < box->hi[d])
+			return true;
+		index[d] = box->lo[d];
+	}
+	return false;
+}
+
 /* Sets the elements of a box, or finds the latest. */
 static double visit(const pim_type *t, double *at, const pim_box *box, double set)
 {
 	int64_t index[PIM_MAX_AXES];
 	double latest = 0;
 	memcpy(index, box->lo, sizeof index);
-	for (int d = 0; d >= 0;) {
+	do {
 		double *e = &at[element_of(t, index)];
 		*e = set >= 0 ? set : *e;
 		latest = fmax(latest, *e);
-		for (d = t->rank - 1; d >= 0 && ++index[d] >= box->hi[d]; d--)
-			index[d] = box->lo[d];
-	}
+	} while (find_next(box, t->rank, index));
 	return latest;
 }
 
@@ -57,23 +66,58 @@ static double wait_of(
 	return visit(v->m->group[e->from].leader->type, v->at[e->from], &box, -1);
 }
 
-/* Kernels of a group for a box of the leader's axes. */
-static double kernels_of(const pim_mapper *m, const pim_mapper_group *g, const int64_t *extent)
+enum { MOST_ELEMENTS = 4096 };
+
+/* Bytes of an operand that an element-wise op reads for a box of its result: every element of the
+ * box says which one it needs. */
+static int64_t count_bytes(const pim_type *result, const pim_type *operand, const pim_box *box)
 {
-	int64_t own[PIM_MAX_AXES];
+	bool seen[MOST_ELEMENTS] = {false};
+	int64_t index[PIM_MAX_AXES], elements = 0;
+	CHECK(operand->elements <= MOST_ELEMENTS && operand->rank <= result->rank);
+	memcpy(index, box->lo, sizeof index);
+	do {
+		int64_t at = 0;
+		for (int d = 0, of = result->rank - operand->rank; d < operand->rank; d++, of++)
+			at = at * operand->dims[d] + (operand->dims[d] > 1 ? index[of] : 0);
+		elements += !seen[at];
+		seen[at] = true;
+	} while (find_next(box, result->rank, index));
+	return elements * (int64_t)pim_dtype_bytes(operand->dtype);
+}
+
+/* An op that follows, on a box of the leader's result: its axes are the dimensions; what the group
+ * does not make is brought from memory. */
+static double follow(const pim_mapper *m, const pim_mapper_group *g, int f, const pim_box *box)
+{
+	const pim_node *n = g->follower[f];
+	int64_t extent[PIM_MAX_AXES], bytes = 0;
+	CHECK(g->follower_axes[f]->n_axes == n->type->rank);
+	for (int d = 0; d < n->type->rank; d++)
+		extent[d] = box->hi[d] - box->lo[d];
+	for (int i = 0; i < (int)n->n_in; i++) {
+		bool inside = n->in[i] == g->leader;
+		for (int k = 0; k < g->n_followers; k++)
+			inside = inside || n->in[i] == g->follower[k];
+		bytes += inside ? 0 : count_bytes(n->type, n->in[i]->type, box);
+	}
+	return (double)(pim_target_kernel_cycles(m->target, n, g->follower_axes[f], extent) +
+					m->target->command_cycles +
+					(bytes ? pim_target_memory_cycles(m->target, bytes) : 0));
+}
+
+/* Kernels of a group for a box of the leader's axes. */
+static double kernels_of(const pim_mapper *m, const pim_mapper_group *g, const pim_box *axes)
+{
+	int64_t extent[PIM_MAX_AXES];
+	pim_box box;
+	for (int a = 0; a < axes->n; a++)
+		extent[a] = axes->hi[a] - axes->lo[a];
 	double cycles = (double)(pim_target_kernel_cycles(m->target, g->leader, g->axes, extent) +
 							 m->target->command_cycles);
-	for (int f = 0; f < g->n_followers; f++) {
-		const pim_node *n = g->follower[f];
-		int64_t bytes = 0;
-		pim_mapper_follower_extents(g, f, extent, own);
-		for (int i = 0; i < (int)n->n_in; i++)
-			if (n->in[i] && m->group_of[n->in[i]->id] != (int)(g - m->group))
-				bytes += pim_nest_operand_bytes(n, g->follower_axes[f], i, own);
-		cycles += (double)(pim_target_kernel_cycles(m->target, n, g->follower_axes[f], own) +
-						   m->target->command_cycles);
-		cycles += bytes ? (double)pim_target_memory_cycles(m->target, bytes) : 0;
-	}
+	pim_axes_result(g->axes, g->leader->type->rank, axes, &box);
+	for (int f = 0; f < g->n_followers; f++)
+		cycles += follow(m, g, f, &box);
 	return cycles;
 }
 
@@ -82,10 +126,13 @@ static double cycles_of(const values *v, int i, const pim_box *axes)
 {
 	const pim_mapper_group *g = &v->m->group[i];
 	const pim_mapper_choice *c = v->choice[i];
-	int64_t extent[PIM_MAX_AXES];
-	for (int a = 0; a < axes->n; a++)
-		extent[a] = c->spaces->result[a] ? axes->hi[a] - axes->lo[a] : c->nest->tile[a];
-	return c->step * kernels_of(v->m, g, extent) / kernels_of(v->m, g, c->nest->tile);
+	pim_box has = *axes, full = {.n = axes->n};
+	for (int a = 0; a < axes->n; a++) {
+		full.hi[a] = c->nest->tile[a];
+		if (!c->spaces->result[a])
+			has.hi[a] = has.lo[a] + c->nest->tile[a];
+	}
+	return c->step * kernels_of(v->m, g, &has) / kernels_of(v->m, g, &full);
 }
 
 /* Runs the slices of a group in this order, each unit by itself, and says of each element when it
@@ -117,6 +164,9 @@ static double run_elements(const values *v, int i, const int32_t *order, double 
 /* ---- all assignments ---- */
 
 enum { MOST_SLICES = 6, MOST_INSIDE = 16 };
+
+/* Times the best, where slices differ: 1.07 in 1,297 cases, on the mean 1.002. */
+#define MOST_LATE 1.1
 
 typedef struct twin {
 	const pim_mapper_choice *c;
@@ -166,10 +216,12 @@ static bool equal_slices(const twin *w)
 }
 
 typedef struct tally {
-	long runs, turned, moved, all;
+	long runs, turned, moved, all, uneven;
+	double farthest; /* of those not proved best: end against the best */
 } tally;
 
-/* Any slice on any unit at any turn. */
+/* Any slice on any unit at any turn: as good where slices take as long and messages of steps no
+ * longer than steps; elsewhere no better, nor much worse. */
 static void compare_with_all(
 	const values *v, int i, double lag, double from, double inputs, double end, tally *t)
 {
@@ -177,8 +229,7 @@ static void compare_with_all(
 	const pim_mapper_group *g = &v->m->group[i];
 	twin w = {.c = c, .lag = lag};
 	stand unit[64];
-	if (c->slices > MOST_SLICES - (c->units > 2) || c->steps > MOST_INSIDE ||
-		(c->steps > 1 && lag > c->step))
+	if (c->slices > MOST_SLICES - (c->units > 2) || c->steps > MOST_INSIDE)
 		return;
 	for (int u = 0; u < c->units; u++)
 		unit[u] = (stand){from, from};
@@ -191,11 +242,15 @@ static void compare_with_all(
 			w.wait[k / c->steps][k % c->steps] =
 				fmax(w.wait[k / c->steps][k % c->steps], wait_of(v, g, &g->edge[e], &axes));
 	}
-	if (!equal_slices(&w))
-		return;
 	double best = fmax(inputs, best_end(&w, (1u << c->slices) - 1, unit));
-	CHECK(fabs(end - best) <= 1e-9 * end);
-	t->all++;
+	CHECK(end >= best * (1 - 1e-9));
+	if (equal_slices(&w) && (c->steps == 1 || lag <= c->step)) {
+		CHECK(end <= best * (1 + 1e-9));
+		t->all++;
+		return;
+	}
+	t->farthest = fmax(t->farthest, end / best);
+	t->uneven++;
 }
 
 static bool is_permutation(const int32_t *order, int64_t n)
@@ -299,9 +354,10 @@ int main(void)
 		check_network(&t);
 	for (int k = 0; k < 60; k++)
 		turned += check_turning();
-	printf("%ld runs, %ld of slices in turns, %ld of these in another order, %ld against all "
-		   "assignments; %ld groups of plans turned\n",
-		t.runs, t.turned, t.moved, t.all, turned);
-	CHECK(t.turned > 300 && t.moved > 100 && t.all > 50 && turned > 3);
+	printf("%ld runs, %ld of slices in turns, %ld of these in another order, %ld the best of all "
+		   "assignments, %ld others at most %.4f times as long; %ld groups of plans turned\n",
+		t.runs, t.turned, t.moved, t.all, t.uneven, t.farthest, turned);
+	CHECK(t.turned > 300 && t.moved > 100 && t.all > 50 && t.uneven > 40 && turned > 3);
+	CHECK(t.farthest < MOST_LATE);
 	return check_failures != 0;
 }
