@@ -78,7 +78,8 @@ bool pim_graph_overlaps(const pim_graph *g)
 			const pim_node *in = n->in[i];
 			if (!in || !in->plan || pim_op_at((pim_op)in->op)->flags & PIM_OPF_leaf)
 				continue;
-			if (n->plan->start < in->plan->start + in->plan->cycles && !pim_node_ridden(n) &&
+			if (n->plan->start < in->plan->start + in->plan->cycles &&
+				!pim_node_ridden(pim_fusion_first(n)) &&
 				pim_fusion_first(n) != pim_fusion_first(in))
 				return true;
 		}
