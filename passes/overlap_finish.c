@@ -57,10 +57,10 @@ typedef struct tightness {
 
 typedef struct finder {
 	pim_side producer, consumer;
-	pim_region near;	  /* of the side with more, before what the next one of the other meets */
-	pim_region longer;	  /* of the producer, the next one that is longer than this one */
-	int64_t longer_than;  /* INT64_MAX: not known */
-	int64_t size, offset; /* of the dimension; of the producer's axis in it */
+	pim_side_region near;	/* of the side with more, before what the next one of the other meets */
+	pim_side_region longer; /* of the producer, the next one that is longer than this one */
+	int64_t longer_than;	/* INT64_MAX: not known */
+	int64_t size, offset;	/* of the dimension; of the producer's axis in it */
 	int64_t coef, tile;
 	int64_t gap; /* indices that no tile reads between two */
 	int n_shifts, n_known;
@@ -188,7 +188,8 @@ static void note_meeting(finder *f, meeting m, int64_t cost)
 	f->known[f->n_known++] = m;
 }
 
-static meeting meet(const finder *f, const shift *s, const pim_region *used, const pim_region *made)
+static meeting meet(
+	const finder *f, const shift *s, const pim_side_region *used, const pim_side_region *made)
 {
 	int64_t base = made->lo + f->offset, first = f->coef * used->lo - base;
 	return (meeting){first + f->coef * (f->tile - 1) + s->hi, first + s->lo,
@@ -217,7 +218,7 @@ static void note_last_tile(finder *f, const meeting *m, int64_t cost)
 
 /* Regions of both; what does not meet is worth nothing. */
 static void note_regions(
-	finder *f, const shift *s, const pim_region *used, const pim_region *made, bool tight)
+	finder *f, const shift *s, const pim_side_region *used, const pim_side_region *made, bool tight)
 {
 	f->steps++;
 	if (used->lo >= used->hi)
@@ -230,7 +231,8 @@ static void note_regions(
 
 /* Is nothing that these regions meet, or any of the producer behind and of the consumer before
  * them, worth more than what is known? */
-static bool is_behind(finder *f, const shift *s, const pim_region *used, const pim_region *made)
+static bool is_behind(
+	finder *f, const shift *s, const pim_side_region *used, const pim_side_region *made)
 {
 	meeting m = meet(f, s, used, made);
 	return m.hi <= f->ahead && (f->gap <= 0 || !may_end(f, &m, s->cost));
@@ -238,7 +240,7 @@ static bool is_behind(finder *f, const shift *s, const pim_region *used, const p
 
 /* May a region of the producer that begins at an index, or any behind it, be worth more than the
  * best? */
-static bool may_follow(finder *f, const shift *s, const pim_region *used, int64_t index)
+static bool may_follow(finder *f, const shift *s, const pim_side_region *used, int64_t index)
 {
 	int64_t apart = f->coef * f->tile;
 	int64_t behind = index + f->offset - f->coef * (used->lo + f->tile - 1) - s->hi;
@@ -247,39 +249,40 @@ static bool may_follow(finder *f, const shift *s, const pim_region *used, int64_
 
 /* Is any region of the producer from an index on, however long, no better than one that is known?
  */
-static bool is_known_behind(const finder *f, const shift *s, const pim_region *used, int64_t index)
+static bool is_known_behind(
+	const finder *f, const shift *s, const pim_side_region *used, int64_t index)
 {
-	pim_region made = {.lo = index, .hi = index + f->producer.longest};
+	pim_side_region made = {.lo = index, .hi = index + f->producer.longest};
 	meeting m = meet(f, s, used, &made);
 	return is_known(f, &m);
 }
 
 /* The next region of the producer behind r that may be longer; mostly the same as for those before.
  */
-static pim_region find_longer(finder *f, const pim_region *r)
+static pim_side_region find_longer(finder *f, const pim_side_region *r)
 {
 	bool same = r->number < f->longer.number || f->longer.number < 0;
 	if (r->number < f->longer_than || !same) {
 		f->longer = *r;
 		f->longer_than = r->number;
-		pim_region_longer(&f->producer, &f->longer, 1);
+		pim_side_region_longer(&f->producer, &f->longer, 1);
 	}
 	return f->longer;
 }
 
 /* The regions of the producer that one of the consumer reads, the first one first: later ones are
  * waited for less. */
-static void follow_producer(finder *f, const shift *s, const pim_region *used)
+static void follow_producer(finder *f, const shift *s, const pim_side_region *used)
 {
 	int64_t to = pim_min(used->hi, used->lo + f->consumer.reach);
 	int64_t lo = pim_max(f->coef * used->lo + s->lo, 0);
 	int64_t hi = pim_min(f->coef * (to - 1) + s->hi, f->size - 1);
 	if (used->lo >= used->hi || lo > hi)
 		return;
-	pim_region_seek(&f->producer, &f->near, lo - f->offset);
+	pim_side_region_seek(&f->producer, &f->near, lo - f->offset);
 	if (is_behind(f, s, used, &f->near))
 		return;
-	pim_region r = f->near;
+	pim_side_region r = f->near;
 	while (r.number >= 0 && r.lo + f->offset <= hi) {
 		bool any = r.lo < r.hi, tight = any && is_tight(f, r.hi - r.lo);
 		if (any)
@@ -293,13 +296,13 @@ static void follow_producer(finder *f, const shift *s, const pim_region *used)
 		if (tight)
 			r = find_longer(f, &r);
 		else
-			pim_region_step(&f->producer, &r, 1);
+			pim_side_region_step(&f->producer, &r, 1);
 	}
 }
 
 /* The regions of the consumer that read one of the producer, the last one first: earlier ones wait
  * for less. */
-static void follow_consumer(finder *f, const shift *s, const pim_region *made)
+static void follow_consumer(finder *f, const shift *s, const pim_side_region *made)
 {
 	int64_t base = made->lo + f->offset, to = made->hi + f->offset - 1 - s->lo;
 	int64_t size = f->consumer.size;
@@ -307,18 +310,18 @@ static void follow_consumer(finder *f, const shift *s, const pim_region *made)
 		return;
 	bool tight = is_tight(f, made->hi - made->lo);
 	to = to < size * f->coef ? to / f->coef : size - 1;
-	pim_region_seek(&f->consumer, &f->near, pim_min(to, size - 1));
+	pim_side_region_seek(&f->consumer, &f->near, pim_min(to, size - 1));
 	if (is_behind(f, s, &f->near, made))
 		return;
-	pim_region r = f->near;
+	pim_side_region r = f->near;
 	while (r.number >= 0 && f->coef * (r.hi - 1) + s->hi >= base) {
 		note_regions(f, s, &r, made, tight);
 		if (r.hi - r.lo == f->consumer.longest)
 			return;
 		if (r.lo < r.hi)
-			pim_region_longer(&f->consumer, &r, -1);
+			pim_side_region_longer(&f->consumer, &r, -1);
 		else
-			pim_region_step(&f->consumer, &r, -1);
+			pim_side_region_step(&f->consumer, &r, -1);
 	}
 }
 
@@ -327,13 +330,13 @@ static void follow_regions(finder *f, const shift *s, int64_t every)
 {
 	int64_t made = pim_side_regions(&f->producer), used = pim_side_regions(&f->consumer);
 	const pim_side *few = made < used ? &f->producer : &f->consumer;
-	pim_region r = pim_region_at(few, 0);
-	f->near = pim_region_at(made < used ? &f->consumer : &f->producer, 0);
+	pim_side_region r = pim_side_region_at(few, 0);
+	f->near = pim_side_region_at(made < used ? &f->consumer : &f->producer, 0);
 	for (int64_t n = 0; n < pim_min(made, used) && f->best < f->top - s->cost; n += every) {
 		if (every > 1)
-			r = pim_region_at(few, n);
+			r = pim_side_region_at(few, n);
 		else if (n > 0)
-			pim_region_step(few, &r, 1);
+			pim_side_region_step(few, &r, 1);
 		if (made < used)
 			follow_consumer(f, s, &r);
 		else

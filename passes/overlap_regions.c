@@ -76,7 +76,7 @@ int64_t pim_side_regions(const pim_side *s)
 	return s->parts * s->pieces;
 }
 
-static void set_part(const pim_side *s, pim_region *r, int64_t part)
+static void set_part(const pim_side *s, pim_side_region *r, int64_t part)
 {
 	r->part = part;
 	r->lo = r->first + part * s->extent;
@@ -89,9 +89,9 @@ static int64_t length_of(const pim_side *s, int64_t rest)
 	return s->scale * (s->length + (rest + s->more >= s->pieces));
 }
 
-static pim_region piece_at(const pim_side *s, int64_t piece)
+static pim_side_region piece_at(const pim_side *s, int64_t piece)
 {
-	pim_region r = {.number = piece * s->parts};
+	pim_side_region r = {.number = piece * s->parts};
 	int64_t start = piece * s->size / s->pieces;
 	r.rest = piece * s->size - start * s->pieces;
 	r.first = start * s->scale;
@@ -99,26 +99,26 @@ static pim_region piece_at(const pim_side *s, int64_t piece)
 	return r;
 }
 
-pim_region pim_region_at(const pim_side *s, int64_t number)
+pim_side_region pim_side_region_at(const pim_side *s, int64_t number)
 {
 	int64_t piece = number / s->parts;
-	pim_region r = piece_at(s, piece);
+	pim_side_region r = piece_at(s, piece);
 	set_part(s, &r, number - r.number);
 	r.number = number;
 	return r;
 }
 
-pim_region pim_region_with(const pim_side *s, int64_t index)
+pim_side_region pim_side_region_with(const pim_side *s, int64_t index)
 {
 	int64_t outer = index / s->scale;
-	pim_region r = piece_at(s, ((outer + 1) * s->pieces - 1) / s->size);
+	pim_side_region r = piece_at(s, ((outer + 1) * s->pieces - 1) / s->size);
 	int64_t part = pim_min((index - r.first) / s->extent, s->parts - 1);
 	set_part(s, &r, part);
 	r.number += part;
 	return r;
 }
 
-static void go_on(const pim_side *s, pim_region *r)
+static void go_on(const pim_side *s, pim_side_region *r)
 {
 	bool carry = r->rest + s->more >= s->pieces;
 	r->rest += s->more - (carry ? s->pieces : 0);
@@ -126,7 +126,7 @@ static void go_on(const pim_side *s, pim_region *r)
 	r->end += length_of(s, r->rest);
 }
 
-static void go_back(const pim_side *s, pim_region *r)
+static void go_back(const pim_side *s, pim_side_region *r)
 {
 	r->rest -= s->more;
 	r->rest += r->rest < 0 ? s->pieces : 0;
@@ -134,7 +134,7 @@ static void go_back(const pim_side *s, pim_region *r)
 	r->first -= length_of(s, r->rest);
 }
 
-void pim_region_step(const pim_side *s, pim_region *r, int way)
+void pim_side_region_step(const pim_side *s, pim_side_region *r, int way)
 {
 	int64_t part = r->part + way;
 	r->number += way;
@@ -148,23 +148,23 @@ void pim_region_step(const pim_side *s, pim_region *r, int way)
 	set_part(s, r, part);
 }
 
-void pim_region_seek(const pim_side *s, pim_region *r, int64_t index)
+void pim_side_region_seek(const pim_side *s, pim_side_region *r, int64_t index)
 {
 	for (int k = 0; k < NEAR && index >= r->hi; k++)
-		pim_region_step(s, r, 1);
+		pim_side_region_step(s, r, 1);
 	if (index >= r->hi)
-		*r = pim_region_with(s, index);
+		*r = pim_side_region_with(s, index);
 }
 
-void pim_region_longer(const pim_side *s, pim_region *r, int way)
+void pim_side_region_longer(const pim_side *s, pim_side_region *r, int way)
 {
 	if (s->parts > 1) {
-		pim_region_step(s, r, way);
+		pim_side_region_step(s, r, way);
 		return;
 	}
 	int64_t longs = (r->number + 1) * s->more / s->pieces + (way > 0);
 	if (longs)
-		*r = pim_region_at(s, pim_divide_up(longs * s->pieces, s->more) - 1);
+		*r = pim_side_region_at(s, pim_divide_up(longs * s->pieces, s->more) - 1);
 	else
 		r->number = -1;
 }

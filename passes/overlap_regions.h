@@ -32,18 +32,18 @@ bool pim_side_of(
 int64_t pim_side_regions(const pim_side *s);
 
 /* Indices lo..hi-1 (lo >= hi: nothing is left for it), in order of `number`; the piece it is of. */
-typedef struct pim_region {
+typedef struct pim_side_region {
 	int64_t number, lo, hi;
 	int64_t part, first, end, rest; /* rest: piece * size mod pieces */
-} pim_region;
+} pim_side_region;
 
-pim_region pim_region_at(const pim_side *s, int64_t number);
-pim_region pim_region_with(const pim_side *s, int64_t index);
+pim_side_region pim_side_region_at(const pim_side *s, int64_t number);
+pim_side_region pim_side_region_with(const pim_side *s, int64_t index);
 /* To the region behind (1) or before (-1) it, without a division. */
-void pim_region_step(const pim_side *s, pim_region *r, int way);
+void pim_side_region_step(const pim_side *s, pim_side_region *r, int way);
 /* To the region with an index behind its start; faster when that is near. */
-void pim_region_seek(const pim_side *s, pim_region *r, int64_t index);
+void pim_side_region_seek(const pim_side *s, pim_side_region *r, int64_t index);
 /* To the next region behind (1) or before (-1) it that may be longer; number out of range: none. */
-void pim_region_longer(const pim_side *s, pim_region *r, int way);
+void pim_side_region_longer(const pim_side *s, pim_side_region *r, int way);
 
 #endif

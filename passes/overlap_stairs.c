@@ -46,6 +46,8 @@ int64_t pim_stairs_reach(const pim_stairs *s, int64_t value)
 	if (value <= 0)
 		return 0;
 	for (int i = 0; i < s->n; i++) {
+		if (!s->rise[i])
+			return i > 0 ? index + s->width[i - 1] : INT64_MAX;
 		int64_t digit = value / s->rise[i];
 		if (i > 0 && digit >= count_inside(s, i))
 			return index + s->width[i - 1];

@@ -80,8 +80,6 @@ int pim_tree_list(pim_tree_counter *c, const pim_traffic_tree *tree, const int *
 /* Bytes times links of a flow. */
 double pim_flow_cost(pim_tree_counter *c, const pim_placement *p, const pim_flow *f);
 double pim_placement_cost(const pim_placement *p);
-/* Bytes over the busiest link. */
-double pim_placement_busiest(const pim_placement *p, pim_arena *scratch);
 /* Adds what the flow takes over each link to load[link]; gives its bytes times links. */
 double pim_flow_load(pim_tree_counter *c, const pim_placement *p, const pim_flow *f, double *load);
 

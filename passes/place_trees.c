@@ -172,14 +172,3 @@ double pim_flow_load(pim_tree_counter *c, const pim_placement *p, const pim_flow
 	}
 	return sum;
 }
-
-double pim_placement_busiest(const pim_placement *p, pim_arena *scratch)
-{
-	pim_tree_counter *c = pim_tree_counter_new(p->target, scratch);
-	double *load = PIM_NEW(scratch, double, pim_network_links(p->target)), busiest = 0;
-	for (int i = 0; i < p->n_flows; i++)
-		pim_flow_load(c, p, &p->flow[i], load);
-	for (int i = 0; i < pim_network_links(p->target); i++)
-		busiest = load[i] > busiest ? load[i] : busiest;
-	return busiest;
-}

@@ -57,7 +57,7 @@ static void test_layout(pim_context *c)
 
 static void test_large(pim_context *c)
 {
-	int64_t dims[1] = {(INT64_C(1) << 61) + 1};
+	int64_t dims[1] = {(INT64_C(1) << 56) - 1};
 	pim_layout l = {.rank = 1, .parts = {INT32_MAX}, .sums = 1, .copies = 1};
 	const pim_type *t = pim_type_tensor(c, PIM_DTYPE_i8, 1, dims);
 	pim_box b = pim_layout_box(&l, t, INT32_MAX - 1, NULL),
