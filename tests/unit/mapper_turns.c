@@ -352,7 +352,7 @@ int main(void)
 	long turned = 0;
 	for (int k = 0; k < 400; k++)
 		check_network(&t);
-	for (int k = 0; k < 60; k++)
+	for (int k = 0; k < 100; k++)
 		turned += check_turning();
 	printf("%ld runs, %ld of slices in turns, %ld of these in another order, %ld the best of all "
 		   "assignments, %ld others at most %.4f times as long; %ld groups of plans turned\n",

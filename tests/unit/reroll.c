@@ -127,8 +127,10 @@ static void test_random(void)
 
 static void add_all(pim_stream *s, const pim_stream *more)
 {
-	for (int64_t i = 0; i < more->n_commands; i++)
-		add_copy(s, &more->command[i], more->command[i].n_refs, more->ref + more->command[i].first);
+	for (int64_t i = 0; i < more->n_commands; i++) {
+		const pim_command *c = &more->command[i];
+		add_copy(s, c, c->n_refs, c->n_refs ? more->ref + c->first : NULL);
+	}
 }
 
 /* Adds commands to a stream and folds those; what was there before stays as it was. */
