@@ -264,7 +264,7 @@ static bool add_piece(pim_cursor *c, const piece *p, int64_t slices, int32_t *sl
 	for (int64_t t = 0; t < p->times; t++)
 		for (int64_t i = 0; i < p->length; i++) {
 			int64_t s = p->first + i * p->step + t * p->shift;
-			slice[(*count)++] = s >= 0 && s < slices ? (int32_t)s : -1;
+			slice[(*count)++] = s >= 0 && s < INT32_MAX ? (int32_t)s : INT32_MAX - 1;
 		}
 	return true;
 }

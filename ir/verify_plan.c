@@ -245,8 +245,10 @@ bool pim_verify_mapped(pim_graph *g)
 	bool ok = true;
 	PIM_EACH_NODE(n, g)
 	{
-		if (is_leaf(n))
+		if (is_leaf(n)) {
+			ok = (!n->plan || check_order(n)) && ok;
 			continue;
+		}
 		pim_arena *scratch = pim_arena_new();
 		if (!n->plan || !n->plan->nest)
 			ok = pim_node_error(n, "has no loop nest");
