@@ -3,13 +3,13 @@
  *
  * PIM_HEAP(name, owner, type, before, put) defines, for elements of a type:
  *
- *   name_lift(o, heap, k, x)	 x, which has place k, moves to the front as far as it may
- *   name_sink(o, heap, n, k, x) x, which has place k of n, moves to the back as far as it must
+ *   name_lift(o, heap, k, x)  x, which has place k, moves to the front as far as it may: what is
+ *                             added has the place behind the last
+ *   name_pop(o, heap, n)      takes the first of n, which is given
  *
  * before(o, a, b): does a go before b? put(o, heap, k, x): notes that x has place k: PIM_HEAP_PUT,
  * or a function that also remembers where x is, so that it can be lifted later. owner: a type for
- * o, of which the heap knows nothing. What is added is lifted from the place behind the last; to
- * take the first, the last sinks from place 0. Cost of either: the logarithm of n. */
+ * o, of which the heap knows nothing. Cost of either: the logarithm of n. */
 #ifndef PIM_IR_HEAP_H
 #define PIM_IR_HEAP_H
 
@@ -24,16 +24,19 @@
 			put(o, heap, k, heap[(k - 1) / 2]);                                                    \
 		put(o, heap, k, x);                                                                        \
 	}                                                                                              \
-	__attribute__((unused)) static inline void name##_sink(                                        \
-		owner o, type *heap, int64_t n, int64_t k, type x)                                         \
+	__attribute__((unused)) static inline type name##_pop(owner o, type *heap, int64_t n)          \
 	{                                                                                              \
+		type first = heap[0], x = heap[--n];                                                       \
+		int64_t k = 0;                                                                             \
 		for (int64_t child; (child = 2 * k + 1) < n; k = child) {                                  \
 			child += child + 1 < n && before(o, heap[child + 1], heap[child]);                     \
 			if (!before(o, heap[child], x))                                                        \
 				break;                                                                             \
 			put(o, heap, k, heap[child]);                                                          \
 		}                                                                                          \
-		put(o, heap, k, x);                                                                        \
+		if (n > 0)                                                                                 \
+			put(o, heap, k, x);                                                                    \
+		return first;                                                                              \
 	}
 
 #endif

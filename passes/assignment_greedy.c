@@ -49,14 +49,6 @@ static void put(greedy *g, int *heap, int64_t k, int item)
 
 PIM_HEAP(item, greedy *, int, is_before, put)
 
-static int take_first(greedy *g)
-{
-	int first = g->heap[0], last = g->heap[--g->n_heap];
-	if (g->n_heap)
-		item_sink(g, g->heap, g->n_heap, 0, last);
-	return first;
-}
-
 /* ---- placing ---- */
 
 static int64_t cost_at(const pim_assignment *p, const int *unit, int item, int u)
@@ -123,7 +115,7 @@ static int place_all(greedy *g)
 		if (g->unit[i] < 0)
 			item_lift(g, g->heap, g->n_heap++, i);
 	while (g->n_heap) {
-		int item = take_first(g), u = best_unit(g, item);
+		int item = item_pop(g, g->heap, g->n_heap--), u = best_unit(g, item);
 		g->where[item] = -1;
 		if (u < 0)
 			return item;

@@ -39,11 +39,8 @@ static void push_atom(pim_clause_solver *s, int32_t atom)
 
 static int32_t pop_atom(pim_clause_solver *s)
 {
-	int32_t atom = s->heap[0];
-	s->n_heap--;
+	int32_t atom = atom_pop(s, s->heap, s->n_heap--);
 	s->atom[atom].place = -1;
-	if (s->n_heap)
-		atom_sink(s, s->heap, s->n_heap, 0, s->heap[s->n_heap]);
 	return atom;
 }
 

@@ -84,10 +84,7 @@ void pim_sim_push(pim_sim *s, uint32_t unit)
 
 uint32_t pim_sim_pop(pim_sim *s)
 {
-	uint32_t first = s->heap[0];
-	s->n_heap--;
-	sender_sink(s, s->heap, s->n_heap, 0, s->heap[s->n_heap]);
-	return first;
+	return sender_pop(s, s->heap, s->n_heap--);
 }
 
 /* ---- messages ---- */

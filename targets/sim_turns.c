@@ -34,14 +34,6 @@ static void push(pim_sim_turns *q, pim_sim_turn x)
 	turn_lift(q, q->heap, q->n++, x);
 }
 
-static pim_sim_turn pop(pim_sim_turns *q)
-{
-	pim_sim_turn first = q->heap[0];
-	q->n--;
-	turn_sink(q, q->heap, q->n, 0, q->heap[q->n]);
-	return first;
-}
-
 void pim_sim_turns_new(pim_sim *s, pim_sim_turns *q)
 {
 	*q = (pim_sim_turns){.grid = s->t->bank.grid, .mode_switch = s->t->bank.mode_switch};
@@ -249,7 +241,7 @@ static bool take(pim_sim_turns *q, pim_sim_turn *x)
 bool pim_sim_turns_next(pim_sim_turns *q, pim_sim_turn *next)
 {
 	while (q->n) {
-		*next = pop(q);
+		*next = turn_pop(q, q->heap, q->n--);
 		if (take(q, next))
 			return true;
 	}

@@ -162,19 +162,6 @@ static bool goes_before(const pim_clock *c, int a, int b)
 
 PIM_HEAP(sender, const pim_clock *, int, goes_before, PIM_HEAP_PUT)
 
-static void push(pim_clock *c, int unit)
-{
-	sender_lift(c, c->heap, c->n_heap++, unit);
-}
-
-static int pop(pim_clock *c)
-{
-	int first = c->heap[0];
-	c->n_heap--;
-	sender_sink(c, c->heap, c->n_heap, 0, c->heap[c->n_heap]);
-	return first;
-}
-
 /* ---- engines ---- */
 
 /* The command that an engine is at has its time. */
@@ -203,7 +190,7 @@ static bool run_engine(pim_lowering *l, int unit, pim_engine number)
 		if (number == PIM_ENGINE_out) {
 			u->sends = true;
 			u->start = start;
-			push(c, unit);
+			sender_lift(c, c->heap, c->n_heap++, unit);
 			return true;
 		}
 		if (number == PIM_ENGINE_in) {
@@ -288,7 +275,7 @@ static void go_on(pim_lowering *l, int64_t most)
 	while (c->waiting > most) {
 		int64_t now = c->flows ? pim_flows_next(c->flows) : INT64_MAX;
 		if (c->n_heap && c->unit[c->heap[0]].start <= now) {
-			send(l, pop(c));
+			send(l, sender_pop(c, c->heap, c->n_heap--));
 			continue;
 		}
 		const pim_flit_event *event;

@@ -55,8 +55,7 @@ static void run_one(unsigned seed)
 		CHECK(first == first_of(&b, heap, n));
 		CHECK(last < 0 || goes_before(&b, last, first) || b.key[first] == b.key[last]);
 		last = first;
-		if (--n)
-			item_sink(&b, heap, n, 0, heap[n]);
+		CHECK(item_pop(&b, heap, n--) == first);
 	}
 }
 
