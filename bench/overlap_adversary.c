@@ -36,6 +36,8 @@ static int64_t draw(int64_t n)
 	return (int64_t)(pim_random(&draw_state) % (uint64_t)n);
 }
 
+#include "tests/unit/random_groups.h"
+
 enum { MOST_LOOPS = 8, POOL = 16, RANDOM_PAIRS = 60000, CHANGES = 60000 };
 
 /* Loops over the rows of one side, with loops of K between them. */
@@ -311,43 +313,8 @@ static int64_t run_adversaries(void)
 
 /* ---- groups ---- */
 
-/* Axes of the producer; the consumer has its channels instead of groups. */
-enum { GROUP, CHANNEL, OTHER, PAIR_AXES, GROUP_PAIRS = 60000 };
-
-typedef struct nest {
-	int n;
-	pim_loop loop[16];
-	int64_t size[PAIR_AXES], rest[PAIR_AXES];
-} nest;
-
-static void add_loop(nest *l, int axis, int64_t most, bool spatial)
-{
-	int64_t count = 1 + draw(most);
-	if (axis == OTHER) {
-		l->size[OTHER] *= count;
-	} else {
-		count = count < l->rest[axis] ? count : l->rest[axis];
-		l->rest[axis] = (l->rest[axis] + count - 1) / count;
-	}
-	if (count > 1)
-		l->loop[l->n++] = (pim_loop){axis, (int32_t)count, spatial};
-}
-
-/* Spatial loops outside temporal ones, ragged tails; `sorted`: groups outside their channels. */
-static pim_spaces *make_nest(int64_t groups, int64_t channels, bool sorted, pim_arena *a)
-{
-	static const bool made[PAIR_AXES] = {[GROUP] = true, [CHANNEL] = true};
-	nest l = {.size = {groups, channels, 1}, .rest = {groups, channels, 1}};
-	for (int64_t times = draw(2); times > 0; times--)
-		add_loop(&l, GROUP, 32, true);
-	if (!sorted && draw(3) == 0)
-		add_loop(&l, CHANNEL, 8, true);
-	for (int k = 0; k < 6; k++) {
-		add_loop(&l, sorted ? k / 3 : (int)draw(2), k % 3 == 2 ? 4096 : 16, false);
-		add_loop(&l, OTHER, 4, false);
-	}
-	return pim_spaces_new(PAIR_AXES, l.size, l.rest, made, l.n, l.loop, a);
-}
+enum { GROUP_PAIRS = 60000 };
+static const group_lengths lengths = {2, 32, 8, 16, 4096, 4};
 
 typedef struct tally {
 	int pairs, slow;
@@ -358,8 +325,8 @@ static int64_t time_group_pair(tally *stairs, tally *digits)
 {
 	pim_arena *a = pim_arena_new();
 	int64_t groups = 1 + draw(1 + draw(128)), channels = 2 + draw(31), all = groups * channels;
-	const pim_spaces *producer = make_nest(groups, channels, draw(2), a);
-	const pim_spaces *consumer = make_nest(all, 1, true, a);
+	const pim_spaces *producer = random_groups(groups, channels, draw(2), &lengths, a);
+	const pim_spaces *consumer = random_groups(all, 1, true, &lengths, a);
 	pim_pair e = {.producer = producer, .consumer = consumer, .n = 1};
 	e.dim[0] = (pim_pair_dim){.size = all,
 		.made = {.n = 2, .term = {{GROUP, channels}, {CHANNEL, 1}}},

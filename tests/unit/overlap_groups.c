@@ -7,42 +7,10 @@
 #include "passes/overlap_stairs.h"
 #include "tests/unit/check.h"
 #include "tests/unit/draw.h"
+#include "tests/unit/random_groups.h"
 
-/* Axes of the producer; the consumer has its channels instead of groups. */
-enum { G, K, OTHER, PAIR_AXES, MOST_CHANNELS = 4096 };
-static const bool result[PAIR_AXES] = {[G] = true, [K] = true};
-
-typedef struct nest {
-	int n;
-	pim_loop loop[16];
-	int64_t size[PAIR_AXES], rest[PAIR_AXES];
-} nest;
-
-static void add_loop(nest *l, int axis, int64_t most, bool spatial)
-{
-	int64_t count = pim_min(1 + draw(most), l->rest[axis]);
-	if (axis == OTHER)
-		l->size[OTHER] *= count = 1 + draw(most);
-	else if (count > 1)
-		l->rest[axis] = pim_divide_up(l->rest[axis], count);
-	if (count > 1)
-		l->loop[l->n++] = (pim_loop){axis, (int32_t)count, spatial};
-}
-
-/* Spatial loops outside temporal ones, ragged tails; `sorted`: groups outside their channels. */
-static pim_spaces *random_nest(int64_t groups, int64_t channels, bool sorted, pim_arena *a)
-{
-	nest l = {.size = {groups, channels, 1}, .rest = {groups, channels, 1}};
-	for (int times = (int)draw(3); times > 0; times--)
-		add_loop(&l, G, 4, true);
-	if (!sorted && draw(3) == 0)
-		add_loop(&l, K, 3, true);
-	for (int k = 0; k < 6; k++) {
-		add_loop(&l, sorted ? k / 3 : (int)draw(2), k % 3 == 2 ? 64 : 6, false);
-		add_loop(&l, OTHER, 3, false);
-	}
-	return pim_spaces_new(PAIR_AXES, l.size, l.rest, result, l.n, l.loop, a);
-}
+enum { MOST_CHANNELS = 4096 };
+static const group_lengths lengths = {3, 4, 3, 6, 64, 3};
 
 static void finish_channels(const pim_spaces *s, int64_t *final)
 {
@@ -52,9 +20,9 @@ static void finish_channels(const pim_spaces *s, int64_t *final)
 			pim_box b;
 			if (!pim_spaces_box(s, place, step, &b))
 				continue;
-			for (int64_t g = b.lo[G]; g < b.hi[G]; g++)
-				for (int64_t k = b.lo[K]; k < b.hi[K]; k++)
-					final[g * s->size[K] + k] = step + 1;
+			for (int64_t g = b.lo[GROUP]; g < b.hi[GROUP]; g++)
+				for (int64_t k = b.lo[CHANNEL]; k < b.hi[CHANNEL]; k++)
+					final[g * s->size[CHANNEL] + k] = step + 1;
 		}
 }
 
@@ -110,12 +78,13 @@ static void compare_groups(void)
 		pim_arena *a = pim_arena_new();
 		int64_t groups = 1 + draw(draw(4) ? 12 : 64), channels = 2 + draw(draw(4) ? 10 : 60);
 		int64_t all = groups * channels, stride = 1 + draw(3);
-		const pim_spaces *producer = random_nest(groups, channels, draw(2), a);
-		const pim_spaces *consumer = random_nest(pim_divide_up(all, stride), 1, true, a);
+		const pim_spaces *producer = random_groups(groups, channels, draw(2), &lengths, a);
+		const pim_spaces *consumer =
+			random_groups(pim_divide_up(all, stride), 1, true, &lengths, a);
 		pim_pair e = {.producer = producer, .consumer = consumer, .n = 1};
 		e.dim[0] = (pim_pair_dim){.size = all,
-			.made = {.n = 2, .term = {{G, channels}, {K, 1}}},
-			.read = {.n = 2, .term = {{G, stride}, {K, 1}}}};
+			.made = {.n = 2, .term = {{GROUP, channels}, {CHANNEL, 1}}},
+			.read = {.n = 2, .term = {{GROUP, stride}, {CHANNEL, 1}}}};
 		bool small =
 			producer->steps * producer->places < 4000 && consumer->steps * consumer->places < 4000;
 		if (small)
