@@ -78,6 +78,22 @@ static pim_yaml_kind find_kind(yaml_event_type_t type)
 	}
 }
 
+static const char *find_anchor(const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_ALIAS_EVENT:
+		return (const char *)e->data.alias.anchor;
+	case YAML_SCALAR_EVENT:
+		return (const char *)e->data.scalar.anchor;
+	case YAML_SEQUENCE_START_EVENT:
+		return (const char *)e->data.sequence_start.anchor;
+	case YAML_MAPPING_START_EVENT:
+		return (const char *)e->data.mapping_start.anchor;
+	default:
+		return NULL;
+	}
+}
+
 static bool is_quoted(yaml_scalar_style_t style)
 {
 	return style == YAML_SINGLE_QUOTED_SCALAR_STYLE || style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
@@ -98,6 +114,7 @@ bool pim_yaml_next(pim_yaml *y, pim_yaml_event *e)
 	y->has_event = true;
 	pim_loc at = find_place(y, y->event.start_mark);
 	*e = (pim_yaml_event){.kind = find_kind(y->event.type), .at = at, .value_at = at};
+	e->anchor = find_anchor(&y->event);
 	if (e->kind == PIM_YAML_scalar) {
 		e->text = (const char *)y->event.data.scalar.value;
 		e->length = y->event.data.scalar.length;

@@ -24,6 +24,7 @@ typedef struct pim_yaml_event {
 	pim_loc value_at; /* a scalar's first character, behind its quote */
 	const char *text; /* of a scalar, until the next event; may hold zero bytes */
 	size_t length;
+	const char *anchor; /* an alias: what it stands for; a value: its name for aliases, or NULL */
 } pim_yaml_event;
 
 typedef struct pim_yaml pim_yaml;

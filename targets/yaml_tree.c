@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yaml_tree.c - a YAML document as a tree of nodes with places. */
+#include <string.h>
+
 #include "targets/yaml_tree.h"
 
 enum { DEEPEST = 64, MOST_KEYS = 1024 };
+
+/* A value that aliases may stand for, once it is read in full. */
+typedef struct anchor anchor;
+struct anchor {
+	const char *name;
+	const pim_yaml_node *value;
+	const anchor *before;
+};
 
 typedef struct reader {
 	pim_context *context;
 	pim_arena *arena;
 	pim_yaml *yaml;
 	int depth;
+	const anchor *anchors; /* the last one first: it hides earlier ones of its name */
 } reader;
 
 static pim_yaml_node *read_node(reader *r, const pim_yaml_event *e);
@@ -75,25 +86,53 @@ static bool read_mapping(reader *r, pim_yaml_node *mapping)
 	}
 }
 
-static pim_yaml_node *read_node(reader *r, const pim_yaml_event *e)
+static void add_anchor(reader *r, const char *name, const pim_yaml_node *value)
 {
-	pim_yaml_node *n = PIM_NEW(r->arena, pim_yaml_node, 1);
-	*n = (pim_yaml_node){.kind = e->kind, .at = e->value_at};
+	anchor *a = PIM_NEW(r->arena, anchor, 1);
+	*a = (anchor){name, value, r->anchors};
+	r->anchors = a;
+}
+
+/* The value again, as another child: what is below it stands in the tree once. */
+static pim_yaml_node *copy_anchored(reader *r, const pim_yaml_event *e)
+{
+	for (const anchor *a = r->anchors; a; a = a->before)
+		if (!strcmp(a->name, e->anchor)) {
+			pim_yaml_node *n = PIM_NEW(r->arena, pim_yaml_node, 1);
+			*n = *a->value;
+			n->next = NULL;
+			return n;
+		}
+	pim_error(r->context, e->at, "nothing before it is named &%s", e->anchor);
+	return NULL;
+}
+
+static bool read_value(reader *r, const pim_yaml_event *e, pim_yaml_node *n)
+{
 	if (e->kind == PIM_YAML_scalar) {
 		n->text = pim_arena_copy(r->arena, e->text, e->length);
-		return n;
+		return true;
 	}
-	bool good = r->depth < DEEPEST ||
-				pim_error(r->context, e->at, "nested deeper than %d levels", (int)DEEPEST);
+	if (r->depth == DEEPEST)
+		return pim_error(r->context, e->at, "nested deeper than %d levels", (int)DEEPEST);
 	r->depth++;
-	if (good && e->kind == PIM_YAML_list)
-		good = read_list(r, n);
-	else if (good && e->kind == PIM_YAML_mapping)
-		good = read_mapping(r, n);
-	else if (good)
-		good = pim_error(r->context, e->at, "aliases are not read; write the value out");
+	bool good = e->kind == PIM_YAML_list ? read_list(r, n) : read_mapping(r, n);
 	r->depth--;
-	return good ? n : NULL;
+	return good;
+}
+
+static pim_yaml_node *read_node(reader *r, const pim_yaml_event *e)
+{
+	if (e->kind == PIM_YAML_alias)
+		return copy_anchored(r, e);
+	const char *name = e->anchor ? pim_arena_copy(r->arena, e->anchor, strlen(e->anchor)) : NULL;
+	pim_yaml_node *n = PIM_NEW(r->arena, pim_yaml_node, 1);
+	*n = (pim_yaml_node){.kind = e->kind, .at = e->value_at};
+	if (!read_value(r, e, n))
+		return NULL;
+	if (name)
+		add_anchor(r, name, n);
+	return n;
 }
 
 static bool want_event(reader *r, pim_yaml_kind kind, pim_yaml_event *e, const char *message)

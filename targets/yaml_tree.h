@@ -16,8 +16,9 @@ struct pim_yaml_node {
 	pim_yaml_node *first, *next;
 };
 
-/* The one document of a text; NULL after diagnostics. Aliases, keys that are not plain values,
- * keys that stand twice and nesting beyond 64 are refused. */
+/* The one document of a text; NULL after diagnostics. An alias is the value that it stands for, at
+ * that value's place. Keys that are not plain values, keys that stand twice and nesting beyond 64
+ * are refused. */
 pim_yaml_node *pim_yaml_tree(
 	pim_context *c, pim_arena *a, uint32_t source, const char *text, size_t bytes);
 /* The child with this key (- and _ are one), NULL when there is none. */
