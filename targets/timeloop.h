@@ -37,13 +37,16 @@ typedef struct timeloop_level {
 	double read_bandwidth, write_bandwidth, shared_bandwidth; /* words a cycle; 0: without limit */
 	double energy;											  /* pJ of a vector */
 	double least_used;										  /* part of the capacity */
-	bool reduces; /* adds what arrives to what it holds; a DRAM does not */
+	double address_energy; /* pJ to form one address, once for a cluster */
+	int64_t latency;	   /* cycles that its network takes at the start and at the end */
+	bool adds;			   /* what arrives to what it holds; a DRAM does not */
 } timeloop_level;
 
 typedef struct timeloop_arch {
 	int levels; /* storage */
 	timeloop_level level[TIMELOOP_LEVELS];
 	timeloop_level compute; /* energy: of one multiply-accumulate */
+	int64_t latency;		/* cycles of all networks: no overlap hides them */
 } timeloop_arch;
 
 /* One loop: `count` rounds; the last of all rounds has `last` (equal unless imperfect). */
@@ -60,10 +63,18 @@ typedef struct timeloop_nest {
 	pim_loc at;
 } timeloop_nest;
 
+/* What a mapping forbids between a level and the units below it, for one tensor. */
+typedef struct timeloop_limits {
+	bool no_multicast; /* each unit takes its words for itself; outputs are not added on the way */
+	bool no_links;	   /* neighbours pass nothing on */
+	bool no_reuse;	   /* what the unit had the round before comes anew */
+} timeloop_limits;
+
 typedef struct timeloop_mapping {
 	pim_loc at;
 	timeloop_nest space[TIMELOOP_LEVELS], time[TIMELOOP_LEVELS]; /* space: the fan-out below */
 	bool keep[TIMELOOP_LEVELS][TIMELOOP_TENSORS];
+	timeloop_limits limits[TIMELOOP_LEVELS][TIMELOOP_TENSORS];
 } timeloop_mapping;
 
 /* What one tensor does at one level, per instance; and the network to the level below. */

@@ -28,6 +28,7 @@ typedef struct counter {
 	int level, dims;
 	timeloop_units units;
 	bool linked; /* neighbours may pass words on */
+	const timeloop_place *at;
 	int64_t length[TIMELOOP_RANKS];
 	timeloop_flow *flow;
 } counter;
@@ -53,7 +54,7 @@ static bool uses(const timeloop_tensor *t, int dim)
 	return false;
 }
 
-/* Plain tensors: a unit's offset is its place along the loops that the tensor uses. */
+/* Plain tensors or one unit: an offset is a place along the loops that the tensor uses. */
 static void set_plain_units(counter *c)
 {
 	c->units.n = c->units.classes = 1;
@@ -98,7 +99,9 @@ static void deliver_linked(counter *c, double times, int64_t words, const int64_
 	for (int64_t k = 0; near && k < u->n; k++)
 		if (!is_fed(u, k, key))
 			u->sorted[left++] = u->key[k];
-	int64_t classes = near ? pim_timeloop_classes(u->sorted, left) : u->classes;
+	int64_t classes = u->classes;
+	if (near)
+		classes = c->at->limits.no_multicast ? left : pim_timeloop_classes(u->sorted, left);
 	if (classes >= u->classes) {
 		deliver(c, times, words);
 		return;
@@ -179,7 +182,8 @@ static void count_steps(counter *c)
 		tile *= c->length[r];
 	int n = find_steps(c, s);
 	deliver(c, 1, tile);
-	int64_t overlap = n && c->level ? find_overlap(c, s[0].move) : 0;
+	bool keeps = c->level && !c->at->limits.no_reuse;
+	int64_t overlap = n && keeps ? find_overlap(c, s[0].move) : 0;
 	if (overlap)
 		count_windows(c, s, n, tile, tile - overlap);
 	else
@@ -201,25 +205,27 @@ static void set_length(counter *c)
 	}
 }
 
-void pim_timeloop_closed(const timeloop_problem *p, const timeloop_row *row, int level,
-	timeloop_mesh mesh, const timeloop_tensor *t, timeloop_flow *f)
+void pim_timeloop_closed(const timeloop_problem *p, const timeloop_row *row,
+	const timeloop_place *at, const timeloop_tensor *t, timeloop_flow *f)
 {
-	counter c = {.row = row, .tensor = t, .level = level, .dims = p->dims, .flow = f};
+	int level = at->level;
+	counter c = {.row = row, .tensor = t, .level = level, .dims = p->dims, .at = at, .flow = f};
 	*f = (timeloop_flow){0};
 	set_length(&c);
 	int64_t few[2 * FEW_UNITS], n = pim_timeloop_fanout(row, level);
 	pim_arena *many = NULL;
 	f->fanout = n;
-	c.linked = n > 1 && (level == 0 || !is_plain(t, p->dims));
-	if (c.linked) {
+	bool plain = is_plain(t, p->dims);
+	c.linked = n > 1 && !at->limits.no_links && (level == 0 || at->limits.no_reuse || !plain);
+	if (n > 1 && (c.linked || !plain)) {
 		if (n > FEW_UNITS)
 			many = pim_arena_new();
 		int64_t *memory = many ? PIM_NEW(many, int64_t, 2 * n) : few;
-		pim_timeloop_units(row, level, mesh, t, memory, &c.units);
-	} else if (n > 1)
+		pim_timeloop_units(row, level, at->mesh, t, memory, &c.units);
+	} else
 		set_plain_units(&c);
-	else
-		c.units.n = c.units.classes = 1;
+	if (at->limits.no_multicast)
+		c.units.classes = c.units.n;
 	count_steps(&c);
 	if (many)
 		pim_arena_free(many);

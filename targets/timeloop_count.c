@@ -5,7 +5,7 @@
  * not keep the tensor hands its demand to the next one outside; then reads, fills and updates. An
  * output's first visit needs no old value: an instance saves as many reads and fills as it ever
  * holds words. A level takes as many cycles as the compute units or its slowest port needs, the
- * mapping as many as its slowest level; nothing else costs time.
+ * mapping as many as its slowest level and the networks' constant latencies.
  * Source: counting rules of Timeloop v3 as its runs show them. */
 #include <math.h>
 #include <string.h>
@@ -77,14 +77,16 @@ static void find_partitions(const tally *s, int t, int64_t *partition)
 	}
 }
 
-static void find_flows(const tally *s, const timeloop_tensor *t, timeloop_flow *flow)
+static void find_flows(const tally *s, int tensor, timeloop_flow *flow)
 {
+	const timeloop_tensor *t = &s->problem->tensor[tensor];
 	for (int level = 0; level < s->arch->levels; level++) {
-		timeloop_mesh mesh = pim_timeloop_mesh(s->arch, level);
+		timeloop_place at = {
+			level, pim_timeloop_mesh(s->arch, level), s->mapping->limits[level][tensor]};
 		if (s->row.imperfect)
-			pim_timeloop_walk(s->problem, &s->row, level, mesh, t, &flow[level]);
+			pim_timeloop_walk(s->problem, &s->row, &at, t, &flow[level]);
 		else
-			pim_timeloop_closed(s->problem, &s->row, level, mesh, t, &flow[level]);
+			pim_timeloop_closed(s->problem, &s->row, &at, t, &flow[level]);
 	}
 }
 
@@ -131,7 +133,14 @@ static double find_energy(const timeloop_level *l, const timeloop_count *c)
 	int64_t b = l->block;
 	double vectors =
 		(double)((c->reads + b - 1) / b + (c->fills + b - 1) / b + (c->updates + b - 1) / b);
-	return vectors * l->energy * (double)(c->instances < l->clusters ? c->instances : l->clusters);
+	return vectors * l->energy * (double)pim_min(c->instances, l->clusters);
+}
+
+/* Reading, filling and updating need addresses; reading to add to what is held does not. */
+static double find_address_energy(const timeloop_level *l, const timeloop_count *c)
+{
+	int64_t addresses = c->fills + (c->updates ? c->updates : c->reads);
+	return l->address_energy * (double)addresses * (double)pim_min(c->instances, l->clusters);
 }
 
 static void count_tensor(const tally *s, int t, timeloop_result *r)
@@ -141,7 +150,7 @@ static void count_tensor(const tally *s, int t, timeloop_result *r)
 	timeloop_flow flow[TIMELOOP_LEVELS];
 	double share[TIMELOOP_LEVELS] = {0};
 	int64_t partition[TIMELOOP_LEVELS];
-	find_flows(s, tensor, flow);
+	find_flows(s, t, flow);
 	find_partitions(s, t, partition);
 	for (int level = 1; level < levels; level++)
 		share[level - 1] = flow[level].delivered / (double)flow[level].fanout;
@@ -161,16 +170,17 @@ static void count_tensor(const tally *s, int t, timeloop_result *r)
 			level < outermost ? (int64_t)flow[level + 1].links / s->instances[level] : 0;
 		c->tile = s->tile[level][t];
 		count_accesses(c, tensor->output, flow[level].words, share[level], peers, partition[level]);
-		if (tensor->output && !s->arch->level[level].reduces)
+		if (tensor->output && !s->arch->level[level].adds)
 			c->ingresses += (double)c->reads;
 		c->energy = find_energy(&s->arch->level[level], c);
 	}
 }
 
-static int64_t find_cycles(double words, double bandwidth, int64_t at_least)
+/* Words a cycle that are wanted against those that there are; in the order in which Timeloop
+ * rounds. */
+static double find_slowdown(double wanted, double bandwidth, double slow)
 {
-	double cycles = bandwidth > 0 ? ceil(words / bandwidth) : 0;
-	return cycles > (double)at_least ? (int64_t)cycles : at_least;
+	return bandwidth > 0 && bandwidth < wanted ? fmin(slow, bandwidth / wanted) : slow;
 }
 
 static void time_level(
@@ -178,21 +188,15 @@ static void time_level(
 {
 	double reads = 0, writes = 0, compute = (double)r->compute_cycles, slow = 1;
 	for (int t = 0; t < tensors; t++) {
-		reads += (double)c[t].reads;
-		writes += (double)(c[t].fills + c[t].updates);
+		reads += (double)c[t].reads / compute;
+		writes += (double)(c[t].fills + c[t].updates) / compute;
 	}
-	const double words[] = {reads, writes, reads + writes};
-	const double bandwidth[] = {l->read_bandwidth, l->write_bandwidth, l->shared_bandwidth};
-	int64_t cycles = r->compute_cycles;
-	for (int i = 0; i < 3; i++) {
-		cycles = find_cycles(words[i], bandwidth[i], cycles);
-		if (bandwidth[i] > 0 && words[i] > 0)
-			slow = fmin(slow, bandwidth[i] * compute / words[i]);
-	}
-	r->level_cycles[level] = cycles;
+	slow = find_slowdown(reads, l->read_bandwidth, slow);
+	slow = find_slowdown(writes, l->write_bandwidth, slow);
+	slow = find_slowdown(reads + writes, l->shared_bandwidth, slow);
+	r->level_cycles[level] = (int64_t)ceil(compute / slow);
 	r->throttle[level] = slow;
-	if (cycles > r->cycles)
-		r->cycles = cycles;
+	r->cycles = pim_max(r->cycles, r->level_cycles[level]);
 }
 
 void pim_timeloop_count(const timeloop_problem *p, const timeloop_arch *a,
@@ -213,8 +217,10 @@ void pim_timeloop_count(const timeloop_problem *p, const timeloop_arch *a,
 	for (int level = 0; level < a->levels; level++) {
 		time_level(&a->level[level], r->count[level], p->tensors, level, r);
 		for (int t = 0; t < p->tensors; t++)
-			r->energy += r->count[level][t].energy;
+			r->energy += r->count[level][t].energy +
+						 find_address_energy(&a->level[level], &r->count[level][t]);
 	}
+	r->cycles += a->latency;
 	r->utilization = (double)p->macs / ((double)r->cycles * (double)a->compute.instances);
 }
 

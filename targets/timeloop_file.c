@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "targets/timeloop_file.h"
 
@@ -60,6 +61,19 @@ bool pim_timeloop_real(timeloop_file *f, const pim_yaml_node *n, const char *wha
 		f->context, n->at, "%s is \"%s\", expected a number that is not negative", what, n->text);
 }
 
+bool pim_timeloop_bool(timeloop_file *f, const pim_yaml_node *n, const char *what, bool *v)
+{
+	static const char *const words[] = {"true", "yes", "on", "y", "false", "no", "off", "n"};
+	if (!pim_timeloop_kind(f, n, PIM_YAML_scalar, what))
+		return false;
+	for (int i = 0; i < 8; i++)
+		if (!strcasecmp(n->text, words[i])) {
+			*v = i < 4;
+			return true;
+		}
+	return pim_error(f->context, n->at, "%s is \"%s\", expected True or False", what, n->text);
+}
+
 const char *pim_timeloop_name(timeloop_file *f, const char *name, size_t length)
 {
 	return pim_intern(f->context, name, length);
@@ -102,8 +116,38 @@ bool pim_timeloop_keys(
 enum { PROBLEM, ARCHITECTURE, MAPPING, PARTS };
 static const char *const part_names[PARTS] = {"problem", "architecture", "mapping"};
 
+/* Parts of other programs, and what only a search obeys: they change nothing that is counted. */
+static bool is_passed_over(const char *key)
+{
+	static const char *const keys[] = {"mapper", "mapspace", "mapspace_constraints",
+		"architecture_constraints", "arch_constraints", "map_constraints", "constraints",
+		"compound_components", "ART", "ART_summary", "ERT_summary"};
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (pim_yaml_same_key(key, keys[i]))
+			return true;
+	return false;
+}
+
+/* Parts that would change what is counted. */
+static bool refuse_part(timeloop_file *f, const pim_yaml_node *n)
+{
+	if (pim_yaml_same_key(n->key, "sparse_optimizations"))
+		return pim_error(f->context, n->key_at,
+			"sparse tensors are not counted; leave %s out to count all words", n->key);
+	if (pim_yaml_same_key(n->key, "ERT"))
+		return pim_error(f->context, n->key_at,
+			"tables of energies are not read; give vector-access-energy and energy instead");
+	return true;
+}
+
 static bool take_part(timeloop_file *f, const pim_yaml_node *n, const pim_yaml_node **part)
 {
+	if (!refuse_part(f, n))
+		return false;
+	if (is_passed_over(n->key)) {
+		pim_report(f->context, PIM_WARNING, n->key_at, "the key \"%s\" is not used", n->key);
+		return true;
+	}
 	int i = pim_timeloop_find(f, n->key_at, "key", n->key, strlen(n->key), PARTS, part_names);
 	if (i < 0)
 		return false;

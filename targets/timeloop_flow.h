@@ -53,10 +53,17 @@ void pim_timeloop_units(const timeloop_row *row, int level, timeloop_mesh mesh,
 int64_t pim_timeloop_classes(int64_t *keys, int64_t n);
 int64_t pim_timeloop_fanout(const timeloop_row *row, int level);
 
+/* What a level moves to and from the units below it is asked for one tensor at a time. */
+typedef struct timeloop_place {
+	int level;
+	timeloop_mesh mesh;
+	timeloop_limits limits;
+} timeloop_place;
+
 /* Needs perfect factors. */
-void pim_timeloop_closed(const timeloop_problem *p, const timeloop_row *row, int level,
-	timeloop_mesh mesh, const timeloop_tensor *t, timeloop_flow *f);
-void pim_timeloop_walk(const timeloop_problem *p, const timeloop_row *row, int level,
-	timeloop_mesh mesh, const timeloop_tensor *t, timeloop_flow *f);
+void pim_timeloop_closed(const timeloop_problem *p, const timeloop_row *row,
+	const timeloop_place *at, const timeloop_tensor *t, timeloop_flow *f);
+void pim_timeloop_walk(const timeloop_problem *p, const timeloop_row *row, const timeloop_place *at,
+	const timeloop_tensor *t, timeloop_flow *f);
 
 #endif

@@ -31,8 +31,7 @@ static bool is_gap(char c)
 }
 
 /* One number of a factor; moves p behind it. */
-static bool read_number(
-	reader *r, const pim_yaml_node *n, const char **p, int d, int64_t least, int64_t *v)
+static bool read_number(reader *r, const pim_yaml_node *n, const char **p, int d, int64_t *v)
 {
 	char *end;
 	const char *name = r->problem->dim[d];
@@ -40,20 +39,44 @@ static bool read_number(
 		return pim_error(r->file->context, point_at(n, *p),
 			"expected a number behind %s, as in %s=4 or %s=5,1", name, name, name);
 	*v = strtoll(*p, &end, 10);
-	if (*v < least || *v > r->problem->size[d])
-		return pim_error(r->file->context, point_at(n, *p),
-			"the factor of %s is %lld, expected %lld to its size %lld", name, (long long)*v,
-			(long long)least, (long long)r->problem->size[d]);
+	if (*v > INT32_MAX)
+		return pim_error(r->file->context, point_at(n, *p), "the factor of %s is larger than %d",
+			name, INT32_MAX);
 	*p = end;
 	return true;
 }
 
-/* `M=4`, `M4` or `M=5,1`; moves p behind it. */
+/* A factor and the one of its last round; 0 stands for the whole dimension. */
+static bool check_factor(
+	reader *r, const pim_yaml_node *n, const char *at, int d, timeloop_loop *loop)
+{
+	const char *name = r->problem->dim[d];
+	int64_t size = r->problem->size[d];
+	if (!loop->count)
+		loop->count = size;
+	if (loop->last < 0)
+		loop->last = loop->count;
+	if (loop->last < 1 || loop->last > loop->count)
+		return pim_error(r->file->context, point_at(n, at),
+			"the last round of %s has %lld, expected 1 to %lld", name, (long long)loop->last,
+			(long long)loop->count);
+	return loop->last <= size || pim_error(r->file->context, point_at(n, at),
+									 "the factor of %s is %lld, expected 0 to its size %lld", name,
+									 (long long)loop->last, (long long)size);
+}
+
+static const char *skip_blanks(const char *p)
+{
+	return p + strspn(p, " \t\n");
+}
+
+/* `M=4`, `M = 4`, `M4` or `M=5,1`; moves p behind it. */
 static bool read_factor(
 	reader *r, const pim_yaml_node *n, const char **p, timeloop_loop *loop, bool *seen)
 {
 	const char *name = *p, *equals = name + strcspn(name, "= \t\n,");
-	size_t length = *equals == '=' ? (size_t)(equals - name) : strcspn(name, "0123456789= \t\n,");
+	size_t length =
+		*skip_blanks(equals) == '=' ? (size_t)(equals - name) : strcspn(name, "0123456789= \t\n,");
 	int d = pim_timeloop_find(
 		r->file, point_at(n, name), "dimension", name, length, r->problem->dims, r->problem->dim);
 	if (d < 0)
@@ -62,25 +85,21 @@ static bool read_factor(
 		return pim_error(r->file->context, point_at(n, name), "the factor of %s stands twice",
 			r->problem->dim[d]);
 	seen[d] = true;
-	*p = name + length;
-	*p += **p == '=';
-	if (!read_number(r, n, p, d, 0, &loop[d].count))
+	*p = skip_blanks(name + length);
+	if (**p == '=')
+		*p = skip_blanks(*p + 1);
+	const char *at = *p;
+	if (!read_number(r, n, p, d, &loop[d].count))
 		return false;
-	if (!loop[d].count)
-		loop[d].count = r->problem->size[d];
-	loop[d].last = loop[d].count;
+	loop[d].last = -1;
 	if (**p == ',' && isdigit((unsigned char)(*p)[1])) {
-		++*p;
-		const char *at = *p;
-		if (!read_number(r, n, p, d, 1, &loop[d].last))
+		at = ++*p;
+		if (!read_number(r, n, p, d, &loop[d].last))
 			return false;
-		if (loop[d].last > loop[d].count)
-			return pim_error(r->file->context, point_at(n, at),
-				"the last round of %s has %lld, expected at most %lld", r->problem->dim[d],
-				(long long)loop[d].last, (long long)loop[d].count);
 	}
-	return !**p || is_gap(**p) ||
-		   pim_error(r->file->context, point_at(n, *p), "expected a space behind this factor");
+	return check_factor(r, n, at, d, &loop[d]) &&
+		   (!**p || is_gap(**p) ||
+			   pim_error(r->file->context, point_at(n, *p), "expected a space behind this factor"));
 }
 
 static bool read_factors(reader *r, const pim_yaml_node *n, timeloop_loop *loop, bool *seen)
@@ -88,7 +107,7 @@ static bool read_factors(reader *r, const pim_yaml_node *n, timeloop_loop *loop,
 	for (const char *p = n->text;;) {
 		while (is_gap(*p))
 			p++;
-		if (!*p)
+		if (!*p || *p == '#')
 			return true;
 		if (!read_factor(r, n, &p, loop, seen))
 			return false;
@@ -161,17 +180,15 @@ static bool read_order(reader *r, const pim_yaml_node *n, int *order)
 	return true;
 }
 
-static bool read_nest(reader *r, const pim_yaml_node *n, bool spatial, timeloop_nest *nest)
+static bool read_nest(reader *r, const pim_yaml_node *n, timeloop_nest *nest)
 {
-	static const char *const keys[] = {"target", "type", "factors", "permutation", "split"};
 	timeloop_loop loop[TIMELOOP_DIMS];
 	int order[TIMELOOP_DIMS], dims = r->problem->dims;
 	int64_t split = dims;
 	for (int d = 0; d < dims; d++)
 		loop[d] = (timeloop_loop){d, 1, 1};
 	const pim_yaml_node *factors = pim_yaml_get(n, "factors"), *cut = pim_yaml_get(n, "split");
-	if (!pim_timeloop_keys(r->file, n, spatial ? 5 : 4, keys) ||
-		(factors && !read_factor_values(r, factors, loop)) ||
+	if ((factors && !read_factor_values(r, factors, loop)) ||
 		!read_order(r, pim_yaml_get(n, "permutation"), order) ||
 		(cut && !pim_timeloop_int(r->file, cut, "split", 0, TIMELOOP_DIMS, &split)))
 		return false;
@@ -185,13 +202,15 @@ static bool read_nest(reader *r, const pim_yaml_node *n, bool spatial, timeloop_
 	return true;
 }
 
-static bool read_names(
-	reader *r, const pim_yaml_node *n, const char *key, int level, bool keep, bool *seen)
+/* Which tensors the list under a key names. seen: those that the entry named before. */
+static bool read_names(reader *r, const pim_yaml_node *n, const char *key, bool *named, bool *seen)
 {
 	const pim_yaml_node *list = pim_yaml_get(n, key);
 	const char *names[TIMELOOP_TENSORS];
-	for (int t = 0; t < r->problem->tensors; t++)
+	for (int t = 0; t < r->problem->tensors; t++) {
 		names[t] = r->problem->tensor[t].name;
+		named[t] = false;
+	}
 	if (list && !pim_timeloop_kind(r->file, list, PIM_YAML_list, key))
 		return false;
 	for (const pim_yaml_node *c = list ? list->first : NULL; c; c = c->next) {
@@ -203,8 +222,7 @@ static bool read_names(
 			return false;
 		if (seen[t])
 			return pim_error(r->file->context, c->at, "%s stands twice in this entry", names[t]);
-		seen[t] = true;
-		r->mapping->keep[level][t] = keep;
+		seen[t] = named[t] = true;
 	}
 	return true;
 }
@@ -212,9 +230,43 @@ static bool read_names(
 static bool read_bypass(reader *r, const pim_yaml_node *n, int level)
 {
 	static const char *const keys[] = {"target", "type", "keep", "bypass"};
-	bool seen[TIMELOOP_TENSORS] = {0};
-	return pim_timeloop_keys(r->file, n, 4, keys) && read_names(r, n, "keep", level, true, seen) &&
-		   read_names(r, n, "bypass", level, false, seen);
+	bool seen[TIMELOOP_TENSORS] = {0}, kept[TIMELOOP_TENSORS], passed[TIMELOOP_TENSORS];
+	if (!pim_timeloop_keys(r->file, n, 4, keys) || !read_names(r, n, "keep", kept, seen) ||
+		!read_names(r, n, "bypass", passed, seen))
+		return false;
+	for (int t = 0; t < r->problem->tensors; t++)
+		r->mapping->keep[level][t] = !passed[t];
+	return true;
+}
+
+/* The units below a level are the fan-out of a spatial entry. */
+static bool read_space(reader *r, const pim_yaml_node *n, int level)
+{
+	static const char *const keys[] = {"target", "type", "factors", "permutation", "split",
+		"no_link_transfer", "no_multicast_no_reduction"};
+	bool links[TIMELOOP_TENSORS], multicast[TIMELOOP_TENSORS];
+	bool seen[TIMELOOP_TENSORS] = {0}, again[TIMELOOP_TENSORS] = {0};
+	if (!pim_timeloop_keys(r->file, n, 7, keys) || !read_names(r, n, keys[5], links, seen) ||
+		!read_names(r, n, keys[6], multicast, again))
+		return false;
+	for (int t = 0; t < r->problem->tensors; t++) {
+		r->mapping->limits[level][t].no_links = links[t];
+		r->mapping->limits[level][t].no_multicast = multicast[t];
+	}
+	return read_nest(r, n, &r->mapping->space[level]);
+}
+
+/* What a memory may not keep from round to round is what the one above it sends anew. */
+static bool read_time(reader *r, const pim_yaml_node *n, int level)
+{
+	static const char *const keys[] = {
+		"target", "type", "factors", "permutation", "no_temporal_reuse"};
+	bool fresh[TIMELOOP_TENSORS], seen[TIMELOOP_TENSORS] = {0};
+	if (!pim_timeloop_keys(r->file, n, 5, keys) || !read_names(r, n, keys[4], fresh, seen))
+		return false;
+	for (int t = 0; t < r->problem->tensors && level + 1 < r->arch->levels; t++)
+		r->mapping->limits[level + 1][t].no_reuse = fresh[t];
+	return read_nest(r, n, &r->mapping->time[level]);
 }
 
 static bool find_level(reader *r, const pim_yaml_node *n, int *level)
@@ -247,15 +299,12 @@ static bool read_entry(reader *r, const pim_yaml_node *n)
 	const pim_yaml_node *type = pim_timeloop_want(r->file, n, "type", PIM_YAML_scalar);
 	if (!type || !find_level(r, n, &level))
 		return false;
-	timeloop_mapping *m = r->mapping;
 	switch (
 		pim_timeloop_find(r->file, type->at, "type", type->text, strlen(type->text), 4, types)) {
 	case 0:
-		return take_once(r, n, r->seen_time, level, "temporal") &&
-			   read_nest(r, n, false, &m->time[level]);
+		return take_once(r, n, r->seen_time, level, "temporal") && read_time(r, n, level);
 	case 1:
-		return take_once(r, n, r->seen_space, level, "spatial") &&
-			   read_nest(r, n, true, &m->space[level]);
+		return take_once(r, n, r->seen_space, level, "spatial") && read_space(r, n, level);
 	case 2:
 	case 3:
 		return take_once(r, n, r->seen_bypass, level, "bypass") && read_bypass(r, n, level);

@@ -126,22 +126,33 @@ void pim_timeloop_units(const timeloop_row *row, int level, timeloop_mesh mesh,
 	u->classes = pim_timeloop_classes(u->sorted, u->n);
 }
 
-static double find_hops(const timeloop_units *u)
+typedef struct stop {
+	int64_t key, x;
+} stop;
+
+static int compare_stops(const void *a, const void *b)
+{
+	const stop *p = a, *q = b;
+	return (p->key > q->key) - (p->key < q->key);
+}
+
+/* A word goes along X to the farthest unit that takes it, then along Y to each one. */
+static double find_hops(const timeloop_units *u, bool multicast, stop *stops)
 {
 	double sum = 0, middle = (double)(u->mesh_y - 1) / 2;
 	for (int64_t k = 0; k < u->n; k++) {
-		bool first = true; /* of its class: farthest along X, then each one along Y */
-		int64_t farthest = 0;
-		for (int64_t j = 0; j < u->n; j++) {
-			if (u->key[j] != u->key[k])
-				continue;
-			first &= j >= k;
-			farthest = pim_max(farthest, j % u->mesh_x);
-		}
 		double down = (double)(k / u->mesh_x) - middle;
-		sum += (down < 0 ? -down : down) + (first ? (double)farthest : 0);
+		sum += down < 0 ? -down : down;
+		stops[k] = (stop){multicast ? u->key[k] : k, k % u->mesh_x};
 	}
-	return sum / (double)u->classes;
+	qsort(stops, (size_t)u->n, sizeof *stops, compare_stops);
+	for (int64_t k = 0; k < u->n;) {
+		int64_t first = k, farthest = 0;
+		for (; k < u->n && stops[k].key == stops[first].key; k++)
+			farthest = pim_max(farthest, stops[k].x);
+		sum += (double)farthest;
+	}
+	return sum / (double)(multicast ? u->classes : u->n);
 }
 
 double pim_timeloop_hops(const timeloop_problem *p, const timeloop_arch *a,
@@ -151,9 +162,9 @@ double pim_timeloop_hops(const timeloop_problem *p, const timeloop_arch *a,
 	timeloop_row *row = PIM_NEW(scratch, timeloop_row, 1);
 	timeloop_units u;
 	pim_timeloop_row(p, m, a->levels, row);
-	int64_t *memory = PIM_NEW(scratch, int64_t, 2 * pim_timeloop_fanout(row, level));
+	int64_t n = pim_timeloop_fanout(row, level), *memory = PIM_NEW(scratch, int64_t, 2 * n);
 	pim_timeloop_units(row, level, pim_timeloop_mesh(a, level), &p->tensor[tensor], memory, &u);
-	double hops = find_hops(&u);
+	double hops = find_hops(&u, !m->limits[level][tensor].no_multicast, PIM_NEW(scratch, stop, n));
 	pim_arena_free(scratch);
 	return hops;
 }

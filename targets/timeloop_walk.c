@@ -6,7 +6,7 @@
  * last but one, and the last, which alone may be shorter. At each round the tile below is a box;
  * what it lacks of the box before is delivered, or all of it when the move differs from the last
  * one. Units side by side have the first one's delivery, shifted.
- * Cost: (2 or 4)^loops * units^2: for single mappings, and as the closed form's twin. */
+ * Cost: (2 or 4)^loops * units * log(units): for single mappings, and as the closed form's twin. */
 #include <math.h>
 #include <string.h>
 
@@ -34,8 +34,10 @@ typedef struct walker {
 	int64_t move[TIMELOOP_RANKS];
 	int64_t mesh_x, mesh_y, fanout;
 	pieces delivery, last_delivery; /* of unit 0 */
+	timeloop_limits limits;
 	int64_t units, last_units;
 	int64_t *offset, *last_offset; /* [unit][rank] */
+	int64_t *key;
 	bool *fed;
 	timeloop_flow *flow;
 } walker;
@@ -138,7 +140,7 @@ static pieces take_delivery(walker *w, const box *now)
 	if (w->any)
 		find_move(w, &w->last_box, now, move);
 	bool same = w->moved && !memcmp(move, w->move, bytes);
-	bool cut = w->any && (same || !w->moved);
+	bool cut = w->any && (same || !w->moved) && !w->limits.no_reuse;
 	pieces p = cut ? cut_box(now, &w->last_box, ranks) : whole;
 	w->moved = cut;
 	memcpy(w->move, move, bytes);
@@ -198,7 +200,7 @@ static bool had_it(const walker *w, int64_t unit, int64_t from)
 static int64_t feed_units(walker *w)
 {
 	int64_t fed = 0;
-	for (int64_t k = 0; k < w->units; k++) {
+	for (int64_t k = 0; !w->limits.no_links && k < w->units; k++) {
 		int64_t x = k % w->mesh_x, y = k / w->mesh_x;
 		w->fed[k] = (x > 0 && had_it(w, k, k - 1)) || (x + 1 < w->mesh_x && had_it(w, k, k + 1)) ||
 					(y > 0 && had_it(w, k, k - w->mesh_x)) ||
@@ -208,27 +210,43 @@ static int64_t feed_units(walker *w)
 	return fed;
 }
 
+/* One number for each rank's offset: the numbers of all ranks together are different for different
+ * offsets. They fit, as the tensor's words do. */
+static void find_weights(const walker *w, int64_t *weight)
+{
+	int ranks = w->tensor->ranks;
+	int64_t product = 1;
+	for (int r = 0; r < ranks; r++) {
+		int64_t most = 0;
+		for (int64_t k = 0; k < w->units; k++)
+			most = pim_max(most, w->offset[k * ranks + r]);
+		weight[r] = product;
+		product *= most + 1;
+	}
+}
+
 /* Different deliveries among the units, without those that neighbours feed. */
 static int64_t find_classes(walker *w, bool without_fed)
 {
+	int64_t weight[TIMELOOP_RANKS], n = 0;
 	int ranks = w->tensor->ranks;
-	int64_t classes = 0;
+	find_weights(w, weight);
 	for (int64_t k = 0; k < w->units; k++) {
-		bool found = without_fed && w->fed[k];
-		for (int64_t j = 0; j < k && !found; j++)
-			found =
-				!(without_fed && w->fed[j]) && !memcmp(w->offset + j * ranks, w->offset + k * ranks,
-												   (size_t)ranks * sizeof *w->offset);
-		classes += !found;
+		if (without_fed && w->fed[k])
+			continue;
+		w->key[n] = 0;
+		for (int r = 0; r < ranks; r++)
+			w->key[n] += w->offset[k * ranks + r] * weight[r];
+		n++;
 	}
-	return classes;
+	return w->limits.no_multicast ? n : pim_timeloop_classes(w->key, n);
 }
 
 static void deliver(walker *w, double times)
 {
 	int64_t words = find_words(w, &w->delivery);
 	int64_t fed = words ? feed_units(w) : 0;
-	int64_t all = find_classes(w, false), left = find_classes(w, true);
+	int64_t all = find_classes(w, false), left = fed ? find_classes(w, true) : all;
 	bool linked = fed && left < all;
 	w->flow->words += times * (double)(words * (linked ? left : all));
 	w->flow->delivered += times * (double)(words * (w->units - (linked ? fed : 0)));
@@ -283,21 +301,24 @@ static void play_loop(walker *w, int depth, double times)
 		play_at(w, depth, n - 1, times);
 }
 
-void pim_timeloop_walk(const timeloop_problem *p, const timeloop_row *row, int level,
-	timeloop_mesh mesh, const timeloop_tensor *t, timeloop_flow *f)
+void pim_timeloop_walk(const timeloop_problem *p, const timeloop_row *row, const timeloop_place *at,
+	const timeloop_tensor *t, timeloop_flow *f)
 {
+	int level = at->level;
 	pim_arena *a = pim_arena_new();
 	walker *w = PIM_NEW(a, walker, 1);
 	*w = (walker){.row = row, .tensor = t, .level = level, .dims = p->dims, .flow = f};
+	w->limits = at->limits;
 	w->fanout = pim_timeloop_fanout(row, level);
 	*f = (timeloop_flow){.fanout = w->fanout};
 	int64_t x = 1;
 	for (int i = row->space[level]; i < row->time[level]; i++)
 		x *= i - row->space[level] < row->along_x[level] ? row->loop[i].count : 1;
-	w->mesh_x = mesh.x > x ? mesh.x : x;
-	w->mesh_y = mesh.y > w->fanout / x ? mesh.y : w->fanout / x;
+	w->mesh_x = pim_max(at->mesh.x, x);
+	w->mesh_y = pim_max(at->mesh.y, w->fanout / x);
 	w->offset = PIM_NEW(a, int64_t, w->fanout * TIMELOOP_RANKS);
 	w->last_offset = PIM_NEW(a, int64_t, w->fanout * TIMELOOP_RANKS);
+	w->key = PIM_NEW(a, int64_t, w->fanout);
 	w->fed = PIM_NEW(a, bool, w->fanout);
 	for (int l = level; l < row->levels; l++)
 		for (int i = row->time[l]; i < row->space[l + 1]; i++)

@@ -77,9 +77,11 @@ static sample draw_sample(bool windows, int imperfect)
 	return s;
 }
 
-static timeloop_mesh draw_mesh(void)
+static timeloop_place draw_place(void)
 {
-	return (timeloop_mesh){1 + draw(6), 1 + draw(6)};
+	timeloop_place at = {.mesh = {1 + draw(6), 1 + draw(6)}};
+	at.limits = (timeloop_limits){!draw(4), !draw(4), !draw(4)};
+	return at;
 }
 
 /* ---- every round of every loop, one by one; no move is a special one ---- */
@@ -172,22 +174,25 @@ static bool same_flow(const timeloop_flow *a, const timeloop_flow *b)
 
 static void test_closed_form(void)
 {
-	int linked = 0, halos = 0;
+	int linked = 0, halos = 0, limited = 0, again = 0;
 	for (int i = 0; i < 10000; i++) {
 		sample s = draw_sample(true, 0);
-		timeloop_mesh mesh = draw_mesh();
+		timeloop_place at = draw_place();
 		for (int level = 0; level < LEVELS; level++)
 			for (int t = 0; t < TENSORS; t++) {
 				timeloop_flow a, b;
-				pim_timeloop_closed(&s.problem, &s.row, level, mesh, &s.problem.tensor[t], &a);
-				pim_timeloop_walk(&s.problem, &s.row, level, mesh, &s.problem.tensor[t], &b);
+				at.level = level;
+				pim_timeloop_closed(&s.problem, &s.row, &at, &s.problem.tensor[t], &a);
+				pim_timeloop_walk(&s.problem, &s.row, &at, &s.problem.tensor[t], &b);
 				CHECK(same_flow(&a, &b));
 				linked += a.links > 0;
+				limited += at.limits.no_multicast && a.words == a.delivered;
+				again += at.limits.no_reuse && a.words > 0;
 				twin w = walk_every_round(&s, level, t);
 				halos += a.delivered + a.links < w.delivered * (double)a.fanout;
 			}
 	}
-	CHECK(linked > 1000 && halos > 1000);
+	CHECK(linked > 1000 && halos > 1000 && limited > 1000 && again > 1000);
 }
 
 static void test_every_round(void)
@@ -200,7 +205,8 @@ static void test_every_round(void)
 				double places = count_places(&w),
 					   units = (double)pim_timeloop_fanout(&s.row, level);
 				timeloop_flow f;
-				pim_timeloop_closed(&s.problem, &s.row, level, (timeloop_mesh){1, 1}, w.tensor, &f);
+				const timeloop_place at = {level, {1, 1}, {0}};
+				pim_timeloop_closed(&s.problem, &s.row, &at, w.tensor, &f);
 				CHECK(f.delivered + f.links == w.delivered * units);
 				CHECK(level == 0 || f.words == w.delivered * places);
 			}
@@ -269,7 +275,8 @@ static void test_imperfect(void)
 					w.loop[w.n++] = k;
 			walk_cut(&w, w.n - 1);
 			timeloop_flow f;
-			pim_timeloop_walk(&s.problem, &s.row, level, (timeloop_mesh){1, 1}, w.tensor, &f);
+			const timeloop_place at = {level, {1, 1}, {0}};
+			pim_timeloop_walk(&s.problem, &s.row, &at, w.tensor, &f);
 			CHECK(f.words == w.delivered);
 			cut++;
 		}
@@ -287,13 +294,14 @@ static void test_lanes(void)
 	s.mapping.space[0] = (timeloop_nest){.n = 1, .along_x = 1, .loop = {{1, 16, 16}}};
 	s.mapping.time[0] = (timeloop_nest){.n = 2, .loop = {{1, 16, 16}, {0, 8, 8}}};
 	timeloop_flow f;
+	timeloop_place lanes = {0, {16, 1}, {0}};
 	pim_timeloop_row(&s.problem, &s.mapping, 1, &s.row);
-	pim_timeloop_closed(&s.problem, &s.row, 0, (timeloop_mesh){16, 1}, z, &f);
+	pim_timeloop_closed(&s.problem, &s.row, &lanes, z, &f);
 	CHECK(f.words == 8 && f.delivered == 8 * 16);
 	s.mapping.space[0].loop[0].dim = 0;
 	s.mapping.time[0].loop[1].dim = 0;
 	pim_timeloop_row(&s.problem, &s.mapping, 1, &s.row);
-	pim_timeloop_closed(&s.problem, &s.row, 0, (timeloop_mesh){16, 1}, z, &f);
+	pim_timeloop_closed(&s.problem, &s.row, &lanes, z, &f);
 	CHECK(f.words == 8 * 16 * 16);
 }
 
