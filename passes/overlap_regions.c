@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* overlap_regions - where spatial loops cut an axis, its temporal loops as a stair.
  *
- * Piece n of P begins at floor(n S / P), so from one piece to the next the start goes on by
- * floor(S / P) and the remainder by S mod P, and one index more whenever that passes P. Two axes in
- * one index: of outer * K + inner, a loop of the outer one goes up with each K of its indices. The
- * last turn of a loop of the inner one may be cut off at K; the step of the outer loop behind it is
- * still not below all inner ones together, as it stands outside them. Source: ours. */
+ * Piece n of P begins at floor(n S / P), so pieces are as long as two numbers that differ by one,
+ * and only their last parts differ from other parts. Two axes in one index: of outer * K + inner, a
+ * loop of the outer one goes up with each K of its indices. The last turn of a loop of the inner
+ * one may be cut off at K; the step of the outer loop behind it is still not below all inner ones
+ * together, as it stands outside them. Source: ours. */
 #include "passes/overlap_regions.h"
 
-enum { NEAR = 3 };
+#define MOST_INDICES 0x1p50
 
 /* Loops of an axis, `scale` indices each; false: see pim_side_of. */
 static bool add_loops(
@@ -22,7 +22,6 @@ static bool add_loops(
 		if (g->spatial && temporal)
 			return false;
 		if (g->spatial) {
-			r->parts *= g->count;
 			r->extent = scale * g->inner;
 			continue;
 		}
@@ -51,120 +50,98 @@ static bool is_crossed(const pim_spaces *s, pim_axis_of axis)
 	return false;
 }
 
+/* Parts of a piece, and the lengths that they may have. */
+static void list_lengths(pim_side *s)
+{
+	int64_t most = s->scale * pim_divide_up(s->size, s->pieces);
+	s->least = s->scale * (s->size / s->pieces);
+	s->more = s->size % s->pieces;
+	s->extent = pim_min(s->extent, most);
+	s->regions = s->pieces * pim_divide_up(most, s->extent);
+	s->length[0] = s->extent;
+	int64_t last = most % s->extent, other = s->least % s->extent;
+	s->length[1] = pim_max(last, other);
+	s->length[2] = pim_min(last, other);
+}
+
 bool pim_side_of(
 	const pim_spaces *s, pim_axis_of axis, int64_t unit, int64_t cycles, pim_side *side)
 {
 	int64_t scale = axis.inner < 0 ? 1 : s->size[axis.inner];
-	*side = (pim_side){s->size[axis.outer], s->pieces[axis.outer], .scale = scale, .parts = 1};
-	side->length = side->size / side->pieces;
-	side->more = side->size % side->pieces;
+	*side =
+		(pim_side){.size = s->size[axis.outer], .pieces = s->pieces[axis.outer], .scale = scale};
 	side->extent = scale * side->size;
 	side->reach = scale * s->tile[axis.outer];
+	if (((double)side->size + 1) * (double)side->pieces >= MOST_INDICES ||
+		(double)side->size * (double)scale >= MOST_INDICES)
+		return false;
 	if (axis.inner >= 0 && is_crossed(s, axis))
 		return false;
 	if (!add_loops(side, s, axis.outer, scale, unit, cycles))
 		return false;
 	if (axis.inner >= 0)
 		add_loops(side, s, axis.inner, 1, unit, cycles);
-	int64_t piece = scale * pim_divide_up(side->size, side->pieces);
-	side->longest = side->parts > 1 ? pim_min(side->extent, piece) : piece;
+	list_lengths(side);
 	return true;
 }
 
-int64_t pim_side_regions(const pim_side *s)
+int pim_side_walk(const pim_side *s, pim_region_walk *w, pim_regions *r)
 {
-	return s->parts * s->pieces;
-}
-
-static void set_part(const pim_side *s, pim_side_region *r, int64_t part)
-{
-	r->part = part;
-	r->lo = r->first + part * s->extent;
-	r->hi = part + 1 < s->parts ? pim_min(r->lo + s->extent, r->end) : r->end;
-}
-
-/* Indices of a piece, given (its number * size) mod pieces. */
-static int64_t length_of(const pim_side *s, int64_t rest)
-{
-	return s->scale * (s->length + (rest + s->more >= s->pieces));
-}
-
-static pim_side_region piece_at(const pim_side *s, int64_t piece)
-{
-	pim_side_region r = {.number = piece * s->parts};
-	int64_t start = piece * s->size / s->pieces;
-	r.rest = piece * s->size - start * s->pieces;
-	r.first = start * s->scale;
-	r.end = r.first + length_of(s, r.rest);
-	return r;
-}
-
-pim_side_region pim_side_region_at(const pim_side *s, int64_t number)
-{
-	int64_t piece = number / s->parts;
-	pim_side_region r = piece_at(s, piece);
-	set_part(s, &r, number - r.number);
-	r.number = number;
-	return r;
-}
-
-pim_side_region pim_side_region_with(const pim_side *s, int64_t index)
-{
-	int64_t outer = index / s->scale;
-	pim_side_region r = piece_at(s, ((outer + 1) * s->pieces - 1) / s->size);
-	int64_t part = pim_min((index - r.first) / s->extent, s->parts - 1);
-	set_part(s, &r, part);
-	r.number += part;
-	return r;
-}
-
-static void go_on(const pim_side *s, pim_side_region *r)
-{
-	bool carry = r->rest + s->more >= s->pieces;
-	r->rest += s->more - (carry ? s->pieces : 0);
-	r->first = r->end;
-	r->end += length_of(s, r->rest);
-}
-
-static void go_back(const pim_side *s, pim_side_region *r)
-{
-	r->rest -= s->more;
-	r->rest += r->rest < 0 ? s->pieces : 0;
-	r->end = r->first;
-	r->first -= length_of(s, r->rest);
-}
-
-void pim_side_region_step(const pim_side *s, pim_side_region *r, int way)
-{
-	int64_t part = r->part + way;
-	r->number += way;
-	if (part == s->parts) {
-		go_on(s, r);
-		part = 0;
-	} else if (part < 0) {
-		go_back(s, r);
-		part = s->parts - 1;
+	int n = 0;
+	while (n < PIM_REGION_BLOCK) {
+		for (; w->lo == w->end && w->piece < s->pieces; w->piece++) {
+			bool longer = w->rest + s->more >= s->pieces;
+			w->rest += s->more - (longer ? s->pieces : 0);
+			w->end += s->least + (longer ? s->scale : 0);
+		}
+		if (w->lo == w->end)
+			break;
+		int64_t length = pim_min(s->extent, w->end - w->lo);
+		r->lo[n] = (double)w->lo;
+		r->length[n++] = (double)length;
+		w->lo += length;
 	}
-	set_part(s, r, part);
+	return n;
 }
 
-void pim_side_region_seek(const pim_side *s, pim_side_region *r, int64_t index)
+/* Pieces, by indices of the outer axis; r->lo is where they begin. */
+static void locate_pieces(const pim_side *s, int n, const double *outer, pim_regions *r)
 {
-	for (int k = 0; k < NEAR && index >= r->hi; k++)
-		pim_side_region_step(s, r, 1);
-	if (index >= r->hi)
-		*r = pim_side_region_with(s, index);
-}
-
-void pim_side_region_longer(const pim_side *s, pim_side_region *r, int way)
-{
-	if (s->parts > 1) {
-		pim_side_region_step(s, r, way);
-		return;
+	double size = (double)s->size, pieces = (double)s->pieces, scale = (double)s->scale;
+	double least = (double)s->least, full = pieces - (double)s->more;
+	double per_size = 1 / size, per_piece = 1 / pieces;
+	for (int i = 0; i < n; i++) {
+		double piece = pim_quotient((outer[i] + 1) * pieces - 1, per_size) * size;
+		double start = pim_quotient(piece, per_piece);
+		double longer = piece - start * pieces >= full ? scale : 0;
+		r->lo[i] = start * scale;
+		r->length[i] = least + longer;
+		r->end[i] = r->lo[i] + r->length[i];
 	}
-	int64_t longs = (r->number + 1) * s->more / s->pieces + (way > 0);
-	if (longs)
-		*r = pim_side_region_at(s, pim_divide_up(longs * s->pieces, s->more) - 1);
-	else
-		r->number = -1;
+}
+
+void pim_side_locate(const pim_side *s, int n, const double *index, pim_regions *r)
+{
+	double extent = (double)s->extent, per_extent = 1 / extent, per_scale = 1 / (double)s->scale;
+	double outer[PIM_REGION_BLOCK];
+	for (int i = 0; i < n && s->scale > 1; i++)
+		outer[i] = pim_quotient(index[i], per_scale);
+	locate_pieces(s, n, s->scale > 1 ? outer : index, r);
+	for (int i = 0; i < n && s->regions > s->pieces; i++) {
+		double lo = r->lo[i] + pim_quotient(index[i] - r->lo[i], per_extent) * extent;
+		double rest = r->end[i] - lo;
+		r->lo[i] = lo;
+		r->length[i] = extent < rest ? extent : rest;
+	}
+}
+
+/* Behind the last part of a piece, the first one of the next piece. Where a piece is one region,
+ * piece n is a long one if n + 1 pieces have more of what is left of size / pieces than n. */
+int64_t pim_side_next_longest(const pim_side *s, int64_t index, int64_t end)
+{
+	if (s->regions > s->pieces)
+		return end;
+	int64_t piece = ((index / s->scale + 1) * s->pieces - 1) / s->size;
+	int64_t longs = piece * s->more / s->pieces + 1;
+	return s->scale * ((pim_divide_up(longs * s->pieces, s->more) - 1) * s->size / s->pieces);
 }

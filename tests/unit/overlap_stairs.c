@@ -74,7 +74,7 @@ static pim_spaces *random_nest(int64_t size, int64_t kernel, pim_arena *a)
 	pim_loop loop[16];
 	int n = 0;
 	for (int i = (int)draw(5) - 1; i > 0 && rest > 2 && n < 2; i -= 2) {
-		int64_t count = 2 + draw(i > 2 ? 30 : 2);
+		int64_t count = 2 + draw(i > 2 ? draw(4) ? 30 : 300 : 2);
 		count = count < rest ? count : rest;
 		loop[n++] = (pim_loop){0, (int32_t)count, true};
 		rest = (rest + count - 1) / count;
@@ -96,7 +96,8 @@ static void compare_long_pairs(void)
 	int stairs = 0;
 	for (int i = 0; i < 20000; i++) {
 		pim_arena *a = pim_arena_new();
-		int64_t kernel = 1 + 2 * draw(3), stride = 1 + draw(4), pad = draw(kernel / 2 + 1);
+		int64_t kernel = 1 + 2 * draw(3), stride = 1 + draw(draw(8) ? 4 : 40),
+				pad = draw(kernel / 2 + 1);
 		int64_t size = 1 + draw(i % 10 ? 300 : i % 100 ? 3000 : 30000);
 		int64_t made = (size - 1) * stride + kernel - 2 * pad + draw(stride);
 		if (made > 0) {
