@@ -3,7 +3,8 @@
  *
  * A tree of subtrees with local parts; `name[0..15]` makes 16 of a part. The first is the outermost
  * memory; the compute unit may stand anywhere. Networks are passed over: they take no time and no
- * energy here. So are parts of other classes, with a warning. */
+ * energy here. So are parts of other classes, with a warning. Older files have a list of memories
+ * and the arithmetic instead of a tree. */
 #include <string.h>
 
 #include "targets/timeloop_file.h"
@@ -115,6 +116,17 @@ static void warn_keys(reader *r, const pim_yaml_node *n, const char *what)
 	}
 }
 
+/* Before its attributes are read; they may change the number of instances. */
+static bool add_level(reader *r, const pim_yaml_node *name, part_kind kind, const char *class,
+	const pim_yaml_node *values, int64_t copies)
+{
+	timeloop_level l = {.at = name->at, .block = 1, .clusters = 1, .capacity = -1};
+	if (!read_name(r, name, &l.name, &l.instances) ||
+		!multiply(r, name->at, &l.instances, copies) || !check_name(r, l.name, name->at))
+		return false;
+	return kind == COMPUTE ? take_compute(r, values, &l) : take_memory(r, values, class, &l);
+}
+
 static bool read_part(reader *r, const pim_yaml_node *n, int64_t copies)
 {
 	if (!pim_timeloop_kind(r->file, n, PIM_YAML_mapping, "a local part"))
@@ -133,11 +145,42 @@ static bool read_part(reader *r, const pim_yaml_node *n, int64_t copies)
 			name->text, class->text);
 	if (kind == OTHER || kind == NETWORK)
 		return true;
-	timeloop_level l = {.at = name->at, .block = 1, .clusters = 1, .capacity = -1};
-	if (!read_name(r, name, &l.name, &l.instances) ||
-		!multiply(r, name->at, &l.instances, copies) || !check_name(r, l.name, name->at))
+	return add_level(r, name, kind, class->text, values, copies);
+}
+
+/* ---- the flat form: memories innermost first, every part with its number of instances ---- */
+
+static bool read_flat_part(reader *r, const pim_yaml_node *n, part_kind kind)
+{
+	if (!pim_timeloop_kind(r->file, n, PIM_YAML_mapping, "a memory or the arithmetic"))
 		return false;
-	return kind == COMPUTE ? take_compute(r, values, &l) : take_memory(r, values, class->text, &l);
+	const pim_yaml_node *name = pim_yaml_get(n, "name");
+	const pim_yaml_node unnamed = {.kind = PIM_YAML_scalar, .at = n->at, .text = "arithmetic"};
+	if (!name && kind == COMPUTE)
+		name = &unnamed;
+	else if (!name || name->kind != PIM_YAML_scalar)
+		name = pim_timeloop_want(r->file, n, "name", PIM_YAML_scalar);
+	return name && pim_timeloop_want(r->file, n, "instances", PIM_YAML_scalar) &&
+		   add_level(r, name, kind, "", n, 1);
+}
+
+static bool read_flat(reader *r, const pim_yaml_node *n)
+{
+	const pim_yaml_node *storage = pim_timeloop_want(r->file, n, "storage", PIM_YAML_list);
+	const pim_yaml_node *arithmetic = pim_timeloop_want(r->file, n, "arithmetic", PIM_YAML_mapping);
+	const pim_yaml_node *memory[TIMELOOP_LEVELS];
+	if (!storage || !arithmetic)
+		return false;
+	if (storage->n > TIMELOOP_LEVELS)
+		return pim_error(
+			r->file->context, storage->at, "more than %d memories", (int)TIMELOOP_LEVELS);
+	int count = 0;
+	for (const pim_yaml_node *c = storage->first; c; c = c->next)
+		memory[count++] = c;
+	while (count)
+		if (!read_flat_part(r, memory[--count], MEMORY))
+			return false;
+	return read_flat_part(r, arithmetic, COMPUTE);
 }
 
 /* ---- the tree ---- */
@@ -197,7 +240,8 @@ static bool take_chain(reader *r, timeloop_arch *a)
 bool pim_timeloop_read_arch(timeloop_file *f, const pim_yaml_node *n, timeloop_arch *a)
 {
 	reader r = {.file = f};
-	if (!pim_timeloop_kind(f, n, PIM_YAML_mapping, "architecture") || !read_tree(&r, n, 1))
+	if (!pim_timeloop_kind(f, n, PIM_YAML_mapping, "architecture") ||
+		!(pim_yaml_get(n, "storage") ? read_flat(&r, n) : read_tree(&r, n, 1)))
 		return false;
 	if (!r.n || !r.computes)
 		return pim_error(f->context, n->at,

@@ -148,7 +148,8 @@ static bool take_part(timeloop_file *f, const pim_yaml_node *n, const pim_yaml_n
 		pim_report(f->context, PIM_WARNING, n->key_at, "the key \"%s\" is not used", n->key);
 		return true;
 	}
-	int i = pim_timeloop_find(f, n->key_at, "key", n->key, strlen(n->key), PARTS, part_names);
+	const char *key = strcmp(n->key, "arch") ? n->key : part_names[ARCHITECTURE];
+	int i = pim_timeloop_find(f, n->key_at, "key", key, strlen(key), PARTS, part_names);
 	if (i < 0)
 		return false;
 	if (part[i]) {

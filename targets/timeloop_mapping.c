@@ -129,14 +129,16 @@ static bool add_dimension(
 	return true;
 }
 
-/* `KNM`, or names with spaces or commas between. */
+/* `KNM`, with blanks anywhere; longer names with blanks or commas between. */
 static bool read_permutation(reader *r, const pim_yaml_node *n, int *order, int *count)
 {
-	bool separated = strpbrk(n->text, ", \t") != NULL;
-	for (int d = 0; d < r->problem->dims && !separated; d++)
-		separated = !strcmp(n->text, r->problem->dim[d]);
+	bool letters = true;
+	for (int d = 0; d < r->problem->dims; d++)
+		letters &= r->problem->dim[d][0] && !r->problem->dim[d][1];
 	for (const char *p = n->text; *p;) {
-		size_t length = separated ? strcspn(p, ", \t") : 1;
+		size_t length = strcspn(p, ", \t\n");
+		if (letters && length)
+			length = 1;
 		if (length && !add_dimension(r, n, p, length, order, count))
 			return false;
 		p += length ? length : 1;

@@ -124,6 +124,10 @@ static const change changes[] = {
 		"class: mac\n      attributes: { energy: 1 }", "14:15 a second compute unit Mac"},
 	{ARCH, "name: System", "name: System[0..1]",
 		"5:13 2 of the outermost memory Big, expected one"},
+	{ARCH, "architecture:\n", "arch:\n  storage: []\n",
+		"2:3 the key \"arithmetic\" is missing, expected keys"},
+	{ARCH, "architecture:\n", "arch:\n  storage: [ { name: A } ]\n  arithmetic: { }\n",
+		"2:14 the key \"instances\" is missing, expected a plain value"},
 	{ARCH, "name: Small", "name: Big", "11:15 the name Big stands twice"},
 	{ARCH, "{ depth: 100", "{ depth: 100, min-utilization: 0.9",
 		"2:3 the tiles at Small use 26 words, expected at least 0.9 of its 100"},
@@ -229,6 +233,7 @@ static const change forms[] = {
 	{MAPPING, "A=2 B=6", "[A=2, B=0]", ""},
 	{MAPPING, ": AB", ": [A]", ""},
 	{MAPPING, ": AB", ": A B", ""},
+	{ARCH, "architecture:\n", "arch:\n", ""},
 	{MAPPING, "A=4\n", "A=4\n  no_link_transfer: [ X ]\n", ""},
 	{MAPPING, "A=4\n", "A=4\n- target: Big\n  type: datatype\n  keep: [ X, Y ]\n", ""},
 };
@@ -323,6 +328,37 @@ static void test_named_shape(void)
 	remove(path);
 }
 
+/* The flat form of the good architecture; permutations with blanks among letters. */
+static void test_flat(void)
+{
+	static const change letters = {MAPPING, ": AB", ": A B", ""};
+	static const char flat[] = "arch:\n"
+							   "  arithmetic: {instances: 4, energy: 1, word_bits: 16}\n"
+							   "  storage:\n"
+							   "  - {name: Small, instances: 4, entries: 100, energy: 7}\n"
+							   "  - {name: Big, instances: 1, technology: DRAM}\n";
+	static timeloop_input tree, in;
+	char message[256];
+	CHECK(read_files(&letters, NULL, message, &tree) && !*message);
+	const char *path = "/tmp/pim_timeloop_flat.yaml";
+	char text[2048];
+	snprintf(text, sizeof text, "%s%s%s", flat, good[PROBLEM], good[MAPPING]);
+	write_file(path, text, NULL);
+	pim_context *context = pim_context_new();
+	pim_context_on_diag(context, keep_message, message);
+	CHECK(pim_timeloop_read(context, 1, &path, true, &in) && !*message);
+	CHECK(!strcmp(in.arch.level[0].name, "Small") && !strcmp(in.arch.level[1].name, "Big"));
+	CHECK(in.arch.level[0].instances == 4 && in.arch.level[0].capacity == 100);
+	CHECK(in.arch.level[1].energy == 200 && !in.arch.level[1].adds && in.arch.level[0].adds);
+	CHECK(in.arch.compute.instances == 4 && in.arch.compute.energy == 1);
+	static timeloop_result a, b;
+	pim_timeloop_count(&tree.problem, &tree.arch, &tree.mapping, &a);
+	pim_timeloop_count(&in.problem, &in.arch, &in.mapping, &b);
+	CHECK(same_counts(&a, &b));
+	pim_context_free(context);
+	remove(path);
+}
+
 static void test_too_much(void)
 {
 	static const change size = {PROBLEM, "A: 8", "A: 2000000000", ""};
@@ -353,6 +389,7 @@ int main(void)
 	test_forms();
 	test_figures();
 	test_named_shape();
+	test_flat();
 	test_too_much();
 	return check_failures != 0;
 }
