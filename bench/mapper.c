@@ -5,8 +5,8 @@
  * Random: climbs from random starts. A start: the prime factors of each dimension go to levels by
  * chance, the units' first, orders and bypasses by chance. A climb changes a few of these at a
  * time. Only valid mappings count: they cover the problem and fit. Better: fewer cycles, then less
- * energy. Exhaustive: all mappings without bypass (perfect factors), less what is proved to be
- * equal or invalid:
+ * energy. Exhaustive: all mappings with perfect factors and any bypass below the outermost memory,
+ * less what is proved to be equal or invalid:
  * - a level's tile only grows outwards, so a level that is too small ends all its outer choices;
  * - loops of one round have no order;
  * - loops at the innermost memory have one order when it feeds one unit: all of them lie inside
@@ -298,7 +298,8 @@ static bool is_inside(const bench *b, int slot, int *extent_of_slot)
 		if (b->now.slot[i] <= slot && extent_of_slot[i])
 			extent[b->dim[i]] *= b->prime[i];
 	for (int t = 0; t < p->tensors; t++)
-		words += pim_timeloop_words(&p->tensor[t], p->dims, extent);
+		if (b->now.keep[slot / 2][t])
+			words += pim_timeloop_words(&p->tensor[t], p->dims, extent);
 	return words <= l->capacity;
 }
 
@@ -371,14 +372,28 @@ static void place_prime(bench *b, int i, int *placed)
 	placed[i] = 0;
 }
 
+/* Bit by bit, which memories but the outermost keep nothing of which tensor. */
+static void set_bypass(bench *b, uint32_t bypass)
+{
+	int tensors = b->in.problem.tensors, inner = b->in.arch.levels - 1;
+	for (int t = 0; t < tensors; t++) {
+		b->now.keep[inner][t] = true;
+		for (int level = 0; level < inner; level++)
+			b->now.keep[level][t] = !(bypass >> (level * tensors + t) & 1);
+	}
+}
+
 static void search_all(bench *b)
 {
+	enum { MOST_BITS = 20 };
 	int placed[MOST_PRIMES] = {0};
+	int bits = b->in.problem.tensors * (b->in.arch.levels - 1);
 	b->exhaustive_open = false;
-	for (int level = 0; level < b->in.arch.levels; level++)
-		for (int t = 0; t < b->in.problem.tensors; t++)
-			b->now.keep[level][t] = true;
-	place_prime(b, 0, placed);
+	for (uint32_t bypass = 0; bypass >> pim_min(bits, MOST_BITS) == 0; bypass++) {
+		set_bypass(b, bypass);
+		place_prime(b, 0, placed);
+	}
+	b->exhaustive_open |= bits > MOST_BITS;
 }
 
 /* ---- the bound ---- */
@@ -455,10 +470,9 @@ static void print_all(bench *b)
 	double began = seconds();
 	start_search(b, 1);
 	search_all(b);
-	print_line(b, "exhaustive, all kept", seconds() - began, 0, 0);
-	printf("%s\n", b->exhaustive_open
-					   ? "exhaustive: stopped at the limit, nothing proven"
-					   : "exhaustive: complete, the optimum without bypass is proven");
+	print_line(b, "exhaustive", seconds() - began, 0, 0);
+	printf("%s\n", b->exhaustive_open ? "exhaustive: stopped at the limit, nothing proven"
+									  : "exhaustive: complete, the optimum is proven");
 }
 
 static void print_diag(void *user, const pim_diag *d)
