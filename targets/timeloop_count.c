@@ -239,23 +239,50 @@ static bool check_cover(pim_context *c, const tally *s)
 	return true;
 }
 
+static timeloop_mesh find_used(const timeloop_nest *nest)
+{
+	timeloop_mesh used = {1, 1};
+	for (int i = 0; i < nest->n; i++)
+		*(i < nest->along_x ? &used.x : &used.y) *= nest->loop[i].count;
+	return used;
+}
+
+/* Timeloop only holds all units of a level against its whole mesh. */
+static bool check_whole_mesh(pim_context *c, const tally *s, int level)
+{
+	const timeloop_level *below = level ? &s->arch->level[level - 1] : &s->arch->compute;
+	timeloop_mesh all = {1, 1};
+	for (int l = level; l < s->arch->levels; l++) {
+		timeloop_mesh used = find_used(&s->mapping->space[l]);
+		all.x *= used.x;
+		all.y *= used.y;
+	}
+	if (all.x > below->mesh_x || all.y > below->mesh_y)
+		return false;
+	timeloop_mesh used = find_used(&s->mapping->space[level]);
+	timeloop_mesh mesh = pim_timeloop_mesh(s->arch, level);
+	pim_report(c, PIM_WARNING, s->mapping->space[level].at,
+		"%lld x %lld units below each %s are more than its %lld x %lld, but not more than there "
+		"are of %s",
+		(long long)used.x, (long long)used.y, s->arch->level[level].name, (long long)mesh.x,
+		(long long)mesh.y, below->name);
+	return true;
+}
+
 static bool check_mesh(pim_context *c, const tally *s, int level)
 {
 	timeloop_mesh mesh = pim_timeloop_mesh(s->arch, level);
-	const timeloop_nest *nest = &s->mapping->space[level];
-	int64_t x = 1, y = 1;
-	for (int i = 0; i < nest->n; i++)
-		if (i < nest->along_x)
-			x *= nest->loop[i].count;
-		else
-			y *= nest->loop[i].count;
-	if (x <= mesh.x && y <= mesh.y)
+	timeloop_mesh used = find_used(&s->mapping->space[level]);
+	if (used.x <= mesh.x && used.y <= mesh.y)
 		return true;
-	return c &&
-		   pim_error(c, nest->at,
-			   "the mapping needs %lld x %lld units below %s, the architecture has %lld x %lld",
-			   (long long)x, (long long)y, s->arch->level[level].name, (long long)mesh.x,
-			   (long long)mesh.y);
+	if (!c)
+		return false;
+	if (check_whole_mesh(c, s, level))
+		return true;
+	return pim_error(c, s->mapping->space[level].at,
+		"the mapping needs %lld x %lld units below %s, the architecture has %lld x %lld",
+		(long long)used.x, (long long)used.y, s->arch->level[level].name, (long long)mesh.x,
+		(long long)mesh.y);
 }
 
 static bool check_room(pim_context *c, const tally *s, int level)
