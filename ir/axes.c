@@ -85,6 +85,14 @@ bool pim_box_equal(const pim_box *a, const pim_box *b)
 	return a->n == b->n && !memcmp(a->lo, b->lo, bytes) && !memcmp(a->hi, b->hi, bytes);
 }
 
+bool pim_box_holds(const pim_box *outer, const pim_box *inner)
+{
+	for (int d = 0; d < outer->n; d++)
+		if (outer->lo[d] > inner->lo[d] || outer->hi[d] < inner->hi[d])
+			return false;
+	return true;
+}
+
 bool pim_box_meet(const pim_box *a, const pim_box *b, pim_box *out)
 {
 	pim_box m = {.n = a->n};

@@ -339,6 +339,7 @@ typedef struct pim_box {
 bool pim_box_empty(const pim_box *b);
 int64_t pim_box_elements(const pim_box *b);
 bool pim_box_equal(const pim_box *a, const pim_box *b);
+bool pim_box_holds(const pim_box *outer, const pim_box *inner); /* all of it */
 bool pim_box_meet(const pim_box *a, const pim_box *b, pim_box *out); /* false when they do not meet */
 pim_box pim_box_of(const pim_type *t);                               /* the whole tensor */
 /* Does the axis stand in an index of the result? */

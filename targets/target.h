@@ -187,6 +187,43 @@ int pim_reductions_of(const pim_target *t, const pim_node *n, int64_t slice, pim
 double pim_sums_cycles(const pim_target *t, const pim_node *n, pim_sums shape, pim_crew_sizes crews);
 pim_sums pim_sums_best(const pim_target *t, const pim_node *n, pim_crew_sizes crews);
 
+/* ---- what units hold (tile/holdings.c) ---- */
+
+/* What one slice puts on its unit: a box of a constant without a layout; one piece of a constant with a layout,
+ * whichever it is, of all slices there together; the slice's own box; a box of an input, which is fetched unless a
+ * copy of slice `source` of the value is on the unit (-1: whoever is there); partial sums that are added to it. */
+typedef enum pim_holding_kind {
+	PIM_HOLDING_given, PIM_HOLDING_piece, PIM_HOLDING_home, PIM_HOLDING_fetched, PIM_HOLDING_sums
+} pim_holding_kind;
+typedef struct pim_holding {
+	pim_holding_kind kind;
+	const pim_node *node, *value; /* on the unit of the node's slice; what it is a box of */
+	int64_t slice;
+	const pim_box *box;
+	int64_t bytes;       /* that it takes of the memory */
+	int64_t from, until; /* moments: those before `until` */
+	int64_t source;
+} pim_holding;
+typedef void pim_holding_visit(void *user, const pim_holding *h);
+/* in_turn: a moment is the turn of a node, and what it takes room for is given in that order; else moments are the
+ * starts of nodes that run at the same time. */
+typedef struct pim_moments {
+	int64_t n;
+	bool in_turn;
+} pim_moments;
+/* All that the slices of a scheduled graph hold, node by node in the order of the lowering; slices of one node that are
+ * on one unit hold what they both fetch once, and all slices there a box of a constant. Ours: what the lowering takes
+ * room for. */
+pim_moments pim_holdings(const pim_target *t, const pim_graph *g, pim_holding_visit *f, void *user);
+
+/* Bytes of room that is taken at `from` and given back at `until`. */
+typedef struct pim_room_use {
+	int64_t bytes, from, until;
+} pim_room_use;
+/* The memory that this takes with the gaps between, in ascending order of `from`, as the lowering finds addresses
+ * (tile/room.c). */
+int64_t pim_room_peak(int64_t n, const pim_room_use *use);
+
 /* ---- lowering ---- */
 
 /* Where all units wait for each other: nowhere (data alone decides who waits), after every op, or

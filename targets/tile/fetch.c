@@ -11,13 +11,7 @@
 
 static bool holds(const pim_box *outer, const pim_box *inner, bool exact)
 {
-	for (int d = 0; d < outer->n; d++) {
-		if (outer->lo[d] > inner->lo[d] || outer->hi[d] < inner->hi[d])
-			return false;
-		if (exact && (outer->lo[d] != inner->lo[d] || outer->hi[d] != inner->hi[d]))
-			return false;
-	}
-	return true;
+	return exact ? pim_box_equal(outer, inner) : pim_box_holds(outer, inner);
 }
 
 static int64_t held_bytes(const pim_type *t, const pim_box *box)

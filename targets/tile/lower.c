@@ -63,17 +63,13 @@ static int by_time(const void *a, const void *b)
 	return x->position < y->position ? -1 : x->position > y->position;
 }
 
-/* The nodes that run, by start, what rides on an op by its end where nodes do not run tile by tile:
- * before that it does nothing, and its messages would be in the way of those that can leave. Nodes
- * of equal time keep their order in the graph, so that every input stands before its user. */
-static pim_node **order_nodes(const pim_lowering *l, int *count)
+pim_node **pim_nodes_in_order(const pim_graph *g, pim_arena *a, int *count)
 {
-	pim_node **node = PIM_NEW(l->arena, pim_node *, l->graph->n_ids);
-	turn *order = PIM_NEW(l->arena, turn, l->graph->n_ids);
-	bool overlaps = pim_graph_overlaps(l->graph);
+	pim_node **node = PIM_NEW(a, pim_node *, g->n_ids);
+	turn *order = PIM_NEW(a, turn, g->n_ids);
+	bool overlaps = pim_graph_overlaps(g);
 	*count = 0;
-	PIM_EACH_NODE(n, l->graph)
-	{
+	for (pim_node *n = g->first; n; n = n->next) {
 		if (n->op != PIM_OP_input && n->op != PIM_OP_constant && pim_fusion_first(n) == n) {
 			int64_t late = !overlaps && pim_node_ridden(n) ? n->plan->cycles : 0;
 			order[*count] = (turn){n, *count, n->plan->start + late};
@@ -272,7 +268,7 @@ static bool lower_in_turn(
 static bool lower_nodes(pim_lowering *l, pim_barriers barriers)
 {
 	int count;
-	pim_node **node = order_nodes(l, &count);
+	pim_node **node = pim_nodes_in_order(l->graph, l->arena, &count);
 	int *readers = count_readers(l);
 	l->home = PIM_NEW(l->arena, pim_held *, l->graph->n_ids);
 	l->stream = PIM_NEW(l->arena, pim_stream_of, l->graph->n_ids);

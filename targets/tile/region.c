@@ -77,20 +77,12 @@ static void settle(pim_region *r, int i)
 	}
 }
 
-static bool lies_within(const pim_box *inner, const pim_box *outer)
-{
-	for (int d = 0; d < inner->n; d++)
-		if (inner->lo[d] < outer->lo[d] || inner->hi[d] > outer->hi[d])
-			return false;
-	return true;
-}
-
 void pim_region_add(pim_region *r, const pim_box *box)
 {
 	int kept = 0;
 	pim_region lacks = {.n = 0};
 	for (int i = 0; i < r->n; i++)
-		if (!lies_within(&r->box[i], box))
+		if (!pim_box_holds(box, &r->box[i]))
 			r->box[kept++] = r->box[i];
 	r->n = kept;
 	pim_region_lacks(r, box, &lacks);

@@ -11,9 +11,9 @@
 
 enum { ALIGN = 64 };
 
-static int64_t round_up(int64_t bytes)
+int64_t pim_room_bytes(int64_t bytes)
 {
-	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+	return ((bytes ? bytes : 1) + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 void pim_room_start(pim_room *r)
@@ -31,7 +31,7 @@ static void drop_gap(pim_room *r, int i)
 
 int64_t pim_room_take(pim_room *r, int64_t bytes)
 {
-	bytes = round_up(bytes ? bytes : 1);
+	bytes = pim_room_bytes(bytes);
 	int i = 0;
 	while (r->gap[i].hi - r->gap[i].lo < bytes)
 		i++;
@@ -55,7 +55,7 @@ static void insert_gap(pim_room *r, int i, struct pim_gap gap)
 
 void pim_room_give(pim_room *r, int64_t address, int64_t bytes)
 {
-	bytes = round_up(bytes ? bytes : 1);
+	bytes = pim_room_bytes(bytes);
 	r->now -= bytes;
 	int i = 0;
 	while (r->gap[i].lo < address)
@@ -79,4 +79,37 @@ void pim_room_free(pim_room *r)
 {
 	free(r->gap);
 	*r = (pim_room){0};
+}
+
+/* there: numbers of the uses that have not been given back. */
+static void give_until(pim_room *r, const pim_room_use *use, const int64_t *address, int64_t *there,
+	int64_t *n, int64_t now)
+{
+	int64_t kept = 0;
+	for (int64_t i = 0; i < *n; i++) {
+		int64_t one = there[i];
+		if (use[one].until <= now)
+			pim_room_give(r, address[one], use[one].bytes);
+		else
+			there[kept++] = one;
+	}
+	*n = kept;
+}
+
+int64_t pim_room_peak(int64_t n, const pim_room_use *use)
+{
+	pim_arena *a = pim_arena_new();
+	int64_t *address = PIM_NEW(a, int64_t, n), *there = PIM_NEW(a, int64_t, n), here = 0;
+	pim_room r;
+	pim_room_start(&r);
+	for (int64_t i = 0; i < n; i++) {
+		if (i == 0 || use[i].from != use[i - 1].from)
+			give_until(&r, use, address, there, &here, use[i].from);
+		address[i] = pim_room_take(&r, use[i].bytes);
+		there[here++] = i;
+	}
+	int64_t peak = r.peak;
+	pim_room_free(&r);
+	pim_arena_free(a);
+	return peak;
 }

@@ -44,6 +44,8 @@ typedef struct pim_room {
 	} * gap; /* ascending */
 	int64_t peak, now;
 } pim_room;
+/* What so many bytes take of it. */
+int64_t pim_room_bytes(int64_t bytes);
 void pim_room_start(pim_room *r);
 int64_t pim_room_take(pim_room *r, int64_t bytes);
 void pim_room_give(pim_room *r, int64_t address, int64_t bytes);
@@ -270,6 +272,10 @@ int pim_tile_walk_member(const pim_tile_walk *k);	 /* whose kernel is next */
 const pim_box *pim_tile_walk_part(const pim_tile_walk *k);
 
 /* ---- lower.c ---- */
+/* The nodes that run, by start, what rides on an op by its end where nodes do not run tile by tile:
+ * before that it does nothing, and its messages would be in the way of those that can leave. Nodes
+ * of equal time keep their order in the graph, so that every input stands before its user. */
+pim_node **pim_nodes_in_order(const pim_graph *g, pim_arena *a, int *count);
 /* Homes of a node's slices; taken when it begins, given back behind its last reader. */
 void pim_homes_take(pim_lowering *l, const pim_node *n);
 void pim_homes_give(pim_lowering *l, const pim_node *n);
