@@ -7,11 +7,12 @@
  * Three methods, each from the answer of the one before: an order of the units that fits the
  * network, then each op on its best units in turn, then again and again (place_group.c) and slot by
  * slot (place_swap.c); at last the busiest links are relieved of what costs nothing elsewhere
- * (place_load.c).
+ * (place_load.c). Where a unit then cannot hold what was put on it (place_memory.c), slots move off
+ * it (place_repair.c), and the last methods go on from there, within what units can hold.
  * Cost:  assignment problems of at most so many slots as there are units; the search is limited in
  *        steps.
  * Source: the two stages of Allspark (arXiv 2403.15069, abstract); the search is ours. */
-#include "passes/place.h"
+#include "passes/place_memory.h"
 
 #include <string.h>
 
@@ -76,6 +77,14 @@ static double count_links(pim_graph *g, const pim_placement *p, double *busiest,
 	return sum;
 }
 
+/* ---- better and better ---- */
+
+static void search_units(pim_placement *p, pim_job *j, int64_t *tried)
+{
+	pim_place_search(
+		p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), tried, j->arena);
+}
+
 /* The second criterion: least on the busiest link. */
 static void relieve_links(pim_placement *p, pim_job *j)
 {
@@ -83,6 +92,88 @@ static void relieve_links(pim_placement *p, pim_job *j)
 	pim_job_count(j, "link_before", r.before);
 	pim_job_count(j, "link", r.after);
 	pim_job_count(j, "link_bound", pim_placement_load_bound(p, pim_placement_cost(p), j->arena));
+}
+
+/* ---- memory ---- */
+
+/* Bytes of the unit that needs most room; and which that is. */
+static int64_t most_room(const pim_placement *p, pim_place_memory *m, int *unit)
+{
+	int64_t most = -1;
+	for (int u = 0; u < p->units; u++) {
+		int64_t bytes = pim_place_memory_room(m, u);
+		if (bytes <= most)
+			continue;
+		most = bytes;
+		*unit = u;
+	}
+	return most;
+}
+
+/* Gaps that come out larger than was thought are left free next time. False: it cannot be. */
+static bool repair(pim_placement *p, pim_place_memory *m, pim_job *j, int64_t *tried)
+{
+	enum { TRIES = 6 };
+	int64_t have = p->target->memory.bytes, limit = pim_target_usable_bytes(p->target);
+	int unit = 0;
+	for (int k = 0; k < TRIES; k++) {
+		pim_place_memory_limit(m, limit);
+		bool good = pim_place_repair(p, m, (uint64_t)pim_job_int(j, "seed"), tried, j->arena);
+		int64_t room = most_room(p, m, &unit);
+		if (room <= have || !good)
+			return room <= have;
+		limit = have - (room - pim_place_memory_bytes(m, unit));
+	}
+	return false;
+}
+
+static int **copy_units(const pim_placement *p, pim_arena *a)
+{
+	int **unit = PIM_NEW(a, int *, p->n);
+	for (int i = 0; i < p->n; i++) {
+		unit[i] = PIM_NEW(a, int, p->tenant[i].n_units);
+		memcpy(unit[i], p->tenant[i].unit, sizeof **unit * (size_t)p->tenant[i].n_units);
+	}
+	return unit;
+}
+
+/* The methods once more, from a placement that fits; as it was if gaps are in the way then. */
+static void search_within(pim_placement *p, method how, pim_job *j, int64_t *tried)
+{
+	int **kept = copy_units(p, j->arena), unit;
+	pim_place_memory *m = p->memory;
+	pim_place_memory_limit(m, pim_max(pim_place_memory_fullest(m), pim_place_memory_capacity(m)));
+	if (how == METHOD_search) {
+		search_units(p, j, tried);
+		relieve_links(p, j);
+	} else {
+		pim_place_swap(p, MOST_LOAD, j->arena);
+	}
+	pim_place_memory_moved(m, -1);
+	if (most_room(p, m, &unit) <= p->target->memory.bytes)
+		return;
+	for (int i = 0; i < p->n; i++)
+		memcpy(p->tenant[i].unit, kept[i], sizeof **kept * (size_t)p->tenant[i].n_units);
+	pim_place_memory_moved(m, -1);
+}
+
+/* Where units cannot hold what slots put on them, as the lowering counts, slots move until they
+ * can. */
+static void fit_memory(pim_placement *p, pim_graph *g, method how, pim_job *j, int64_t *tried)
+{
+	int64_t have = p->target->memory.bytes;
+	int unit = 0;
+	pim_place_memory *m = pim_place_memory_of(g, p, have, j->arena);
+	int64_t before = m ? most_room(p, m, &unit) : 0;
+	if (before <= have)
+		return;
+	int64_t bound = pim_place_memory_bound(m);
+	p->memory = m;
+	if (bound <= have && repair(p, m, j, tried))
+		search_within(p, how, j, tried);
+	pim_job_count(j, "unfit", (double)before);
+	pim_job_count(j, "fullest_bound", (double)bound);
+	pim_job_count(j, "fullest", (double)most_room(p, m, &unit));
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)
@@ -100,10 +191,10 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 		pim_place_greedy(p, j->arena);
 	o.bound = pim_placement_bound(p, j->arena);
 	if (m >= METHOD_search && pim_placement_cost(p) > o.bound)
-		pim_place_search(
-			p, (int)pim_job_int(j, "rounds"), (uint64_t)pim_job_int(j, "seed"), &o.nodes, j->arena);
+		search_units(p, j, &o.nodes);
 	if (m >= METHOD_search)
 		relieve_links(p, j);
+	fit_memory(p, g, m, j, &o.nodes);
 	write_units(p, g);
 	pim_place_shared(g, j->target, j->arena);
 	o.value = pim_placement_cost(p);

@@ -46,6 +46,8 @@ typedef struct pim_placement {
 	pim_tenant *tenant; /* in order of start */
 	pim_flow *flow;
 	bool apart; /* tenants share no units at all */
+	/* Units that can hold what they have keep to that (place_memory.h); NULL: nobody looks. */
+	struct pim_place_memory *memory;
 } pim_placement;
 
 /* ---- place_problem.c ---- */

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "passes/assignment_core.h"
-#include "passes/place.h"
+#include "passes/place_memory.h"
 
 /* Moves of tabu search for each unit that is free; most steps of a visit; most units for the linear
  * problem as a matrix. */
@@ -449,14 +449,26 @@ static bool take_units(pim_place_group *g)
 	return true;
 }
 
+/* Can all units hold what the group has on them now? It left those in g->column. */
+static bool can_hold(pim_place_group *g)
+{
+	pim_place_memory *m = g->p->memory;
+	for (int i = 0; m && i < g->n_members; i++)
+		pim_place_memory_moved(m, g->member[i]);
+	return !m || (pim_place_memory_fits(m, leader(g)->n_units, leader(g)->unit) &&
+					 pim_place_memory_fits(m, leader(g)->n_units, g->column));
+}
+
 /* The units that were found, if they are better. */
 static bool take_better(pim_place_group *g)
 {
 	meet_flows(g);
 	double before = count_cost(g);
 	exchange_units(g);
-	if (count_cost_then(g) >= before) {
+	if (count_cost_then(g) >= before || !can_hold(g)) {
 		exchange_units(g);
+		for (int i = 0; g->p->memory && i < g->n_members; i++)
+			pim_place_memory_moved(g->p->memory, g->member[i]);
 		return false;
 	}
 	for (int i = 0; i < g->n_members; i++)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "ir/array.h"
-#include "passes/place.h"
+#include "passes/place_memory.h"
 
 /* On larger networks slots are exchanged with units so many links away only. */
 enum { MOST_ALL = 64, NEAR = 2 };
@@ -225,6 +225,17 @@ static void put(loads *s, int tenant, int slot, int unit)
 		s->p->tenant[tenant].unit[slot] = unit;
 }
 
+/* Notes what the units have now; can both hold it? */
+static bool can_hold(const loads *s, const exchange *e)
+{
+	pim_place_memory *m = s->p->memory;
+	const int unit[] = {e->u, e->v};
+	for (int i = 0; m && i < e->n; i++)
+		for (int k = 0; k < 2; k++)
+			pim_place_memory_put(m, e->tenant[i], s->slot_on[e->tenant[i]][unit[k]], unit[k]);
+	return !m || pim_place_memory_fits(m, 2, unit);
+}
+
 static void make_exchange(loads *s, const exchange *e)
 {
 	for (int i = 0; i < e->n; i++) {
@@ -339,12 +350,17 @@ static bool try_exchange(loads *s, const exchange *e, int link)
 		add_loads(s, -1);
 		make_exchange(s, e);
 		add_loads(s, 1);
-		if (is_relieved(s, link)) {
+		bool relieved = is_relieved(s, link);
+		if (relieved && can_hold(s, e)) {
 			keep_change(s);
 			return true;
 		}
 		for (int i = 0; i < s->n_touched; i++)
 			s->load[s->touched[i]] = s->before[s->touched[i]];
+		make_exchange(s, e);
+		if (relieved)
+			can_hold(s, e);
+		return false;
 	}
 	make_exchange(s, e);
 	return false;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "passes/assignment_core.h"
-#include "passes/place.h"
+#include "passes/place_memory.h"
 
 static const int64_t MOST_WORK = 800 * 1000 * 1000, MOST_LEAVES = 300 * 1000 * 1000;
 
@@ -116,20 +116,36 @@ static void restore_units(search *s, int **kept)
 			continue;
 		memcpy(t->unit, kept[i], bytes);
 		pim_place_group_forget(s->group, i);
+		if (s->p->memory)
+			pim_place_memory_moved(s->p->memory, i);
 	}
 }
 
-/* Exchanges some slots of one tenant at random, so that the search starts again elsewhere. */
+static void exchange_slots(pim_tenant *t, int a, int b)
+{
+	int old = t->unit[a];
+	t->unit[a] = t->unit[b];
+	t->unit[b] = old;
+}
+
+/* Exchanges some slots of one tenant at random, as far as units can hold that, so that the search
+ * starts again elsewhere. */
 static void disturb(search *s)
 {
 	int one = assignment_draw(&s->random, s->p->n);
 	pim_tenant *t = &s->p->tenant[one];
+	pim_place_memory *m = s->p->memory;
 	for (int times = 0; times < 3; times++) {
 		int a = assignment_draw(&s->random, t->n_units),
 			b = assignment_draw(&s->random, t->n_units);
-		int old = t->unit[a];
-		t->unit[a] = t->unit[b];
-		t->unit[b] = old;
+		exchange_slots(t, a, b);
+		if (m)
+			pim_place_memory_moved(m, one);
+		const int unit[] = {t->unit[a], t->unit[b]};
+		if (!m || pim_place_memory_fits(m, 2, unit))
+			continue;
+		exchange_slots(t, a, b);
+		pim_place_memory_moved(m, one);
 	}
 	pim_place_group_forget(s->group, one);
 	mark_partners(s, 1, &one);

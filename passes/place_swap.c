@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "passes/place.h"
+#include "passes/place_memory.h"
 
 /* Trees of a tenant's flows. */
 typedef struct branch {
@@ -155,6 +155,22 @@ static void put(swap *s, int slot, int unit)
 		s->p->tenant[s->tenant].unit[slot] = unit;
 }
 
+/* After an exchange that is otherwise good: can both units hold what they have now? */
+static bool can_hold(const swap *s, int u, int v)
+{
+	pim_place_memory *m = s->p->memory;
+	const int unit[] = {u, v};
+	if (!m)
+		return true;
+	pim_place_memory_put(m, s->tenant, s->slot_on[u], u);
+	pim_place_memory_put(m, s->tenant, s->slot_on[v], v);
+	if (pim_place_memory_fits(m, 2, unit))
+		return true;
+	pim_place_memory_put(m, s->tenant, s->slot_on[v], u);
+	pim_place_memory_put(m, s->tenant, s->slot_on[u], v);
+	return false;
+}
+
 /* Puts the slot on the unit, and the one that is there on its own, if that is better. */
 static bool try_unit(swap *s, int slot, int unit)
 {
@@ -171,7 +187,7 @@ static bool try_unit(swap *s, int slot, int unit)
 	double change = count_changes(s, slot);
 	if (other >= 0)
 		change += count_changes(s, other);
-	if (change < 0) {
+	if (change < 0 && can_hold(s, from, unit)) {
 		for (int i = 0; i < s->n_after; i++)
 			*s->branch[s->after[i]].links = s->links[i];
 		return true;
