@@ -96,65 +96,70 @@ static void relieve_links(pim_placement *p, pim_job *j)
 
 /* ---- memory ---- */
 
-/* Bytes of the unit that needs most room; and which that is. */
-static int64_t most_room(const pim_placement *p, pim_place_memory *m, int *unit)
+typedef struct fitting {
+	pim_placement *p;
+	pim_place_memory *m;
+	pim_graph *g;
+	pim_job *j;
+	int64_t *tried;
+} fitting;
+
+/* Bytes of the unit that needs most room, and which that is; the graph gets the units for it, as
+ * the pieces of shared constants go where their readers are. */
+static int64_t most_room(const fitting *f, int *unit)
 {
-	int64_t most = -1;
+	const pim_placement *p = f->p;
+	pim_arena *scratch = pim_arena_new();
+	int64_t most = -1, *pieces = PIM_NEW(scratch, int64_t, p->units);
+	write_units(p, f->g);
+	pim_place_shared(f->g, p->target, scratch);
+	pim_place_count_pieces(f->g, pieces);
 	for (int u = 0; u < p->units; u++) {
-		int64_t bytes = pim_place_memory_room(m, u);
+		int64_t bytes = pim_place_memory_room(f->m, u, pieces[u]);
 		if (bytes <= most)
 			continue;
 		most = bytes;
 		*unit = u;
 	}
+	pim_arena_free(scratch);
 	return most;
 }
 
 /* Gaps that come out larger than was thought are left free next time. False: it cannot be. */
-static bool repair(pim_placement *p, pim_place_memory *m, pim_job *j, int64_t *tried)
+static bool repair(const fitting *f)
 {
 	enum { TRIES = 6 };
-	int64_t have = p->target->memory.bytes, limit = pim_target_usable_bytes(p->target);
+	int64_t have = f->p->target->memory.bytes, limit = pim_target_usable_bytes(f->p->target);
 	int unit = 0;
 	for (int k = 0; k < TRIES; k++) {
-		pim_place_memory_limit(m, limit);
-		bool good = pim_place_repair(p, m, (uint64_t)pim_job_int(j, "seed"), tried, j->arena);
-		int64_t room = most_room(p, m, &unit);
+		pim_place_memory_limit(f->m, limit);
+		bool good = pim_place_repair(
+			f->p, f->m, (uint64_t)pim_job_int(f->j, "seed"), f->tried, f->j->arena);
+		int64_t room = most_room(f, &unit);
 		if (room <= have || !good)
 			return room <= have;
-		limit = have - (room - pim_place_memory_bytes(m, unit));
+		limit = have - (room - pim_place_memory_bytes(f->m, unit));
 	}
 	return false;
 }
 
-static int **copy_units(const pim_placement *p, pim_arena *a)
-{
-	int **unit = PIM_NEW(a, int *, p->n);
-	for (int i = 0; i < p->n; i++) {
-		unit[i] = PIM_NEW(a, int, p->tenant[i].n_units);
-		memcpy(unit[i], p->tenant[i].unit, sizeof **unit * (size_t)p->tenant[i].n_units);
-	}
-	return unit;
-}
-
 /* The methods once more, from a placement that fits; as it was if gaps are in the way then. */
-static void search_within(pim_placement *p, method how, pim_job *j, int64_t *tried)
+static void search_within(const fitting *f, method how)
 {
-	int **kept = copy_units(p, j->arena), unit;
-	pim_place_memory *m = p->memory;
-	pim_place_memory_limit(m, pim_max(pim_place_memory_fullest(m), pim_place_memory_capacity(m)));
+	pim_placement *p = f->p;
+	int **kept = pim_placement_units(p, f->j->arena), unit;
+	pim_place_memory_limit(
+		f->m, pim_max(pim_place_memory_fullest(f->m), pim_place_memory_capacity(f->m)));
+	p->memory = f->m;
 	if (how == METHOD_search) {
-		search_units(p, j, tried);
-		relieve_links(p, j);
+		search_units(p, f->j, f->tried);
+		relieve_links(p, f->j);
 	} else {
-		pim_place_swap(p, MOST_LOAD, j->arena);
+		pim_place_swap(p, MOST_LOAD, f->j->arena);
 	}
-	pim_place_memory_moved(m, -1);
-	if (most_room(p, m, &unit) <= p->target->memory.bytes)
-		return;
-	for (int i = 0; i < p->n; i++)
-		memcpy(p->tenant[i].unit, kept[i], sizeof **kept * (size_t)p->tenant[i].n_units);
-	pim_place_memory_moved(m, -1);
+	if (most_room(f, &unit) > p->target->memory.bytes)
+		pim_placement_set_units(p, kept);
+	pim_place_memory_moved(f->m, -1);
 }
 
 /* Where units cannot hold what slots put on them, as the lowering counts, slots move until they
@@ -163,17 +168,16 @@ static void fit_memory(pim_placement *p, pim_graph *g, method how, pim_job *j, i
 {
 	int64_t have = p->target->memory.bytes;
 	int unit = 0;
-	pim_place_memory *m = pim_place_memory_of(g, p, have, j->arena);
-	int64_t before = m ? most_room(p, m, &unit) : 0;
+	fitting f = {p, pim_place_memory_of(g, p, have, j->arena), g, j, tried};
+	int64_t before = f.m ? most_room(&f, &unit) : 0;
 	if (before <= have)
 		return;
-	int64_t bound = pim_place_memory_bound(m);
-	p->memory = m;
-	if (bound <= have && repair(p, m, j, tried))
-		search_within(p, how, j, tried);
+	int64_t bound = pim_place_memory_bound(f.m);
+	if (bound <= have && repair(&f))
+		search_within(&f, how);
 	pim_job_count(j, "unfit", (double)before);
 	pim_job_count(j, "fullest_bound", (double)bound);
-	pim_job_count(j, "fullest", (double)most_room(p, m, &unit));
+	pim_job_count(j, "fullest", (double)most_room(&f, &unit));
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)

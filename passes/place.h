@@ -63,6 +63,10 @@ pim_flow pim_flow_new(int from, int to, int from_slots, int to_slots, int n_tree
 /* Is a flow all that n reads of its input on the machine too? Not of copies and constants, which
  * come from the nearest unit, nor of partial sums, whose shape depends on the units. */
 bool pim_flow_tells(const pim_node *n, int input);
+/* The units of all tenants, in memory of their own; into such memory; and back. */
+int **pim_placement_units(const pim_placement *p, pim_arena *a);
+void pim_placement_get_units(const pim_placement *p, int **unit);
+void pim_placement_set_units(pim_placement *p, int *const *unit);
 /* taken[unit]: used by a rival of tenant i that has its units already (unit[0] >= 0). */
 void pim_placement_taken(const pim_placement *p, int i, bool *taken);
 /* Groups: tenants on the same units that flows between equal slots tie together. root[tenant]: the

@@ -5,8 +5,6 @@
  * Tenants without bound partners stay where they were if that is free. Cost: tenants * units^3 at
  * worst. Source: Allspark's second stage (arXiv 2403.15069) binds slot by slot as its abstract
  * describes it. */
-#include <string.h>
-
 #include "passes/place.h"
 
 static void bind_all(pim_placement *p)
@@ -22,23 +20,11 @@ static void bind_all(pim_placement *p)
 	pim_arena_free(scratch);
 }
 
-static int **save_units(const pim_placement *p, pim_arena *a)
-{
-	int **old = PIM_NEW(a, int *, p->n);
-	for (int i = 0; i < p->n; i++) {
-		old[i] = PIM_NEW(a, int, p->tenant[i].n_units);
-		memcpy(old[i], p->tenant[i].unit, sizeof *old[i] * (size_t)p->tenant[i].n_units);
-	}
-	return old;
-}
-
 void pim_place_greedy(pim_placement *p, pim_arena *scratch)
 {
 	double before = pim_placement_cost(p);
-	int **old = save_units(p, scratch);
+	int **old = pim_placement_units(p, scratch);
 	bind_all(p);
-	if (pim_placement_cost(p) < before)
-		return;
-	for (int i = 0; i < p->n; i++)
-		memcpy(p->tenant[i].unit, old[i], sizeof *old[i] * (size_t)p->tenant[i].n_units);
+	if (pim_placement_cost(p) >= before)
+		pim_placement_set_units(p, old);
 }

@@ -167,6 +167,31 @@ static void add_holding(void *user, const pim_holding *h)
 		add_item(r, h, tenant, slot);
 }
 
+/* Is the same piece there, as one of a copy before? */
+static bool is_there(const pim_node *n, int64_t slice, int64_t each)
+{
+	for (int64_t k = slice - each; k >= 0; k -= each)
+		if (pim_slice_unit(n, k) == pim_slice_unit(n, slice))
+			return true;
+	return false;
+}
+
+void pim_place_count_pieces(const pim_graph *g, int64_t *bytes)
+{
+	for (const pim_node *n = g->first; n; n = n->next) {
+		const pim_plan *p = n->op == PIM_OP_constant ? n->plan : NULL;
+		if (!p || !p->layout || !p->unit)
+			continue;
+		int64_t slices = pim_layout_slices(p->layout);
+		for (int64_t k = 0; k < slices; k++) {
+			pim_box box = pim_layout_box(p->layout, n->type, k, NULL);
+			int64_t own = pim_box_elements(&box) * (int64_t)pim_dtype_bytes(n->type->dtype);
+			if (!is_there(n, k, slices / p->layout->copies))
+				bytes[pim_slice_unit(n, k)] += pim_target_constant_bytes(own);
+		}
+	}
+}
+
 static int *number_tenants(const pim_graph *g, const pim_placement *p, pim_arena *a)
 {
 	int *number = PIM_NEW(a, int, g->n_ids);

@@ -83,7 +83,8 @@ pim_place_memory *pim_place_memory_new(
 		.base = PIM_NEW(a, int64_t, p->n + 1),
 		.change = PIM_NEW(a, int64_t, load->moments + 1),
 		.seen = PIM_NEW(a, int64_t, load->numbers)};
-	memcpy(m->bytes, load->bytes, sizeof *m->bytes * (size_t)load->numbers);
+	for (int i = 0; i < load->numbers; i++)
+		m->bytes[i] = load->bytes[i];
 	for (int i = 0; i < p->n; i++) {
 		m->base[i] = slots;
 		slots += p->tenant[i].n_units;
@@ -150,6 +151,11 @@ static bool is_home(const pim_place_item *item, const int *slot_on)
 	return false;
 }
 
+static bool is_piece(const pim_place_item *item)
+{
+	return item->n_homes && item->home[0] < 0;
+}
+
 /* slot_on: of the unit, by tenant; NULL: a slot by itself. */
 static void meet_items(pim_place_memory *m, int64_t slot, const int *slot_on)
 {
@@ -209,7 +215,7 @@ static int64_t list_uses(pim_place_memory *m, const int *slot_on, pim_room_use *
 		int64_t slot = slot_number(m, i, slot_on[i]);
 		for (int64_t k = m->first_item[slot]; k < m->first_item[slot + 1]; k++) {
 			const pim_place_item *item = &m->item[k];
-			if (!is_home(item, slot_on))
+			if (!is_piece(item) && !is_home(item, slot_on))
 				use[n++] = (pim_room_use){item->bytes, item->from, item->until};
 		}
 	}
@@ -228,12 +234,19 @@ static void sort_uses(const pim_place_memory *m, int64_t n, const pim_room_use *
 		sorted[first[use[i].from]++] = use[i];
 }
 
-int64_t pim_place_memory_room(pim_place_memory *m, int unit)
+static int64_t find_peak(pim_place_memory *m, int64_t n, const pim_room_use *use)
+{
+	for (int64_t i = 0; i < n; i++) {
+		m->change[use[i].from] += use[i].bytes;
+		m->change[use[i].until] -= use[i].bytes;
+	}
+	return take_peak(m);
+}
+
+int64_t pim_place_memory_room(pim_place_memory *m, int unit, int64_t pieces)
 {
 	const int *slot_on = m->slot_on + (int64_t)unit * m->p->n;
-	int64_t bytes = pim_place_memory_bytes(m, unit), constants = 0, n = 0;
-	if (!m->in_turn)
-		return bytes;
+	int64_t constants = pieces, n = 0;
 	pim_arena *a = pim_arena_new();
 	m->now++;
 	for (int i = 0; i < m->p->n; i++)
@@ -245,9 +258,9 @@ int64_t pim_place_memory_room(pim_place_memory *m, int unit)
 	pim_room_use *use = PIM_NEW(a, pim_room_use, n), *sorted = PIM_NEW(a, pim_room_use, n);
 	n = list_uses(m, slot_on, use);
 	sort_uses(m, n, use, sorted, a);
-	bytes = constants + pim_room_peak(n, sorted);
+	int64_t values = m->in_turn ? pim_room_peak(n, sorted) : find_peak(m, n, use);
 	pim_arena_free(a);
-	return bytes;
+	return constants + values;
 }
 
 bool pim_place_memory_fits(pim_place_memory *m, int n, const int *unit)

@@ -48,8 +48,9 @@ int pim_place_memory_slot(const pim_place_memory *m, int tenant, int unit);
 /* Bytes on a unit at its fullest moment; on the fullest unit. */
 int64_t pim_place_memory_bytes(pim_place_memory *m, int unit);
 int64_t pim_place_memory_fullest(pim_place_memory *m);
-/* The same with gaps between what comes and goes, where it is known in which order that is. */
-int64_t pim_place_memory_room(pim_place_memory *m, int unit);
+/* The same with gaps between what comes and goes, where it is known in which order that is, and
+ * with so many bytes of shared constants instead of a piece for each reader. */
+int64_t pim_place_memory_room(pim_place_memory *m, int unit, int64_t pieces);
 /* Can each of n units hold what it has? */
 bool pim_place_memory_fits(pim_place_memory *m, int n, const int *unit);
 /* Bytes of a slot's constants, and of its items at their fullest moment, but for those that need
@@ -61,6 +62,8 @@ int64_t pim_place_memory_bound(pim_place_memory *m);
 
 /* ---- place_holdings.c ---- */
 
+/* Adds what is on each unit of constants that have layouts and units. */
+void pim_place_count_pieces(const pim_graph *g, int64_t *bytes);
 /* Of a scheduled graph; NULL when all slots together would fit on one unit. */
 pim_place_memory *pim_place_memory_of(
 	const pim_graph *g, const pim_placement *p, int64_t capacity, pim_arena *a);

@@ -279,6 +279,27 @@ bool pim_flow_tells(const pim_node *n, int input)
 		   !(n->op == PIM_OP_relayout && from->sums > 1);
 }
 
+void pim_placement_get_units(const pim_placement *p, int **unit)
+{
+	for (int i = 0; i < p->n; i++)
+		memcpy(unit[i], p->tenant[i].unit, sizeof **unit * (size_t)p->tenant[i].n_units);
+}
+
+int **pim_placement_units(const pim_placement *p, pim_arena *a)
+{
+	int **unit = PIM_NEW(a, int *, p->n);
+	for (int i = 0; i < p->n; i++)
+		unit[i] = PIM_NEW(a, int, p->tenant[i].n_units);
+	pim_placement_get_units(p, unit);
+	return unit;
+}
+
+void pim_placement_set_units(pim_placement *p, int *const *unit)
+{
+	for (int i = 0; i < p->n; i++)
+		memcpy(p->tenant[i].unit, unit[i], sizeof **unit * (size_t)p->tenant[i].n_units);
+}
+
 void pim_placement_taken(const pim_placement *p, int i, bool *taken)
 {
 	memset(taken, 0, sizeof *taken * (size_t)p->units);

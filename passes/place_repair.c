@@ -4,8 +4,10 @@
  * The unit with most too much gives a slot to one with room: of those slots that relieve it, the
  * ones that exchange least for what they free, and of the units that keep to their memory then the
  * nearest; of all these the move that costs least for each byte. Where no slot finds room, slots
- * change places, with those of rivals too, as long as the bytes that are too many become fewer; and
- * where that ends, all slots are placed anew, the largest first, and repaired again. Vector bin
+ * change places, with those of rivals too, as long as the bytes that are too many become fewer.
+ * Beside that, all are placed anew in order of start, near what they exchange with where there is
+ * room; the cheaper placement stays. Where neither fits, all are placed anew with the largest
+ * first, again and again, and repaired. Vector bin
  * packing: a unit is a bin with a dimension for every moment. Cost: MOST_LOOKS looks at a unit.
  * Source: first fit decreasing (Johnson 1973) for the start; the rest is ours. */
 #include <stdlib.h>
@@ -292,15 +294,43 @@ static int64_t relieve_units(repair *r)
 /* ---- anew ---- */
 
 /* How a slot chooses among units: the one it had if it fits there, else that with most room; with
- * most room; with least room that is enough; any that is enough. */
-typedef enum choice { CHOICE_own, CHOICE_most, CHOICE_least, CHOICE_any, CHOICE_COUNT } choice;
+ * most room; with least room that is enough; any that is enough; of these the one where its
+ * messages to slots that have units already cost least, its own among equals. */
+typedef enum choice {
+	CHOICE_own,
+	CHOICE_most,
+	CHOICE_least,
+	CHOICE_any,
+	CHOICE_COUNT,
+	CHOICE_near = CHOICE_COUNT
+} choice;
 
 static double draw_part(repair *r)
 {
 	return assignment_draw(&r->random, 1 << 20) / (double)(1 << 20);
 }
 
-static int choose_unit(repair *r, choice how, int64_t bytes, int own)
+/* price[slot * units + unit] of a tenant that has no units yet. */
+static void find_prices(const repair *r, int one, double *price)
+{
+	const pim_tenant *t = &r->p->tenant[one];
+	size_t units = (size_t)r->p->units;
+	for (int k = 0; k < t->n_flows; k++) {
+		const pim_flow *f = &r->p->flow[t->flow[k]];
+		bool from_here = f->from == one;
+		const int *there = r->p->tenant[from_here ? f->to : f->from].unit;
+		for (int i = 0; i < f->n; i++) {
+			const pim_message *m = &f->message[i];
+			int other = there[from_here ? m->to : m->from];
+			double *row = price + (size_t)(from_here ? m->from : m->to) * units;
+			for (size_t u = 0; other >= 0 && u < units; u++)
+				row[u] += m->bytes * r->p->hops[u * units + (size_t)other];
+		}
+	}
+}
+
+/* A slot with so many bytes, that had the unit `own`; -1: every unit is taken. */
+static int choose_unit(repair *r, choice how, int64_t bytes, int own, const double *price)
 {
 	int64_t capacity = pim_place_memory_capacity(r->m);
 	int best = -1;
@@ -310,10 +340,12 @@ static int choose_unit(repair *r, choice how, int64_t bytes, int own)
 	for (int u = 0; u < r->p->units; u++) {
 		if (r->taken[u])
 			continue;
-		double then = (double)(r->bytes[u] + bytes), key = then;
+		double then = (double)(r->bytes[u] + bytes), key = then, enough = -0x1p60;
 		if (then <= (double)capacity && how >= CHOICE_least)
-			key = how == CHOICE_any ? draw_part(r) - 2 : -then - 3;
-		if (best < 0 || key < least) {
+			key = how == CHOICE_any		? enough + draw_part(r) * 0x1p50
+				  : how == CHOICE_least ? enough - then
+										: enough + price[u];
+		if (best < 0 || key < least || (key == least && u == own)) {
 			best = u;
 			least = key;
 		}
@@ -330,8 +362,12 @@ static bool place_tenant(repair *r, int one, choice how, const int *own, pim_are
 	qsort(slot, (size_t)t->n_units, sizeof *slot, by_key);
 	pim_placement_taken(r->p, one, r->taken);
 	int *unit = PIM_NEW(a, int, t->n_units);
+	double *price = PIM_NEW(a, double, (int64_t)t->n_units * r->p->units);
+	if (how == CHOICE_near)
+		find_prices(r, one, price);
 	for (int k = 0; k < t->n_units; k++) {
-		int to = choose_unit(r, how, (int64_t)-slot[k].key, own[slot[k].one]);
+		int to = choose_unit(r, how, (int64_t)-slot[k].key, own[slot[k].one],
+			price + (int64_t)slot[k].one * r->p->units);
 		if (to < 0)
 			return false;
 		unit[slot[k].one] = to;
@@ -344,42 +380,62 @@ static bool place_tenant(repair *r, int one, choice how, const int *own, pim_are
 	return true;
 }
 
-/* Tenants with the largest slots first, a little mixed. */
-static ranked *order_tenants(repair *r, bool mixed, pim_arena *a)
+/* In order of start, or with the largest slots first: exactly so (mix 0) or a little mixed (1). */
+static ranked *order_tenants(repair *r, choice how, double mix, pim_arena *a)
 {
 	ranked *order = PIM_NEW(a, ranked, r->p->n);
 	for (int i = 0; i < r->p->n; i++) {
 		int64_t most = 0;
 		for (int k = 0; k < r->p->tenant[i].n_units; k++)
 			most = pim_max(most, pim_place_memory_slot_bytes(r->m, i, k));
-		order[i] = (ranked){i, -(double)most * (mixed ? 0.25 + draw_part(r) : 1)};
+		order[i] = (ranked){i, -(double)most * (1 + mix * (draw_part(r) - 0.75))};
+		order[i].key = how == CHOICE_near ? i : order[i].key;
 	}
 	qsort(order, (size_t)r->p->n, sizeof *order, by_key);
 	return order;
 }
 
-static bool place_anew(repair *r, int round, int *const *own)
+/* Bytes that are too many when all slots have chosen, and were then moved; -1: they could not. */
+static int64_t place_anew(repair *r, choice how, double mix, int *const *own)
 {
 	pim_arena *a = pim_arena_new();
-	const ranked *order = order_tenants(r, round >= CHOICE_COUNT, a);
+	const ranked *order = order_tenants(r, how, mix, a);
 	bool good = true;
 	for (int i = 0; i < r->p->n; i++)
 		for (int k = 0; k < r->p->tenant[i].n_units; k++)
 			r->p->tenant[i].unit[k] = -1;
 	pim_place_memory_moved(r->m, -1);
 	memset(r->bytes, 0, sizeof *r->bytes * (size_t)r->p->units);
-	for (int i = 0; i < r->p->n && good; i++)
-		good = place_tenant(r, order[i].one, (choice)(round % CHOICE_COUNT), own[order[i].one], a);
+	for (int i = 0; i < r->p->n && good; i++) {
+		pim_arena *once = pim_arena_new();
+		good = place_tenant(r, order[i].one, how, own[order[i].one], once);
+		pim_arena_free(once);
+	}
 	pim_arena_free(a);
-	return good;
+	return good ? relieve_units(r) : -1;
 }
 
-static void copy_units(pim_placement *p, int **kept, bool back)
+/* The best so far. */
+typedef struct answer {
+	int64_t left;
+	double cost;
+	int **unit;
+} answer;
+
+/* Less too much, then what costs less. */
+static void keep_better(const repair *r, int64_t left, answer *best)
 {
-	for (int i = 0; i < p->n; i++) {
-		size_t bytes = sizeof **kept * (size_t)p->tenant[i].n_units;
-		memcpy(back ? p->tenant[i].unit : kept[i], back ? kept[i] : p->tenant[i].unit, bytes);
-	}
+	if (left < 0 || (best->unit && left > best->left))
+		return;
+	double cost = pim_placement_cost(r->p);
+	if (best->unit && left == best->left && cost >= best->cost)
+		return;
+	best->left = left;
+	best->cost = cost;
+	if (best->unit)
+		pim_placement_get_units(r->p, best->unit);
+	else
+		best->unit = pim_placement_units(r->p, r->arena);
 }
 
 bool pim_place_repair(
@@ -393,24 +449,21 @@ bool pim_place_repair(
 		.traffic = PIM_NEW(scratch, double, p->n),
 		.random = seed,
 		.taken = PIM_NEW(scratch, bool, p->units)};
-	int **own = PIM_NEW(scratch, int *, p->n), **best = PIM_NEW(scratch, int *, p->n);
-	for (int i = 0; i < p->n; i++) {
-		own[i] = PIM_NEW(scratch, int, p->tenant[i].n_units);
-		best[i] = PIM_NEW(scratch, int, p->tenant[i].n_units);
+	for (int i = 0; i < p->n; i++)
 		for (int k = 0; k < p->tenant[i].n_flows; k++)
 			r.traffic[i] += p->flow[p->tenant[i].flow[k]].bytes / p->tenant[i].n_units;
+	int **own = pim_placement_units(p, scratch);
+	answer best = {.unit = NULL};
+	pim_place_memory_moved(m, -1);
+	if (count_all(&r) > 0) {
+		keep_better(&r, relieve_units(&r), &best);
+		keep_better(&r, place_anew(&r, CHOICE_near, 0, own), &best);
 	}
-	copy_units(p, own, false);
-	int64_t least = relieve_units(&r);
-	copy_units(p, best, false);
-	for (int round = 0; least > 0 && round < ROUNDS && r.looks < MOST_LOOKS; round++) {
-		int64_t left = place_anew(&r, round, own) ? relieve_units(&r) : INT64_MAX;
-		if (left < least)
-			copy_units(p, best, false);
-		least = pim_min(left, least);
-	}
-	copy_units(p, best, true);
+	for (int k = 0; best.left > 0 && k < ROUNDS && r.looks < MOST_LOOKS; k++)
+		keep_better(&r, place_anew(&r, (choice)(k % CHOICE_COUNT), k >= CHOICE_COUNT, own), &best);
+	if (best.unit)
+		pim_placement_set_units(p, best.unit);
 	pim_place_memory_moved(m, -1);
 	*tried += r.looks;
-	return least == 0;
+	return best.left == 0;
 }

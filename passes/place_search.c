@@ -101,12 +101,6 @@ static bool improve_tenants(search *s, const int *order)
 	return better;
 }
 
-static void keep_units(const pim_placement *p, int **kept)
-{
-	for (int i = 0; i < p->n; i++)
-		memcpy(kept[i], p->tenant[i].unit, sizeof **kept * (size_t)p->tenant[i].n_units);
-}
-
 static void restore_units(search *s, int **kept)
 {
 	for (int i = 0; i < s->p->n; i++) {
@@ -165,7 +159,7 @@ void pim_place_search(
 	pim_placement *p, int rounds, uint64_t seed, int64_t *tried, pim_arena *scratch)
 {
 	bool *placed = PIM_NEW(scratch, bool, p->n);
-	int *order = PIM_NEW(scratch, int, p->n), **best = PIM_NEW(scratch, int *, p->n);
+	int *order = PIM_NEW(scratch, int, p->n), **best = pim_placement_units(p, scratch);
 	search s = {.p = p,
 		.group = pim_place_group_new(p, placed, scratch),
 		.dirty = PIM_NEW(scratch, bool, p->n),
@@ -173,17 +167,15 @@ void pim_place_search(
 		.random = seed};
 	for (int i = 0; i < p->n; i++) {
 		placed[i] = true;
-		best[i] = PIM_NEW(scratch, int, p->tenant[i].n_units);
 		mark_tenant(&s, i);
 	}
-	keep_units(p, best);
 	double least = pim_place_group_cost(s.group);
 	for (int round = 0; p->n && round < rounds && !is_worn_out(&s); round++) {
 		while (!is_worn_out(&s) && improve_all(&s, order))
 			;
 		double cost = pim_place_group_cost(s.group);
 		if (cost < least) {
-			keep_units(p, best);
+			pim_placement_get_units(p, best);
 			least = cost;
 		} else {
 			restore_units(&s, best);

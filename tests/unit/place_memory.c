@@ -150,7 +150,7 @@ static void compare_bytes(random_case *r)
 		for (int t = 0; t < MOMENTS; t++)
 			most = pim_max(most, count_moment(r, u, t));
 		CHECK(pim_place_memory_bytes(r->m, u) == most);
-		CHECK(pim_place_memory_room(r->m, u) >= most);
+		CHECK(pim_place_memory_room(r->m, u, 0) >= most);
 	}
 	CHECK(pim_place_memory_fullest(r->m) == count_fullest(r));
 }
