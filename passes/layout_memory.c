@@ -25,8 +25,11 @@ typedef struct memory {
 	const pim_target *target;
 	const pim_layout_plan *plan;
 	pim_arena *arena;
-	pim_map *given;	  /* boxes that a unit has */
-	int64_t *weights; /* by unit */
+	pim_map *given;	   /* boxes that a unit has */
+	int64_t *weights;  /* by unit */
+	pim_map *of_slots; /* boxes that a slot of the op at hand has */
+	int64_t *slot;	   /* by slot: its bytes */
+	int64_t all, most; /* of all slots; of any */
 } memory;
 
 typedef struct given_key {
@@ -44,10 +47,12 @@ static void give(memory *m, const pim_node *constant, int64_t slice, const pim_b
 		key.lo[d] = need->lo[d];
 		key.hi[d] = need->hi[d];
 	}
-	if (pim_map_put(m->given, &key, sizeof key, m))
-		return;
-	int64_t bytes = pim_box_elements(need) * (int64_t)pim_dtype_bytes(constant->type->dtype);
-	m->weights[unit] += pim_target_constant_bytes(bytes);
+	int64_t bytes = pim_target_constant_bytes(
+		pim_box_elements(need) * (int64_t)pim_dtype_bytes(constant->type->dtype));
+	if (!pim_map_put(m->of_slots, &key, sizeof key, m))
+		m->slot[unit] += bytes;
+	if (!pim_map_put(m->given, &key, sizeof key, m))
+		m->weights[unit] += bytes;
 }
 
 /* A unit has its pieces of a shared constant, whichever boxes it reads. */
@@ -56,8 +61,24 @@ static void give_pieces(memory *m, const pim_node *constant, int64_t slice)
 	struct {
 		int64_t unit, constant;
 	} key = {slice % m->target->units, constant->id};
+	if (!pim_map_put(m->of_slots, &key, sizeof key, m))
+		m->slot[key.unit] += m->plan->share[constant->id]->bytes;
 	if (!pim_map_put(m->given, &key, sizeof key, m))
 		m->weights[key.unit] += m->plan->share[constant->id]->bytes;
+}
+
+static void begin_slots(memory *m)
+{
+	m->of_slots = pim_map_new(m->arena);
+	memset(m->slot, 0, sizeof *m->slot * (size_t)m->target->units);
+}
+
+static void count_slots(memory *m)
+{
+	for (int u = 0; u < m->target->units; u++) {
+		m->all += m->slot[u];
+		m->most = pim_max(m->most, m->slot[u]);
+	}
 }
 
 static void give_constants(memory *m, pim_node *n)
@@ -72,6 +93,7 @@ static void give_constants(memory *m, pim_node *n)
 	pim_node shadow = *n;
 	shadow.plan = &plan;
 	const pim_axes *x = pim_axes_new(n, m->arena);
+	begin_slots(m);
 	for (int64_t k = 0; k < s->slices; k++) {
 		pim_box axes, need;
 		pim_slice_axes(&shadow, x, k, &axes);
@@ -85,6 +107,7 @@ static void give_constants(memory *m, pim_node *n)
 				give(m, n->in[i], k, &need);
 			}
 	}
+	count_slots(m);
 }
 
 static int64_t find_weights(memory *m, pim_graph *g)
@@ -190,7 +213,9 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 	memory m = {.target = t, .plan = p, .arena = pim_arena_new()};
 	m.given = pim_map_new(m.arena);
 	m.weights = PIM_NEW(m.arena, int64_t, t->units);
+	m.slot = PIM_NEW(m.arena, int64_t, t->units);
 	pim_layout_memory r = {.weights = find_weights(&m, g)};
+	r.spread = m.all / t->units + m.most;
 	r.values = find_values(&m, g);
 	pim_arena_free(m.arena);
 	return r;
@@ -199,7 +224,14 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 static int64_t find_room(pim_layout_search *s, const pim_layout_plan *p)
 {
 	pim_layout_memory m = pim_layout_memory_of(s->graph, s->target, p);
+	if (s->spreads)
+		return pim_target_usable_bytes(s->target) - m.spread - m.values;
 	return s->target->memory.bytes - s->reserve - m.weights - m.values;
+}
+
+void pim_layout_search_spread(pim_layout_search *s)
+{
+	s->spreads = true;
 }
 
 static bool fits(pim_layout_search *s, const pim_layout_plan *p)

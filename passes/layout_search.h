@@ -25,6 +25,7 @@ struct pim_layout_search {
 	int *readers;		 /* by id: inputs of nodes that it is */
 	pim_weighs weighs;
 	int64_t reserve;	/* bytes of every unit's memory that plans must leave */
+	bool spreads;		/* constants are where most room is, not on the first units */
 	bool prices_values; /* bytes of values have the price of constants' bytes too */
 };
 

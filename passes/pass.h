@@ -210,6 +210,8 @@ void pim_layout_search_share(pim_layout_search *s);
 /* The cheapest plan found that fits the units' main memories (layout_memory.c); when none was found, one
  * that needs little: ask pim_layout_memory_of. Its bound is that of plans of any size. */
 pim_layout_plan *pim_layout_search_fit(pim_layout_search *s);
+/* From now on a plan fits where slots that are placed apart would let it: asked for when none does otherwise. */
+void pim_layout_search_spread(pim_layout_search *s);
 /* A plan whose layouts stay as they are: constants are shared, as little as will do, until it fits; when it
  * cannot, ask pim_layout_memory_of. */
 void pim_layout_search_fit_shares(pim_layout_search *s, pim_layout_plan *p);
@@ -223,6 +225,7 @@ pim_layout_plan *pim_layout_search_each(pim_layout_search *s, double price);
  * boxes once, and the most that live values and fetched inputs take at any time. */
 typedef struct pim_layout_memory {
 	int64_t weights, values;
+	int64_t spread; /* constants of the fullest unit when each op's slices go where most room is: no more than that */
 } pim_layout_memory;
 pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const pim_layout_plan *p);
 

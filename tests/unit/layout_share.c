@@ -148,6 +148,68 @@ static void check_plan(tally *y)
 	pim_context_free(c);
 }
 
+/* ---- slots where most room is ---- */
+
+/* Bytes of weights that each slot of a product has, equal boxes once; how many slots there are. */
+static int weigh_slots(const pim_layout_plan *p, pim_node *n, int units, int64_t *bytes)
+{
+	const pim_state *own = &p->states[n->id]->state[p->own[n->id]];
+	pim_layout layout = own->layout;
+	pim_plan plan = {.layout = &layout};
+	pim_node shadow = *n;
+	shadow.plan = &plan;
+	pim_arena *a = pim_arena_new();
+	const pim_axes *x = pim_axes_new(n, a);
+	pim_box *box = PIM_NEW(a, pim_box, own->slices);
+	for (int64_t k = 0; k < own->slices; k++) {
+		pim_box axes;
+		bool again = false;
+		pim_slice_axes(&shadow, x, k, &axes);
+		pim_axes_demand(x, n, 1, &axes, &box[k], NULL, NULL);
+		for (int64_t o = k % units; o < k; o += units)
+			again = again || pim_box_equal(&box[o], &box[k]);
+		bytes[k % units] += again ? 0 : pim_target_constant_bytes(pim_box_elements(&box[k]) * 4);
+	}
+	pim_arena_free(a);
+	return (int)(own->slices < units ? own->slices : units);
+}
+
+static int descending(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+	return (*x < *y) - (*x > *y);
+}
+
+/* Op by op the heaviest slot goes to the emptiest unit, the next to the next: no unit has more than
+ * `spread`. */
+static void check_spread(int round)
+{
+	enum { MOST_UNITS = 16 };
+	pim_context *c = pim_context_new();
+	draw_state = (uint64_t)round * 97 + 11;
+	pim_graph *g = draw_chain(c, draw_in(2, 6), draw_in(2, 64), 64);
+	pim_arena *a = g->module->arena;
+	pim_target *t = draw_machine(c, a, 4, 1 << 20);
+	pim_layout_plan *p = pim_layout_search_run(pim_layout_search_new(g, t, NULL, a), 0, 20000);
+	int64_t unit[MOST_UNITS] = {0}, all = 0; /* in descending order, from the last one */
+	PIM_EACH_NODE(n, g)
+	{
+		int64_t slot[MOST_UNITS] = {0};
+		if (n->op != PIM_OP_matmul)
+			continue;
+		int n_slots = weigh_slots(p, n, t->units, slot);
+		qsort(slot, (size_t)n_slots, sizeof *slot, descending);
+		for (int k = 0; k < n_slots; k++) {
+			unit[t->units - 1 - k] += slot[k];
+			all += slot[k];
+		}
+		qsort(unit, (size_t)t->units, sizeof *unit, descending);
+	}
+	pim_layout_memory m = pim_layout_memory_of(g, t, p);
+	CHECK(unit[0] <= m.spread && m.spread * t->units >= all && m.weights * t->units >= all);
+	pim_context_free(c);
+}
+
 /* ---- whole programs ---- */
 
 static bool run_passes(pim_graph *g, const pim_target *t, pim_arena *a)
@@ -199,6 +261,8 @@ int main(void)
 		   "constants shared; %d plans missed\n",
 		y.tight, CASES, y.fit, y.equal, y.shared, y.missed);
 	CHECK(y.fit > 0 && y.shared > 0 && 2 * y.equal > y.fit && y.missed * 5 <= y.tight);
+	for (int k = 0; k < CASES; k++)
+		check_spread(k);
 	int shared = 0;
 	for (int k = 0; k < RUNS; k++)
 		shared += check_programs(k);
