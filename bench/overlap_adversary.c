@@ -8,7 +8,7 @@
  * compared with the finish tile by tile.
  *
  * Then pairs whose producer has several channels in a group: some go by stairs, the others by
- * digits of the consumer; both are timed. */
+ * records; both are timed. */
 #include "ir/random.h"
 #include "passes/overlap.h"
 #include "passes/overlap_stairs.h"
@@ -321,7 +321,7 @@ typedef struct tally {
 	double sum, worst;
 } tally;
 
-static int64_t time_group_pair(tally *stairs, tally *digits)
+static int64_t time_group_pair(tally *stairs, tally *records)
 {
 	pim_arena *a = pim_arena_new();
 	int64_t groups = 1 + draw(1 + draw(128)), channels = 2 + draw(31), all = groups * channels;
@@ -334,7 +334,7 @@ static int64_t time_group_pair(tally *stairs, tally *digits)
 	bool level = draw(2);
 	int64_t made = level ? consumer->steps : 1 + draw(100);
 	int64_t used = level ? producer->steps : 1 + draw(100), best, steps = 0;
-	tally *y = pim_pair_search_stairs(&e, 0, made, used, &best, &steps) ? stairs : digits;
+	tally *y = pim_pair_search_stairs(&e, 0, made, used, &best, &steps) ? stairs : records;
 	double seconds = time_finish(&e, made, used, 3);
 	y->pairs++;
 	y->sum += seconds;
@@ -351,7 +351,7 @@ static int64_t time_groups(void)
 {
 	tally y[2] = {0};
 	int64_t differences = 0;
-	static const char *const names[] = {"stairs", "digits"};
+	static const char *const names[] = {"stairs", "records"};
 	for (int i = 0; i < GROUP_PAIRS; i++)
 		differences += time_group_pair(&y[0], &y[1]);
 	printf("\n| groups, by | pairs | mean | worst | 10 us or more |\n"

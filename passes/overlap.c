@@ -168,52 +168,70 @@ bool pim_spaces_part(
 /* g(lo, hi) of the text above, both counted from the start of one piece. Where the digits of lo and
  * hi differ for the first time, and at every digit of hi inside it that is not 0, the index before
  * the last turn is a candidate. */
-static int64_t most_steps(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
+static inline pim_latest find_latest(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
 {
 	const pim_turn *t = s->turn[axis], *end = t + s->n_turns[axis];
-	int64_t sum = 0, most = 0;
+	int64_t sum = 0, rest = hi;
+	pim_latest most = {0, hi};
 	for (bool apart = false; t < end; t++) {
-		int64_t last = hi / t->stride, first = apart ? 0 : lo / t->stride;
-		if (first < last)
-			most = pim_max(most, sum + (last - 1) * t->weight + t->inside);
+		int64_t last = rest / t->stride, first = apart ? 0 : lo / t->stride;
+		rest -= last * t->stride;
+		lo -= first * t->stride;
+		if (first < last && sum + (last - 1) * t->weight + t->inside > most.steps)
+			most = (pim_latest){sum + (last - 1) * t->weight + t->inside, hi - rest - 1};
 		apart = apart || first < last;
 		sum += last * t->weight;
-		hi -= last * t->stride;
-		lo -= first * t->stride;
 	}
-	return pim_max(most, sum);
+	return sum >= most.steps ? (pim_latest){sum, hi} : most;
 }
 
 int64_t pim_spaces_piece_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
 {
-	return most_steps(s, axis, lo, hi - 1);
+	return find_latest(s, axis, lo, hi - 1).steps;
 }
 
-/* Of the pieces first..last, all of them whole, the one with the latest step: a longest one. */
-static int64_t most_of_pieces(const pim_spaces *s, int axis, int64_t first, int64_t last)
+/* Of lo..hi-1 in a piece. */
+static pim_latest find_in_piece(
+	const pim_spaces *s, int axis, int64_t piece, int64_t lo, int64_t hi)
 {
-	if (first > last)
-		return 0;
-	int64_t elements =
-		pim_spaces_piece_start(s, axis, last + 1) - pim_spaces_piece_start(s, axis, first);
-	int64_t longest = (elements - 1) / (last - first + 1);
-	return most_steps(s, axis, 0, longest);
+	int64_t start = pim_spaces_piece_start(s, axis, piece);
+	pim_latest l = find_latest(s, axis, lo - start, hi - 1 - start);
+	l.index += start;
+	return l;
+}
+
+/* Of the pieces first..last, all of them whole, one with the latest step: the first of those that
+ * are longer by one, of which there is one more behind piece n if n + 1 pieces have more of what is
+ * left of size / pieces than n. */
+static pim_latest find_in_pieces(const pim_spaces *s, int axis, int64_t first, int64_t last)
+{
+	int64_t pieces = s->pieces[axis], more = s->size[axis] % pieces;
+	int64_t longer = more ? pim_divide_up((first * more / pieces + 1) * pieces, more) - 1 : first;
+	int64_t piece = longer <= last ? longer : first;
+	return find_in_piece(s, axis, piece, pim_spaces_piece_start(s, axis, piece),
+		pim_spaces_piece_start(s, axis, piece + 1));
+}
+
+pim_latest pim_spaces_axis_latest(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
+{
+	if (s->pieces[axis] == 1)
+		return find_latest(s, axis, lo, hi - 1);
+	int64_t first = pim_spaces_piece_with(s, axis, lo),
+			last = pim_spaces_piece_with(s, axis, hi - 1);
+	if (first == last)
+		return find_in_piece(s, axis, first, lo, hi);
+	pim_latest most = find_in_piece(s, axis, first, lo, pim_spaces_piece_start(s, axis, first + 1));
+	pim_latest tail = find_in_piece(s, axis, last, pim_spaces_piece_start(s, axis, last), hi);
+	most = tail.steps > most.steps ? tail : most;
+	if (first + 1 == last)
+		return most;
+	pim_latest middle = find_in_pieces(s, axis, first + 1, last - 1);
+	return middle.steps > most.steps ? middle : most;
 }
 
 int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi)
 {
-	if (s->pieces[axis] == 1)
-		return most_steps(s, axis, lo, hi - 1);
-	int64_t first = pim_spaces_piece_with(s, axis, lo),
-			last = pim_spaces_piece_with(s, axis, hi - 1);
-	int64_t from = pim_spaces_piece_start(s, axis, first),
-			to = pim_spaces_piece_start(s, axis, last);
-	if (first == last)
-		return most_steps(s, axis, lo - from, hi - 1 - from);
-	int64_t head =
-		most_steps(s, axis, lo - from, pim_spaces_piece_start(s, axis, first + 1) - 1 - from);
-	int64_t tail = most_steps(s, axis, 0, hi - 1 - to);
-	return pim_max(pim_max(head, tail), most_of_pieces(s, axis, first + 1, last - 1));
+	return pim_spaces_axis_latest(s, axis, lo, hi).steps;
 }
 
 int64_t pim_spaces_ready(const pim_spaces *s, const pim_box *axes)

@@ -64,7 +64,12 @@ bool pim_spaces_part(
 /* One axis's part of the ready step of lo <= index < hi: the largest sum of weight * digit in it.
  */
 int64_t pim_spaces_axis_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
-/* The same within one piece, counted from its start. */
+/* The same, and an index at which it is. */
+typedef struct pim_latest {
+	int64_t steps, index;
+} pim_latest;
+pim_latest pim_spaces_axis_latest(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
+/* The steps within one piece, counted from its start. */
 int64_t pim_spaces_piece_ready(const pim_spaces *s, int axis, int64_t lo, int64_t hi);
 /* Steps until the box of result axes is final, 0 for an empty one; other axes of the box are not
  * read. */

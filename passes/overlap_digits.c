@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* overlap_digits - the best of one dimension of a pair, over digits of the axes that read it.
  *
- * For any nest; overlap_finish.c has a faster way for those whose loops over one axis go spatial
- * before temporal. The largest L1 * g - L2 * j is searched by ranges of a digit, outer digits
- * first. Where all that a range reads lies in one turn around a producer's loop (stride I, weight
- * w), moving a box by c * I adds c * w to g and nothing else changes. So of digits that are delta
- * apart, the fewest that move boxes by a multiple of I, values rise or fall evenly and the best is
- * at an end: delta digits of the range are left. Other ranges are cut in two. A range is left out
- * when its bound, L1 * g of all that it reads less L2 * j of its first digit, is not above the best
- * value so far. Cost: loops of both, times the few digits that are left; never more than the
- * positions of the axes and their halves. Source: ours. */
+ * For any nest; overlap_finish.c has faster ways for nearly all. The largest L1 * g - L2 * j is
+ * searched by ranges of a digit, outer digits first. Where all that a range reads lies in one turn
+ * around a producer's loop (stride I, weight w), moving a box by c * I adds c * w to g and nothing
+ * else changes. So of digits that are delta apart, the fewest that move boxes by a multiple of I,
+ * values rise or fall evenly and the best is at an end: delta digits of the range are left. Other
+ * ranges are cut in two. A range is left out when its bound, L1 * g of all that it reads less L2 *
+ * j of its first digit, is not above the best value so far. Cost: loops of both, times the few
+ * digits that are left; never more than the positions of the axes and their halves. Source: ours.
+ */
 #include "passes/overlap_stairs.h"
 
 enum { MOST_TURNS = 8 };

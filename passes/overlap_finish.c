@@ -19,11 +19,12 @@
  * refuses others), so each axis is regions of a stair (overlap_regions.c). What makes the dimension
  * is one axis index by index, or groups and the channels of a group with the loops of groups
  * outside; what reads it are axes with coefficients that are not negative, all but one of which
- * have MOST_SHIFTS positions together at most; cycles of both stay below 2^52. That leaves groups
- * whose loops stand inside those of their channels, or whose channels are cut in places: the axis
- * is ready later for some smaller indices. They, windows with very many cuts, and moves go by
+ * have MOST_SHIFTS positions together at most; cycles of both stay below 2^52. Where groups have
+ * loops inside those of their channels, or channels that are cut in places, the axis is ready later
+ * for some smaller indices: such dimensions go by records (overlap_records.c), if tiles leave out
+ * nothing between them. That leaves windows with very many cuts, and moves with steps, which go by
  * digits (overlap_digits.c). Source: ours. */
-#include "passes/overlap_meetings.h"
+#include "passes/overlap_records.h"
 
 #include <assert.h>
 
@@ -36,7 +37,7 @@ typedef struct shift {
 } shift;
 
 typedef struct finder {
-	pim_side producer, consumer;
+	pim_side consumer;
 	pim_reading reading; /* without the shift */
 	int n_shifts;
 	shift shift[MOST_SHIFTS];
@@ -131,28 +132,59 @@ static pim_axis_of find_made_axes(const pim_pair *e, const pim_pair_dim *d)
 	return coef == 1 ? axis : none;
 }
 
+static pim_reading shifted(const finder *f, int i)
+{
+	pim_reading r = f->reading;
+	r.lo += f->shift[i].lo;
+	r.hi += f->shift[i].hi;
+	return r;
+}
+
+/* What the loops of both sides add up to is exact as a double. */
+static bool is_exact(const pim_pair *e, int64_t made, int64_t used)
+{
+	return (double)made * (double)e->producer->steps + (double)used * (double)e->consumer->steps <=
+		   MOST_SUM;
+}
+
 bool pim_pair_search_stairs(
 	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps)
 {
 	const pim_pair_dim *d = &e->dim[dim];
-	finder f;
-	if ((double)made * (double)e->producer->steps + (double)used * (double)e->consumer->steps >
-		MOST_SUM)
-		return false;
 	pim_axis_of axis = find_made_axes(e, d);
-	if (d->read_whole || axis.outer < 0 || !find_axes(&f, e, d, used) ||
-		!pim_side_of(e->producer, axis, 1, made, &f.producer))
+	pim_side producer;
+	finder f;
+	if (d->read_whole || axis.outer < 0 || !is_exact(e, made, used) ||
+		!pim_side_of(e->producer, axis, 1, made, &producer) || !find_axes(&f, e, d, used))
 		return false;
-	int64_t most = pim_stairs_at(&f.producer.stairs, f.producer.extent - 1);
+	int64_t most = pim_stairs_at(&producer.stairs, producer.extent - 1);
 	*best = PIM_PAIR_NOTHING;
 	for (int i = 0; i < f.n_shifts; i++) {
-		const shift *s = &f.shift[i];
-		pim_reading r = f.reading;
-		r.lo += s->lo;
-		r.hi += s->hi;
-		if (*best < most - s->cost)
-			*best =
-				pim_meetings_most(&f.producer, &f.consumer, &r, *best + s->cost, steps) - s->cost;
+		int64_t cost = f.shift[i].cost;
+		pim_reading r = shifted(&f, i);
+		if (*best < most - cost)
+			*best = pim_meetings_most(&producer, &f.consumer, &r, *best + cost, steps) - cost;
+	}
+	return true;
+}
+
+bool pim_pair_search_records(
+	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps)
+{
+	const pim_pair_dim *d = &e->dim[dim];
+	pim_maker producer = {e->producer, find_made_axes(e, d), made};
+	finder f;
+	if (d->read_whole || producer.axis.outer < 0 || !is_exact(e, made, used) ||
+		!find_axes(&f, e, d, used))
+		return false;
+	for (int i = 0; i < f.n_shifts; i++)
+		if (f.shift[i].hi - f.shift[i].lo + 1 < f.reading.coef)
+			return false;
+	*best = PIM_PAIR_NOTHING;
+	for (int i = 0; i < f.n_shifts; i++) {
+		int64_t cost = f.shift[i].cost;
+		pim_reading r = shifted(&f, i);
+		*best = pim_records_most(&producer, &f.consumer, &r, *best + cost, steps) - cost;
 	}
 	return true;
 }
@@ -163,7 +195,8 @@ int64_t pim_pair_finish_steps(const pim_pair *e, int64_t made, int64_t used, int
 	int64_t latest = made * (1 + e->producer->last), alone = e->consumer->steps * used;
 	for (int d = 0; d < e->n; d++) {
 		int64_t best;
-		if (!pim_pair_search_stairs(e, d, made, used, &best, steps))
+		if (!pim_pair_search_stairs(e, d, made, used, &best, steps) &&
+			!pim_pair_search_records(e, d, made, used, &best, steps))
 			best = pim_pair_search_digits(e, d, made, used);
 		if (best == PIM_PAIR_NOTHING)
 			return alone;

@@ -35,5 +35,8 @@ int64_t pim_pair_search_digits(const pim_pair *e, int dim, int64_t made, int64_t
 /* The same by stairs; false when the loops are none, or the sums too large. */
 bool pim_pair_search_stairs(
 	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps);
+/* The same by records; false when tiles leave out indices between two, or as above. */
+bool pim_pair_search_records(
+	const pim_pair *e, int dim, int64_t made, int64_t used, int64_t *best, int64_t *steps);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* overlap_stairs - the largest difference of two stairs against every index, and finishes of long
- * pairs of one axis by stairs against the search by digits and tile by tile. */
+ * pairs of one axis by stairs and by records against the search by digits and tile by tile. */
 #include "passes/overlap_stairs.h"
 #include "tests/unit/check.h"
 #include "tests/unit/draw.h"
@@ -93,7 +93,7 @@ static pim_spaces *random_nest(int64_t size, int64_t kernel, pim_arena *a)
 
 static void compare_long_pairs(void)
 {
-	int stairs = 0;
+	int stairs = 0, records = 0;
 	for (int i = 0; i < 20000; i++) {
 		pim_arena *a = pim_arena_new();
 		int64_t kernel = 1 + 2 * draw(3), stride = 1 + draw(draw(8) ? 4 : 40),
@@ -118,14 +118,18 @@ static void compare_long_pairs(void)
 				CHECK(best == pim_pair_search_digits(&e, 0, making, used));
 				stairs++;
 			}
+			if (pim_pair_search_records(&e, 0, making, used, &best, &steps)) {
+				CHECK(best == pim_pair_search_digits(&e, 0, making, used));
+				records++;
+			}
 			pim_handoff h = pim_handoff_new(&e, a);
 			CHECK(pim_pair_finish(&e, making, used) ==
 				  pim_handoff_finish(&h, consumer, making, used));
 		}
 		pim_arena_free(a);
 	}
-	printf("%d pairs by stairs\n", stairs);
-	CHECK(stairs > 15000);
+	printf("%d pairs by stairs, %d by records\n", stairs, records);
+	CHECK(stairs > 15000 && records > 5000);
 }
 
 int main(void)
