@@ -120,6 +120,7 @@ struct pim_mapper_choice {
 	pim_nest *nest;
 	const pim_spaces *spaces;
 	int64_t steps;	   /* of a slice */
+	int64_t parts;	   /* in which a slice of the result is stored, and may be sent */
 	int64_t front;	   /* steps until the first eighth of the rows is complete */
 	double step;	   /* cycles of one step, followers included */
 	double pj;		   /* of all slices, without messages and without what passes with time */
@@ -251,6 +252,20 @@ typedef struct pim_mapper_move {
 pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p);
 
+/* Which messages of an edge come side by side. Steps that go along a dimension ask all for the same
+ * piece of the producer at once, as a sum over channels does that lie on different units; the others'
+ * data, for later steps, come as early. So pieces are lanes that go on by themselves: each of the n
+ * steps that a lane serves takes 1/n of the cycles of all messages of a slice. */
+typedef struct pim_mapper_lanes {
+	int n;			  /* 0: all steps have one, or something moves on the way */
+	int32_t *of_step; /* -1: a step that reads nothing */
+	int32_t *steps;	  /* by lane */
+} pim_mapper_lanes;
+/* Sets l, whose `of_step` and `steps` have room for the steps of c. */
+void pim_mapper_find_lanes(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p,
+	pim_mapper_lanes *l);
+
 /* What the inputs of the network that group g reads move to its units, when it has this layout and
  * they lie as it is cut. */
 pim_mapper_move pim_mapper_fetch_of(
@@ -298,13 +313,14 @@ typedef struct pim_mapper_need {
 	const pim_mapper_demand *demand; /* transform mode */
 	const pim_mapper_run *of;		 /* the producer */
 	double move;					 /* cycles of a slice's messages */
+	pim_mapper_lanes lanes;			 /* but in transform mode */
 } pim_mapper_need;
 /* Edge e of group g, as choice c, of a producer's run; memory from `a`, moved bytes added. */
 pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *g,
 	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
 	pim_mapper_mode mode, pim_arena *a, double *bytes);
 /* Runs c once its units are free at `from`: sets r, whose `done` has room. */
-void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
+void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_mapper_mode mode, int n,
 	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
 /* ---- mapper_turns.c: groups tile by tile ---- */
 

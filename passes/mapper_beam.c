@@ -42,7 +42,9 @@ typedef struct state {
 typedef struct joint {
 	int n_from;
 	const pim_mapper_choice **from;	  /* distinct choices of the producer among the states */
+	int *like;						  /* the first of them with the same cut */
 	int32_t **ready;				  /* overlap mode: [from * choices + choice] */
+	pim_mapper_lanes *lanes;		  /* but in transform mode: [like * choices + choice] */
 	const pim_mapper_demand **demand; /* transform mode: [choice] */
 	int cuts;						  /* of the group */
 	pim_mapper_move *move;			  /* [from * cuts + cut] */
@@ -153,6 +155,8 @@ static double run_extension(
 		need[k] = (pim_mapper_need){.of = p->run[g->edge[k].from], .move = move.cycles};
 		if (b->s->mode == PIM_MAPPER_overlap)
 			need[k].ready = j->ready[from * g->n_choices + x->choice];
+		if (b->s->mode != PIM_MAPPER_transform)
+			need[k].lanes = j->lanes[j->like[from] * g->n_choices + x->choice];
 		if (b->s->mode == PIM_MAPPER_transform)
 			need[k].demand = j->demand[x->choice];
 		x->pj += pim_mapper_move_pj(m->target, move.bytes);
@@ -160,7 +164,7 @@ static double run_extension(
 	double free =
 		b->s->mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&p->units, c->units);
 	r->done = done;
-	pim_mapper_run_choice(c, b->s->mode, g->n_edges, need, free, scratch, r);
+	pim_mapper_run_choice(m, c, b->s->mode, g->n_edges, need, free, scratch, r);
 	return r->end;
 }
 
@@ -228,11 +232,16 @@ static void *fill_share(void *user)
 	for (int k = 0; k < g->n_edges; k++) {
 		const joint *j = &b->joint[k];
 		const pim_mapper_group *from = &b->m->group[g->edge[k].from];
-		for (int f = 0; f < j->n_from; f++)
-			for (int c = 0; c < g->n_choices; c++)
-				if (at++ % b->workers == w->number)
-					pim_mapper_ready(b->m, g, &g->edge[k], &g->choice[c], from, j->from[f],
-						j->ready[f * g->n_choices + c]);
+		for (int i = 0; i < j->n_from * g->n_choices; i++) {
+			int f = i / g->n_choices;
+			const pim_mapper_choice *c = &g->choice[i % g->n_choices];
+			if (at++ % b->workers != w->number)
+				continue;
+			if (j->ready)
+				pim_mapper_ready(b->m, g, &g->edge[k], c, from, j->from[f], j->ready[i]);
+			if (j->like[f] == f)
+				pim_mapper_find_lanes(b->m, g, &g->edge[k], c, from, j->from[f], &j->lanes[i]);
+		}
 	}
 	return NULL;
 }
@@ -271,6 +280,10 @@ static void find_producers(beam *b, int k)
 		j->n_from += f == j->n_from;
 		b->from_of[k][i] = f;
 	}
+	j->like = PIM_NEW(b->scratch, int, j->n_from);
+	for (int f = 0; f < j->n_from; f++)
+		while (j->from[j->like[f]]->cut != j->from[f]->cut)
+			j->like[f]++;
 }
 
 static void find_moves(beam *b, int k)
@@ -283,15 +296,11 @@ static void find_moves(beam *b, int k)
 	bool *known = PIM_NEW(b->scratch, bool, j->n_from * j->cuts);
 	for (int f = 0; f < j->n_from; f++)
 		for (int c = 0; c < g->n_choices; c++) {
-			int at = f * j->cuts + g->choice[c].cut;
-			for (int e = 0; e < f && !known[at]; e++)
-				if (j->from[e]->cut == j->from[f]->cut) {
-					j->move[at] = j->move[e * j->cuts + g->choice[c].cut];
-					known[at] = true;
-				}
+			int at = f * j->cuts + g->choice[c].cut, like = j->like[f];
 			if (!known[at])
-				j->move[at] = pim_mapper_move_of(
-					b->m, &g->edge[k], &g->choice[c], &b->m->group[g->edge[k].from], j->from[f]);
+				j->move[at] = like < f ? j->move[like * j->cuts + g->choice[c].cut]
+									   : pim_mapper_move_of(b->m, &g->edge[k], &g->choice[c],
+											 &b->m->group[g->edge[k].from], j->from[f]);
 			known[at] = true;
 		}
 }
@@ -306,24 +315,39 @@ static void find_demands(beam *b, int k)
 		j->demand[c] = pim_mapper_demand_of(g, e, &b->m->group[e->from], &g->choice[c], b->scratch);
 }
 
+/* Room for the tables of an edge that threads fill. */
+static void make_tables(beam *b, joint *j)
+{
+	const pim_mapper_group *g = &b->m->group[b->group];
+	int n = j->n_from * g->n_choices;
+	j->lanes = PIM_NEW(b->scratch, pim_mapper_lanes, n);
+	if (b->s->mode == PIM_MAPPER_overlap)
+		j->ready = PIM_NEW(b->scratch, int32_t *, n);
+	for (int i = 0; i < n; i++) {
+		int64_t steps = g->choice[i % g->n_choices].steps;
+		if (j->ready)
+			j->ready[i] = PIM_NEW(b->scratch, int32_t, steps);
+		if (j->like[i / g->n_choices] < i / g->n_choices)
+			continue;
+		j->lanes[i].of_step = PIM_NEW(b->scratch, int32_t, steps);
+		j->lanes[i].steps = PIM_NEW(b->scratch, int32_t, steps);
+	}
+}
+
 static void find_joints(beam *b)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
 	b->joint = PIM_NEW(b->scratch, joint, g->n_edges + 1);
 	b->from_of = PIM_NEW(b->scratch, int *, g->n_edges + 1);
 	for (int k = 0; k < g->n_edges; k++) {
-		joint *j = &b->joint[k];
 		find_producers(b, k);
 		find_moves(b, k);
 		if (b->s->mode == PIM_MAPPER_transform)
 			find_demands(b, k);
-		if (b->s->mode != PIM_MAPPER_overlap)
-			continue;
-		j->ready = PIM_NEW(b->scratch, int32_t *, j->n_from * g->n_choices);
-		for (int i = 0; i < j->n_from * g->n_choices; i++)
-			j->ready[i] = PIM_NEW(b->scratch, int32_t, g->choice[i % g->n_choices].steps);
+		else
+			make_tables(b, &b->joint[k]);
 	}
-	if (b->s->mode == PIM_MAPPER_overlap)
+	if (b->s->mode != PIM_MAPPER_transform)
 		run_threads(b, fill_share, 0);
 }
 

@@ -124,6 +124,16 @@ static int64_t front_steps(work *w, pim_nest *nest)
 	return pim_spaces_ready(s, &axes);
 }
 
+/* A slice is stored as the outermost loop goes, if that is along a dimension of the result. */
+static int64_t count_parts(const work *w, const pim_nest *nest)
+{
+	int k = 0;
+	while (k < nest->n && (nest->loop[k].spatial || nest->loop[k].count < 2))
+		k++;
+	return k < nest->n && pim_mapper_dim_of(w->g, nest->loop[k].axis) >= 0 ? nest->loop[k].count
+																		   : 1;
+}
+
 static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 {
 	const pim_target *t = w->m->target;
@@ -143,6 +153,7 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 		.layout = w->cut[w->cut_number].layout};
 	c->nest = r->nest;
 	c->steps = r->steps;
+	c->parts = count_parts(w, nest);
 	to->cycles = (double)nest->cycles + tiles * f.cycles;
 	c->step = to->cycles / steps;
 	c->front = front_steps(w, r->nest);

@@ -35,7 +35,7 @@ static double run_with(greedy *w, int i, const pim_mapper_choice *c, int only, d
 	}
 	*pj = c->pj + pim_mapper_move_pj(w->m->target, bytes);
 	r->done = PIM_NEW(a, double, pim_mapper_run_room(c, w->s->mode));
-	pim_mapper_run_choice(c, w->s->mode, n, need, free, a, r);
+	pim_mapper_run_choice(w->m, c, w->s->mode, n, need, free, a, r);
 	w->s->evaluated++;
 	return r->end;
 }

@@ -82,6 +82,15 @@ static bool number_positions(const pim_spaces *s, part *p)
 	return true;
 }
 
+/* A part of too many positions has one, which reads all. */
+static void limit_positions(const pim_spaces *s, part *p)
+{
+	if (number_positions(s, p))
+		return;
+	p->n = 0;
+	p->times = p->places = 1;
+}
+
 /* The reader's axes at a position; axes without digits there in full. False when empty. */
 static bool box_at(const pim_spaces *s, const part *p, int64_t time, int64_t place, pim_box *axes)
 {
@@ -271,10 +280,7 @@ void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_
 	part parts[PIM_MAX_RANK];
 	int n = find_parts(&r, parts);
 	for (int k = 0; k < n; k++) {
-		if (!number_positions(r.reader, &parts[k])) {
-			parts[k].n = 0;
-			parts[k].times = parts[k].places = 1;
-		}
+		limit_positions(r.reader, &parts[k]);
 		fill_table(&r, &parts[k], scratch);
 		add_part(r.reader, &parts[k], c->steps, ready);
 	}
@@ -282,6 +288,76 @@ void pim_mapper_ready(const pim_mapper *m, const pim_mapper_group *g, const pim_
 		ready[j] = ready[j] < 0 ? 0 : ready[j];
 	pim_arena_free(scratch);
 }
+
+/* ---- lanes ---- */
+
+/* The piece of the value in which a box ends, along the dimensions of a part. */
+static int32_t last_piece(const pim_node *value, const part *p, const pim_box *box)
+{
+	const pim_layout *l = value->plan->layout;
+	pim_pieces at = pim_pieces_of(value, box, 0);
+	int32_t piece = 0;
+	for (int d = 0; d < l->rank; d++)
+		piece = piece * l->parts[d] + (p->dims >> d & 1 ? (int32_t)at.last[d] : 0);
+	return piece;
+}
+
+/* Of a place in the middle, which stands for all. */
+static void fill_pieces(const reading *r, const pim_node *value, part *p, pim_arena *scratch)
+{
+	p->table = PIM_NEW(scratch, int32_t, p->times);
+	for (int64_t time = 0; time < p->times; time++) {
+		pim_box axes, box;
+		bool any = box_at(r->reader, p, time, p->places / 2, &axes) &&
+				   pim_mapper_trace(r->g, r->e, &axes, &box);
+		p->table[time] = any ? last_piece(value, p, &box) : -1;
+	}
+}
+
+/* Pieces become lanes in the order in which they come. */
+static void number_lanes(pim_mapper_lanes *l, int64_t steps, int64_t pieces, pim_arena *scratch)
+{
+	int32_t *number = PIM_NEW(scratch, int32_t, pieces);
+	for (int64_t j = 0; j < steps; j++) {
+		int32_t piece = l->of_step[j];
+		if (piece < 0)
+			continue;
+		if (!number[piece]) {
+			l->steps[l->n] = 0;
+			number[piece] = ++l->n;
+		}
+		l->of_step[j] = number[piece] - 1;
+		l->steps[l->of_step[j]]++;
+	}
+	if (l->n == 1)
+		l->n = 0;
+}
+
+void pim_mapper_find_lanes(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p,
+	pim_mapper_lanes *l)
+{
+	reading r = {.g = g, .from = from, .e = e, .reader = c->spaces};
+	l->n = 0;
+	if (e->whole || e->n_way || c->steps == 1)
+		return;
+	pim_arena *scratch = pim_arena_new();
+	const pim_node *made = e->reader->in[e->input];
+	pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, made);
+	const pim_node *value = pim_mapper_shadow(made, &held, NULL, scratch);
+	part parts[PIM_MAX_RANK];
+	int n = find_parts(&r, parts);
+	memset(l->of_step, 0, sizeof *l->of_step * (size_t)c->steps);
+	for (int k = 0; k < n; k++) {
+		limit_positions(r.reader, &parts[k]);
+		fill_pieces(&r, value, &parts[k], scratch);
+		add_part(r.reader, &parts[k], c->steps, l->of_step);
+	}
+	number_lanes(l, c->steps, pim_layout_slices(&held), scratch);
+	pim_arena_free(scratch);
+}
+
+/* ---- moves ---- */
 
 pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p)

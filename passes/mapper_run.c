@@ -3,11 +3,12 @@
  *
  * Step j of a group starts when its units are free, step j - 1 is done, what it reads is complete
  * (done[ready[j]] of each producer, so stalls travel on) and has arrived: messages of a step take
- * their share of the cycles of all, one step's after the other's. What is read of the network's
- * inputs is on its way from the start, in one piece: no step begins before it is there. Units are
- * taken from the earliest free, and held from the first step to the last. In `original` mode a
- * group starts when all before it have ended; its own messages still overlap with its own steps.
- * `transform`: mapper_turns.c. */
+ * their share of the cycles of all, one step's after the other's, as they are received, and one
+ * after the other on their lane (mapper_reads.c), in parts, as they are sent. What is read of the
+ * network's inputs is on its way from the start, in one piece: no step begins before it is there.
+ * Units are taken from the earliest free, and held from the first step to the last. In `original`
+ * mode a group starts when all before it have ended; its own messages still overlap with its own
+ * steps. `transform`: mapper_turns.c. */
 #include "passes/mapper.h"
 
 #include <math.h>
@@ -50,49 +51,94 @@ pim_mapper_units pim_mapper_units_take(
 	return r;
 }
 
-static void run_alone(
-	const pim_mapper_choice *c, int n, const pim_mapper_need *need, double from, pim_mapper_run *r)
+/* How the messages of an edge come: lane by lane, in parts. */
+typedef struct inflow {
+	const pim_mapper_need *need;
+	int64_t parts;
+	double *at;			   /* by lane: when what it has sent has come */
+	int64_t *sent, *steps; /* by lane: parts; steps that have them */
+} inflow;
+
+/* The lowering cuts messages so (targets/tile/stream.c); producer and reader run side by side for
+ * `span` cycles. */
+static int64_t count_parts(
+	const pim_target *t, const pim_mapper_choice *p, double move, double span)
 {
-	double lag = 0, steps = (double)c->steps;
-	for (int k = 0; k < n; k++)
-		lag += need[k].move / steps;
-	r->begin = from;
-	r->end = from + lag + c->step + (steps - 1) * pim_later(lag, c->step);
-	for (int64_t j = 0; j <= c->steps; j++)
-		r->done[j] = r->end;
+	double cost = (double)(t->memory.latency + t->command_cycles);
+	int64_t most = (int64_t)sqrt((move + span) / fmax(cost, 1));
+	return pim_max(1, pim_min(most, p->parts));
 }
 
-static void run_steps(
-	const pim_mapper_choice *c, int n, const pim_mapper_need *need, double from, pim_mapper_run *r)
+static inflow inflow_of(const pim_target *t, const pim_mapper_need *need, double from, pim_arena *a)
+{
+	const pim_mapper_run *p = need->of;
+	int lanes = need->lanes.n ? need->lanes.n : 1;
+	return (inflow){need,
+		count_parts(t, p->choice, need->move, p->end > from ? p->end - p->begin : 0),
+		PIM_NEW(a, double, lanes), PIM_NEW(a, int64_t, lanes), PIM_NEW(a, int64_t, lanes)};
+}
+
+/* When what step j of `steps` reads, complete at `ready`, has come. */
+static double arrive(inflow *f, int64_t j, int64_t steps, double ready)
+{
+	const pim_mapper_lanes *l = &f->need->lanes;
+	int lane = l->n ? l->of_step[j] : 0;
+	if (lane < 0)
+		return ready;
+	int64_t all = l->n ? l->steps[lane] : steps, parts = pim_min(f->parts, all);
+	f->at[lane] = pim_later(f->at[lane], ready);
+	if (f->steps[lane]++ * parts >= f->sent[lane] * all) {
+		f->at[lane] += f->need->move / (double)parts;
+		f->sent[lane]++;
+	}
+	return f->at[lane];
+}
+
+/* In original mode all that is read is complete at the beginning. */
+static void run_steps(const pim_target *t, const pim_mapper_choice *c, int n,
+	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
 {
 	double lag = 0, arrived = from, now = from;
-	for (int k = 0; k < n; k++)
+	inflow *flow = PIM_NEW(scratch, inflow, n + 1);
+	for (int k = 0; k < n; k++) {
+		flow[k] = inflow_of(t, &need[k], from, scratch);
 		lag += need[k].move;
+	}
 	lag /= (double)c->steps;
 	r->done[0] = 0;
 	for (int64_t j = 0; j < c->steps; j++) {
-		for (int k = 0; k < n; k++)
-			arrived = pim_later(arrived, need[k].of->done[need[k].ready[j]]);
+		double latest = from;
+		for (int k = 0; k < n; k++) {
+			double ready = need[k].ready ? need[k].of->done[need[k].ready[j]] : from;
+			arrived = pim_later(arrived, ready);
+			latest = pim_later(latest, arrive(&flow[k], j, c->steps, pim_later(from, ready)));
+		}
 		r->begin = j ? r->begin : arrived;
 		arrived += lag;
-		now = pim_later(now, arrived) + c->step;
+		now = pim_later(now, pim_later(arrived, latest)) + c->step;
 		r->done[j + 1] = now;
 	}
 	r->end = now;
 }
 
-void pim_mapper_run_choice(const pim_mapper_choice *c, pim_mapper_mode mode, int n,
-	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
+static void complete_at_end(pim_mapper_run *r)
+{
+	for (int64_t j = 0; j <= r->choice->steps; j++)
+		r->done[j] = r->end;
+}
+
+void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_mapper_mode mode,
+	int n, const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r)
 {
 	double fetched = pim_later(from, c->fetch);
 	r->choice = c;
 	r->order = NULL;
 	if (mode == PIM_MAPPER_transform)
 		pim_mapper_run_turns(c, n, need, fetched, scratch, r);
-	else if (mode == PIM_MAPPER_original)
-		run_alone(c, n, need, fetched, r);
 	else
-		run_steps(c, n, need, fetched, r);
+		run_steps(m->target, c, n, need, fetched, scratch, r);
+	if (mode == PIM_MAPPER_original)
+		complete_at_end(r);
 	r->begin = r->begin > fetched ? r->begin : from;
 }
 
@@ -141,6 +187,11 @@ pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *
 	*bytes += move.bytes;
 	if (mode == PIM_MAPPER_transform)
 		need.demand = pim_mapper_demand_of(g, e, f, c, a);
+	if (mode != PIM_MAPPER_transform) {
+		need.lanes.of_step = PIM_NEW(a, int32_t, c->steps);
+		need.lanes.steps = PIM_NEW(a, int32_t, c->steps);
+		pim_mapper_find_lanes(m, g, e, c, f, from->choice, &need.lanes);
+	}
 	if (mode == PIM_MAPPER_overlap) {
 		int32_t *ready = PIM_NEW(a, int32_t, c->steps);
 		pim_mapper_ready(m, g, e, c, f, from->choice, ready);
@@ -178,7 +229,7 @@ void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_p
 		double from =
 			mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&units, c->units);
 		run[i].done = PIM_NEW(a, double, pim_mapper_run_room(c, mode));
-		pim_mapper_run_choice(c, mode, g->n_edges, need, from, a, &run[i]);
+		pim_mapper_run_choice(m, c, mode, g->n_edges, need, from, a, &run[i]);
 		units = pim_mapper_units_take(&units, c->units, run[i].end, a);
 		keep_run(p, i, &run[i]);
 	}

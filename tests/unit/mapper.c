@@ -27,42 +27,126 @@ static int64_t ready_exactly(const pim_mapper *m, const pim_mapper_group *g,
 	return pim_spaces_ready_exhaustive(p->spaces, &made);
 }
 
+/* The piece of the value in which what a space reads ends; -1: it reads nothing. */
+static int64_t last_piece(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_choice *p, int64_t place, int64_t step)
+{
+	const pim_node *value = e->reader->in[e->input];
+	pim_layout l = pim_mapper_layout_of(m, m->group[e->from].leader, &p->layout, value);
+	pim_box axes, box;
+	if (!pim_spaces_box(c->spaces, place, step, &axes) || !pim_mapper_trace(g, e, &axes, &box))
+		return -1;
+	for (int64_t s = 0; s < pim_layout_slices(&l) / l.copies; s++) {
+		pim_box piece = pim_layout_box(&l, value->type, s, NULL);
+		bool in = true;
+		for (int d = 0; d < box.n; d++)
+			in = in && piece.lo[d] < box.hi[d] && box.hi[d] <= piece.hi[d];
+		if (in)
+			return s;
+	}
+	return -1;
+}
+
+/* Are these the lanes of a place: steps that end in one piece, and as many as there are? */
+static bool are_lanes_of(const pim_mapper_lanes *l, int64_t steps, const int64_t *piece)
+{
+	for (int64_t i = 0; i < steps; i++) {
+		int64_t alike = 0;
+		for (int64_t j = 0; j < steps; j++) {
+			alike += piece[j] == piece[i];
+			if (l->n && (piece[j] == piece[i]) != (l->of_step[j] == l->of_step[i]))
+				return false;
+			if (!l->n && piece[i] >= 0 && piece[j] >= 0 && piece[j] != piece[i])
+				return false;
+		}
+		if (l->n && piece[i] >= 0 && l->steps[l->of_step[i]] != alike)
+			return false;
+	}
+	return true;
+}
+
+/* Some place has these lanes. Returns how many they are. */
+static int check_lanes(const pim_mapper *m, const pim_mapper_group *g, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_choice *p, const pim_mapper_lanes *l)
+{
+	bool found = false;
+	if (e->whole || e->n_way || c->steps == 1) {
+		CHECK(l->n == 0);
+		return 0;
+	}
+	int64_t *piece = PIM_NEW(m->arena, int64_t, c->steps);
+	for (int64_t place = 0; place < c->spaces->places && !found; place++) {
+		for (int64_t j = 0; j < c->steps; j++)
+			piece[j] = last_piece(m, g, e, c, p, place, j);
+		found = are_lanes_of(l, c->steps, piece);
+	}
+	CHECK(found);
+	return l->n;
+}
+
+/* In how many parts a producer's messages come that runs beside its reader. */
+static int64_t parts_of(const pim_mapper *m, const pim_mapper_need *need, double free)
+{
+	const pim_mapper_run *p = need->of;
+	double time = need->move + (p->end > free ? p->end - p->begin : 0), parts = 1;
+	double each = (double)(m->target->memory.latency + m->target->command_cycles);
+	while ((parts + 1) * (parts + 1) * fmax(each, 1) <= time && parts < (double)p->choice->parts)
+		parts++;
+	return (int64_t)parts;
+}
+
+/* When the message with what a step reads has come: `nth` of the lane's steps, from 0. */
+static double come(const pim_mapper_need *need, int64_t parts, int64_t nth, int64_t all, double at)
+{
+	parts = parts < all ? parts : all;
+	return at + (nth * parts / all > (nth - 1) * parts / all || nth == 0
+						? need->move / (double)parts
+						: 0);
+}
+
 /* done of the group when every place runs on its own, each waiting for its own spaces only. */
 static void run_places(const pim_mapper *m, int i, const pim_mapper_choice *c,
-	const pim_mapper_choice *const *chosen, double *const *done, double free, double *own)
+	const pim_mapper_choice *const *chosen, const pim_mapper_need *need, double free, double *own)
 {
 	const pim_mapper_group *g = &m->group[i];
 	double lag = 0;
 	for (int k = 0; k < g->n_edges; k++)
-		lag += pim_mapper_move_of(
-			m, &g->edge[k], c, &m->group[g->edge[k].from], chosen[g->edge[k].from])
-				   .cycles;
-	lag /= (double)c->steps;
+		lag += need[k].move / (double)c->steps;
 	for (int64_t j = 0; j <= c->steps; j++)
 		own[j] = 0;
 	for (int64_t place = 0; place < c->spaces->places; place++) {
-		double now = free, arrived = free;
+		double now = free, arrived = free, lane[16][64] = {{0}};
+		int64_t served[16][64] = {{0}};
 		for (int64_t j = 0; j < c->steps; j++) {
+			double latest = free;
 			for (int k = 0; k < g->n_edges; k++) {
-				int from = g->edge[k].from;
-				int64_t ready = ready_exactly(m, g, &g->edge[k], c, chosen[from], place, j);
-				arrived = fmax(arrived, done[from][ready]);
+				int64_t ready =
+					ready_exactly(m, g, &g->edge[k], c, chosen[g->edge[k].from], place, j);
+				const pim_mapper_lanes *l = &need[k].lanes;
+				int at = l->n ? l->of_step[j] : 0;
+				arrived = fmax(arrived, need[k].of->done[ready]);
+				if (at < 0)
+					continue;
+				CHECK(at < 64);
+				lane[k][at] = come(&need[k], parts_of(m, &need[k], free), served[k][at]++,
+					l->n ? l->steps[at] : c->steps,
+					fmax(free, fmax(lane[k][at], need[k].of->done[ready])));
+				latest = fmax(latest, lane[k][at]);
 			}
 			arrived += lag;
-			now = fmax(now, arrived) + c->step;
+			now = fmax(now, fmax(arrived, latest)) + c->step;
 			own[j + 1] = fmax(own[j + 1], now);
 		}
 	}
 }
 
-static int64_t check_runs(void)
+static int64_t check_runs(int64_t *lanes)
 {
 	net n =
 		make_net(6, draw_in(0, 1) ? PIM_FOLLOWERS_share : PIM_FOLLOWERS_own, PIM_MAPPER_overlap);
 	pim_mapper *m = n.m;
 	pim_arena *a = m->arena;
 	const pim_mapper_choice **chosen = PIM_NEW(a, const pim_mapper_choice *, m->n);
-	double **done = PIM_NEW(a, double *, m->n);
 	pim_mapper_run *run = PIM_NEW(a, pim_mapper_run, m->n);
 	int64_t compared = 0;
 	for (int i = 0; i < m->n; i++) {
@@ -86,13 +170,18 @@ static int64_t check_runs(void)
 			pim_mapper_move move =
 				pim_mapper_move_of(m, &g->edge[k], c, &m->group[from], chosen[from]);
 			need[k] = (pim_mapper_need){.ready = ready, .of = &run[from], .move = move.cycles};
+			need[k].lanes.of_step = PIM_NEW(a, int32_t, c->steps);
+			need[k].lanes.steps = PIM_NEW(a, int32_t, c->steps);
+			pim_mapper_find_lanes(
+				m, g, &g->edge[k], c, &m->group[from], chosen[from], &need[k].lanes);
+			*lanes += check_lanes(m, g, &g->edge[k], c, chosen[from], &need[k].lanes);
 		}
-		run[i].done = done[i] = PIM_NEW(a, double, c->steps + 1);
-		pim_mapper_run_choice(c, PIM_MAPPER_overlap, g->n_edges, need, free, a, &run[i]);
+		run[i].done = PIM_NEW(a, double, c->steps + 1);
+		pim_mapper_run_choice(m, c, PIM_MAPPER_overlap, g->n_edges, need, free, a, &run[i]);
 		double *own = PIM_NEW(a, double, c->steps + 1);
-		run_places(m, i, c, chosen, done, fmax(free, c->fetch), own);
+		run_places(m, i, c, chosen, need, fmax(free, c->fetch), own);
 		for (int64_t j = 1; j <= c->steps; j++)
-			CHECK(fabs(own[j] - done[i][j]) <= 1e-9 * own[j]);
+			CHECK(fabs(own[j] - run[i].done[j]) <= 1e-9 * own[j]);
 	}
 	pim_context_free(n.c);
 	return compared;
@@ -247,10 +336,10 @@ static int check_limit(void)
 int main(void)
 {
 	draw_state = 11;
-	int64_t compared = 0;
+	int64_t compared = 0, lanes = 0;
 	long plans = 0;
 	for (int k = 0; k < 700; k++)
-		compared += check_runs();
+		compared += check_runs(&lanes);
 	for (int k = 0; k < 60; k++)
 		plans += check_plans();
 	for (int k = 0; k < 40; k++)
@@ -258,7 +347,8 @@ int main(void)
 	int limited = 0;
 	for (int k = 0; k < 40; k++)
 		limited += check_limit();
-	CHECK(compared > 8000 && plans > 3000 && limited > 0);
-	printf("%lld ready steps, %ld plans\n", (long long)compared, plans);
+	CHECK(compared > 8000 && lanes > 100 && plans > 3000 && limited > 0);
+	printf(
+		"%lld ready steps, %lld lanes, %ld plans\n", (long long)compared, (long long)lanes, plans);
 	return check_failures != 0;
 }

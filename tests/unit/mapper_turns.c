@@ -291,7 +291,7 @@ static void check_network(tally *t)
 			lag += need[k].move / (double)c->steps;
 		}
 		run[i].done = PIM_NEW(a, double, c->grid.all);
-		pim_mapper_run_choice(c, PIM_MAPPER_transform, g->n_edges, need, from, a, &run[i]);
+		pim_mapper_run_choice(m, c, PIM_MAPPER_transform, g->n_edges, need, from, a, &run[i]);
 		CHECK(c->regular);
 		CHECK(!c->turn == !run[i].order);
 		CHECK(c->slices % c->units == 0 && (c->turn || c->slices == c->units));
