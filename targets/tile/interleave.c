@@ -390,6 +390,19 @@ static double find_time(interleaving *s, job *j)
 
 /* ---- what a job writes ---- */
 
+/* A slice of what only moves elements is copied at once when all that it reads is complete: fewer
+ * messages, and nobody waits for what does not come yet. */
+static void grow_to_slice(interleaving *s, job *j, int64_t slice, pim_box *part)
+{
+	visit asks = {.s = s}, stores = {.s = s, .stores = true};
+	pim_box all = pim_layout_box(j->node->plan->layout, j->node->type, slice, NULL);
+	meet_move(&asks, j, slice, &all);
+	if (asks.from)
+		return;
+	meet_move(&stores, j, slice, &all);
+	*part = all;
+}
+
 /* A box of what an op that only moves elements makes, with those before it. */
 static bool make(interleaving *s, const pim_node *value, const pim_box *box)
 {
@@ -404,6 +417,7 @@ static bool make(interleaving *s, const pim_node *value, const pim_box *box)
 		pim_pieces p = pim_pieces_of(value, box, copy);
 		while (good && pim_pieces_next(&p, &slice, &part)) {
 			pim_region lacks = {.n = 0};
+			grow_to_slice(s, j, slice, &part);
 			pim_region_lacks(&j->made[slice], &part, &lacks);
 			for (int k = 0; k < lacks.n && good; k++) {
 				pim_axes_cover(x, &lacks.box[k], &axes);
