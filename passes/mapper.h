@@ -184,6 +184,12 @@ bool pim_mapper_fits(const pim_mapper *m, const pim_mapper_group *g, const pim_m
 /* Puts the nodes of a group with followers next to each other. */
 void pim_mapper_gather(const pim_mapper *m, const pim_mapper_group *g);
 
+/* ---- mapper_moves.c: what only moves between groups ---- */
+
+/* Groups and inputs have their layouts, moves those of their producers: gives moves the layouts with
+ * which messages and copies take the fewest cycles, as estimated. */
+void pim_mapper_settle_moves(pim_mapper *m, pim_graph *g);
+
 /* ---- mapper_grid.c: tiles of the result ---- */
 
 /* The dimension of the result that an axis alone goes by, without an offset; -1 for none. */

@@ -13,6 +13,7 @@
  * Cost: sum over parts of their positions, and the reader's steps. */
 #include "passes/mapper.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MOST_POSITIONS = 1 << 15 };
@@ -359,24 +360,62 @@ void pim_mapper_find_lanes(const pim_mapper *m, const pim_mapper_group *g, const
 
 /* ---- moves ---- */
 
+/* Adds what a reader that has this layout fetches of a value that has its own. */
+static void add_hop(const pim_mapper *m, pim_node *reader, int input, const pim_node *value,
+	pim_crews crews, pim_mapper_move *sum, pim_arena *a)
+{
+	reader->in[input] = (pim_node *)value;
+	pim_estimate s = pim_input_estimate(m->target, reader, input, crews, a);
+	sum->cycles += (double)(s.incoming + s.compute);
+	sum->bytes += s.bytes;
+}
+
+/* What moves on the way lies on the producer's units, one copy after the other, cut as group
+ * `like`. */
+static const pim_node *follow_way(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_node *like, const pim_layout *cut, const pim_node *value, pim_mapper_move *sum,
+	pim_arena *a)
+{
+	for (int k = e->n_way - 1; k >= 0; k--) {
+		pim_layout l = pim_mapper_layout_of(m, like, cut, e->way[k]);
+		pim_node *next = pim_mapper_shadow(e->way[k], &l, NULL, a);
+		next->plan->n_units = value->plan->n_units;
+		pim_mapper_move hop = {0};
+		add_hop(m, next, e->way_input[k], value, PIM_CREWS_same, &hop, a);
+		int64_t waves = pim_divide_up(pim_layout_slices(&l), next->plan->n_units);
+		sum->cycles += hop.cycles * (double)waves;
+		sum->bytes += hop.bytes;
+		value = next;
+	}
+	return value;
+}
+
 pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p)
 {
+	pim_mapper_move best = {.cycles = INFINITY};
 	if (e->whole)
 		return (pim_mapper_move){0};
 	pim_arena *scratch = pim_arena_new();
-	const pim_node *value = e->reader->in[e->input];
-	pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, value);
-	pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, scratch);
-	reader->in[e->input] = pim_mapper_shadow(value, &held, NULL, scratch);
-	reader->plan->n_units = c->units;
-	reader->in[e->input]->plan->n_units = p->units;
+	const pim_node *made =
+		e->n_way ? e->way[e->n_way - 1]->in[e->way_input[e->n_way - 1]] : e->reader->in[e->input];
 	bool turned = c->turn || p->turn;
 	bool all = !turned && p->units == m->units && c->units == m->units;
-	pim_estimate s = pim_input_estimate(
-		m->target, reader, e->input, all ? PIM_CREWS_same : PIM_CREWS_apart, scratch);
+	for (int side = 0; side < (e->n_way ? 2 : 1); side++) {
+		pim_mapper_move sum = {0};
+		pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, made);
+		pim_node *value = pim_mapper_shadow(made, &held, NULL, scratch);
+		value->plan->n_units = p->units;
+		const pim_node *last = follow_way(m, e, side ? e->reader : from->leader,
+			side ? &c->layout : &p->layout, value, &sum, scratch);
+		pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, scratch);
+		reader->plan->n_units = c->units;
+		add_hop(m, reader, e->input, last, all ? PIM_CREWS_same : PIM_CREWS_apart, &sum, scratch);
+		if (sum.cycles < best.cycles)
+			best = sum;
+	}
 	pim_arena_free(scratch);
-	return (pim_mapper_move){.cycles = (double)(s.incoming + s.compute), .bytes = s.bytes};
+	return best;
 }
 
 pim_mapper_move pim_mapper_fetch_of(

@@ -105,8 +105,6 @@ static void write_move(writer *w, pim_node *n)
 	else
 		write_times(n, 1, 0, 0);
 	n->plan->fused = NULL;
-	n->plan->nest =
-		pim_nest_choose(w->m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
 }
 
 /* The first group whose leader reads n; -1: none does. */
@@ -145,6 +143,11 @@ int64_t pim_mapper_write(pim_mapper *m, const pim_mapper_plan *p, pim_graph *g)
 		else
 			write_move(w, n);
 	}
+	pim_mapper_settle_moves(w->m, g);
+	PIM_EACH_NODE(n, w->graph)
+	if (!is_leaf(n) && w->m->group_of[n->id] < 0)
+		n->plan->nest =
+			pim_nest_choose(w->m->target, n, PIM_NEST_greedy, n->graph->module->arena, &w->nests);
 	for (int i = 0; i < w->m->n; i++)
 		write_fusion(w, i);
 	return w->nests;
