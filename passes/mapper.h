@@ -186,8 +186,8 @@ void pim_mapper_gather(const pim_mapper *m, const pim_mapper_group *g);
 
 /* ---- mapper_moves.c: what only moves between groups ---- */
 
-/* Groups and inputs have their layouts, moves those of their producers: gives moves the layouts with
- * which messages and copies take the fewest cycles, as estimated. */
+/* Groups and inputs have their layouts, moves those of their producers: gives moves the layouts
+ * with which messages and copies take the fewest cycles, as estimated. */
 void pim_mapper_settle_moves(pim_mapper *m, pim_graph *g);
 
 /* ---- mapper_grid.c: tiles of the result ---- */
@@ -259,9 +259,9 @@ pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p);
 
 /* Which messages of an edge come side by side. Steps that go along a dimension ask all for the same
- * piece of the producer at once, as a sum over channels does that lie on different units; the others'
- * data, for later steps, come as early. So pieces are lanes that go on by themselves: each of the n
- * steps that a lane serves takes 1/n of the cycles of all messages of a slice. */
+ * piece of the producer at once, as a sum over channels does that lie on different units; the
+ * others' data, for later steps, come as early. So pieces are lanes that go on by themselves: each
+ * of the n steps that a lane serves takes 1/n of the cycles of all messages of a slice. */
 typedef struct pim_mapper_lanes {
 	int n;			  /* 0: all steps have one, or something moves on the way */
 	int32_t *of_step; /* -1: a step that reads nothing */
@@ -326,8 +326,8 @@ pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *
 	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
 	pim_mapper_mode mode, pim_arena *a, double *bytes);
 /* Runs c once its units are free at `from`: sets r, whose `done` has room. */
-void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_mapper_mode mode, int n,
-	const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
+void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_mapper_mode mode,
+	int n, const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);
 /* ---- mapper_turns.c: groups tile by tile ---- */
 
 /* pim_mapper_run_choice in transform mode. */
