@@ -17,6 +17,7 @@
 /* One operand of a group that another group makes, and the way back to it. */
 typedef struct pim_mapper_edge {
 	int from;				/* group */
+	int kind;				/* edges that connect equal groups in the same way have the same */
 	const pim_node *reader; /* the leader or a follower */
 	int input;				/* of the reader */
 	int n_way;				/* ops that only move elements in between, from the reader back */
@@ -62,6 +63,7 @@ typedef struct pim_mapper_group {
 /* Where element-wise ops run: on their producer's units tile by tile, or on units of their own. */
 typedef enum pim_mapper_followers { PIM_FOLLOWERS_share, PIM_FOLLOWERS_own } pim_mapper_followers;
 
+typedef struct pim_mapper_known pim_mapper_known;
 typedef struct pim_mapper {
 	pim_graph *graph;
 	const pim_target *target;
@@ -72,6 +74,7 @@ typedef struct pim_mapper {
 	int *group_of; /* by node id; -1: a leaf or a move */
 	bool *stored;  /* by node id: read outside of its group, last in it, or a result */
 	int units;
+	pim_mapper_known *known;
 } pim_mapper;
 
 pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followers f, pim_arena *a);
@@ -277,6 +280,24 @@ void pim_mapper_find_lanes(const pim_mapper *m, const pim_mapper_group *g, const
 pim_mapper_move pim_mapper_fetch_of(
 	const pim_mapper *m, const pim_mapper_group *g, const pim_layout *l, int units);
 
+/* ---- mapper_known.c: what two choices that meet make of each other, found once ---- */
+
+/* Numbers the kinds of edges and begins to keep what is found; freed with the mapper's arena. */
+void pim_mapper_know(pim_mapper *m);
+/* Forgets everything when it has become too much; what was given before is gone then. */
+void pim_mapper_forget(const pim_mapper *m);
+/* As pim_mapper_ready and pim_mapper_find_lanes have filled them; fresh: still to be filled, which
+ * threads may do. */
+int32_t *pim_mapper_known_ready(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_choice *p, bool *fresh);
+pim_mapper_lanes *pim_mapper_known_lanes(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_choice *p, bool *fresh);
+/* As pim_mapper_demand_of and pim_mapper_move_of. */
+const pim_mapper_demand *pim_mapper_known_demand(const pim_mapper *m, const pim_mapper_group *g,
+	const pim_mapper_edge *e, const pim_mapper_choice *c);
+pim_mapper_move pim_mapper_known_move(const pim_mapper *m, const pim_mapper_edge *e,
+	const pim_mapper_choice *c, const pim_mapper_choice *p);
+
 /* ---- mapper_run.c: a choice for every group, as it goes ---- */
 
 typedef enum pim_mapper_objective {
@@ -319,12 +340,12 @@ typedef struct pim_mapper_need {
 	const pim_mapper_demand *demand; /* transform mode */
 	const pim_mapper_run *of;		 /* the producer */
 	double move;					 /* cycles of a slice's messages */
-	pim_mapper_lanes lanes;			 /* but in transform mode */
+	const pim_mapper_lanes *lanes;	 /* but in transform mode */
 } pim_mapper_need;
-/* Edge e of group g, as choice c, of a producer's run; memory from `a`, moved bytes added. */
+/* Edge e of group g, as choice c, of a producer's run; moved bytes added. */
 pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *g,
 	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
-	pim_mapper_mode mode, pim_arena *a, double *bytes);
+	pim_mapper_mode mode, double *bytes);
 /* Runs c once its units are free at `from`: sets r, whose `done` has room. */
 void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_mapper_mode mode,
 	int n, const pim_mapper_need *need, double from, pim_arena *scratch, pim_mapper_run *r);

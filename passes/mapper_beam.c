@@ -43,12 +43,20 @@ typedef struct joint {
 	int n_from;
 	const pim_mapper_choice **from;	  /* distinct choices of the producer among the states */
 	int *like;						  /* the first of them with the same cut */
-	int32_t **ready;				  /* overlap mode: [from * choices + choice] */
-	pim_mapper_lanes *lanes;		  /* but in transform mode: [like * choices + choice] */
+	const int32_t **ready;			  /* overlap mode: [from * choices + choice] */
+	const pim_mapper_lanes **lanes;	  /* but in transform mode: [like * choices + choice] */
 	const pim_mapper_demand **demand; /* transform mode: [choice] */
 	int cuts;						  /* of the group */
 	pim_mapper_move *move;			  /* [from * cuts + cut] */
 } joint;
+
+/* Tables that are still to be filled; those that are not are NULL. */
+typedef struct gap {
+	const pim_mapper_edge *edge;
+	const pim_mapper_choice *reader, *producer;
+	int32_t *ready;
+	pim_mapper_lanes *lanes;
+} gap;
 
 typedef struct beam {
 	const pim_mapper *m;
@@ -63,6 +71,8 @@ typedef struct beam {
 	pim_mapper_front *front; /* where plans are spread over both respects; else NULL */
 	pim_arena *scratch;		 /* of the group */
 	joint *joint;
+	gap *gap;
+	int n_gaps, room_gaps;
 	int **from_of;	   /* by edge, by state: which of joint.from */
 	int64_t most_room; /* of a run of the group */
 	int workers;
@@ -222,26 +232,19 @@ static void *rate_share(void *user)
 	return NULL;
 }
 
-/* Which tables a thread fills: every `workers`-th. */
+/* Tables that are not known yet; which a thread fills: every `workers`-th. */
 static void *fill_share(void *user)
 {
 	worker *w = user;
 	const beam *b = w->b;
 	const pim_mapper_group *g = &b->m->group[b->group];
-	int at = 0;
-	for (int k = 0; k < g->n_edges; k++) {
-		const joint *j = &b->joint[k];
-		const pim_mapper_group *from = &b->m->group[g->edge[k].from];
-		for (int i = 0; i < j->n_from * g->n_choices; i++) {
-			int f = i / g->n_choices;
-			const pim_mapper_choice *c = &g->choice[i % g->n_choices];
-			if (at++ % b->workers != w->number)
-				continue;
-			if (j->ready)
-				pim_mapper_ready(b->m, g, &g->edge[k], c, from, j->from[f], j->ready[i]);
-			if (j->like[f] == f)
-				pim_mapper_find_lanes(b->m, g, &g->edge[k], c, from, j->from[f], &j->lanes[i]);
-		}
+	for (int i = w->number; i < b->n_gaps; i += b->workers) {
+		const gap *p = &b->gap[i];
+		const pim_mapper_group *from = &b->m->group[p->edge->from];
+		if (p->ready)
+			pim_mapper_ready(b->m, g, p->edge, p->reader, from, p->producer, p->ready);
+		if (p->lanes)
+			pim_mapper_find_lanes(b->m, g, p->edge, p->reader, from, p->producer, p->lanes);
 	}
 	return NULL;
 }
@@ -298,9 +301,9 @@ static void find_moves(beam *b, int k)
 		for (int c = 0; c < g->n_choices; c++) {
 			int at = f * j->cuts + g->choice[c].cut, like = j->like[f];
 			if (!known[at])
-				j->move[at] = like < f ? j->move[like * j->cuts + g->choice[c].cut]
-									   : pim_mapper_move_of(b->m, &g->edge[k], &g->choice[c],
-											 &b->m->group[g->edge[k].from], j->from[f]);
+				j->move[at] =
+					like < f ? j->move[like * j->cuts + g->choice[c].cut]
+							 : pim_mapper_known_move(b->m, &g->edge[k], &g->choice[c], j->from[f]);
 			known[at] = true;
 		}
 }
@@ -308,35 +311,44 @@ static void find_moves(beam *b, int k)
 static void find_demands(beam *b, int k)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
-	const pim_mapper_edge *e = &g->edge[k];
 	joint *j = &b->joint[k];
 	j->demand = PIM_NEW(b->scratch, const pim_mapper_demand *, g->n_choices);
 	for (int c = 0; c < g->n_choices; c++)
-		j->demand[c] = pim_mapper_demand_of(g, e, &b->m->group[e->from], &g->choice[c], b->scratch);
+		j->demand[c] = pim_mapper_known_demand(b->m, g, &g->edge[k], &g->choice[c]);
 }
 
-/* Room for the tables of an edge that threads fill. */
-static void make_tables(beam *b, joint *j)
+static void find_tables(beam *b, int k)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
+	const pim_mapper_edge *e = &g->edge[k];
+	joint *j = &b->joint[k];
 	int n = j->n_from * g->n_choices;
-	j->lanes = PIM_NEW(b->scratch, pim_mapper_lanes, n);
-	if (b->s->mode == PIM_MAPPER_overlap)
-		j->ready = PIM_NEW(b->scratch, int32_t *, n);
+	j->lanes = PIM_NEW(b->scratch, const pim_mapper_lanes *, n);
+	j->ready = PIM_NEW(b->scratch, const int32_t *, n);
 	for (int i = 0; i < n; i++) {
-		int64_t steps = g->choice[i % g->n_choices].steps;
-		if (j->ready)
-			j->ready[i] = PIM_NEW(b->scratch, int32_t, steps);
-		if (j->like[i / g->n_choices] < i / g->n_choices)
+		const pim_mapper_choice *c = &g->choice[i % g->n_choices];
+		int f = i / g->n_choices;
+		gap p = {.edge = e, .reader = c, .producer = j->from[f]};
+		bool fresh_ready = false, fresh_lanes = false;
+		if (b->s->mode == PIM_MAPPER_overlap)
+			j->ready[i] = p.ready = pim_mapper_known_ready(b->m, e, c, j->from[f], &fresh_ready);
+		if (j->like[f] == f)
+			j->lanes[i] = p.lanes = pim_mapper_known_lanes(b->m, e, c, j->from[f], &fresh_lanes);
+		p.ready = fresh_ready ? p.ready : NULL;
+		p.lanes = fresh_lanes ? p.lanes : NULL;
+		if (!p.ready && !p.lanes)
 			continue;
-		j->lanes[i].of_step = PIM_NEW(b->scratch, int32_t, steps);
-		j->lanes[i].steps = PIM_NEW(b->scratch, int32_t, steps);
+		b->gap = pim_arena_grow(b->scratch, b->gap, b->n_gaps, &b->room_gaps, sizeof *b->gap);
+		b->gap[b->n_gaps++] = p;
 	}
 }
 
 static void find_joints(beam *b)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
+	pim_mapper_forget(b->m);
+	b->gap = NULL;
+	b->n_gaps = b->room_gaps = 0;
 	b->joint = PIM_NEW(b->scratch, joint, g->n_edges + 1);
 	b->from_of = PIM_NEW(b->scratch, int *, g->n_edges + 1);
 	for (int k = 0; k < g->n_edges; k++) {
@@ -345,9 +357,9 @@ static void find_joints(beam *b)
 		if (b->s->mode == PIM_MAPPER_transform)
 			find_demands(b, k);
 		else
-			make_tables(b, &b->joint[k]);
+			find_tables(b, k);
 	}
-	if (b->s->mode != PIM_MAPPER_transform)
+	if (b->n_gaps > 0)
 		run_threads(b, fill_share, 0);
 }
 

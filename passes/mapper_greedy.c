@@ -31,7 +31,7 @@ static double run_with(greedy *w, int i, const pim_mapper_choice *c, int only, d
 	for (int k = 0; k < g->n_edges; k++) {
 		const pim_mapper_edge *e = &g->edge[k];
 		if (w->plan->choice[e->from] && (only < 0 || e->from == only))
-			need[n++] = pim_mapper_need_of(w->m, g, e, c, &w->run[e->from], w->s->mode, a, &bytes);
+			need[n++] = pim_mapper_need_of(w->m, g, e, c, &w->run[e->from], w->s->mode, &bytes);
 	}
 	*pj = c->pj + pim_mapper_move_pj(w->m->target, bytes);
 	r->done = PIM_NEW(a, double, pim_mapper_run_room(c, w->s->mode));

@@ -280,6 +280,7 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 		find_edges(m, i);
 		m->group[i].least_units = pim_mapper_least_units(m, i);
 	}
+	pim_mapper_know(m);
 	return m;
 }
 

@@ -72,7 +72,7 @@ static int64_t count_parts(
 static inflow inflow_of(const pim_target *t, const pim_mapper_need *need, double from, pim_arena *a)
 {
 	const pim_mapper_run *p = need->of;
-	int lanes = need->lanes.n ? need->lanes.n : 1;
+	int lanes = need->lanes->n ? need->lanes->n : 1;
 	return (inflow){need,
 		count_parts(t, p->choice, need->move, p->end > from ? p->end - p->begin : 0),
 		PIM_NEW(a, double, lanes), PIM_NEW(a, int64_t, lanes), PIM_NEW(a, int64_t, lanes)};
@@ -81,7 +81,7 @@ static inflow inflow_of(const pim_target *t, const pim_mapper_need *need, double
 /* When what step j of `steps` reads, complete at `ready`, has come. */
 static double arrive(inflow *f, int64_t j, int64_t steps, double ready)
 {
-	const pim_mapper_lanes *l = &f->need->lanes;
+	const pim_mapper_lanes *l = f->need->lanes;
 	int lane = l->n ? l->of_step[j] : 0;
 	if (lane < 0)
 		return ready;
@@ -179,24 +179,27 @@ pim_mapper_plan *pim_mapper_plan_new(const pim_mapper *m, pim_arena *a)
 
 pim_mapper_need pim_mapper_need_of(const pim_mapper *m, const pim_mapper_group *g,
 	const pim_mapper_edge *e, const pim_mapper_choice *c, const pim_mapper_run *from,
-	pim_mapper_mode mode, pim_arena *a, double *bytes)
+	pim_mapper_mode mode, double *bytes)
 {
 	const pim_mapper_group *f = &m->group[e->from];
-	pim_mapper_move move = pim_mapper_move_of(m, e, c, f, from->choice);
+	pim_mapper_move move = pim_mapper_known_move(m, e, c, from->choice);
 	pim_mapper_need need = {.of = from, .move = move.cycles};
+	bool fresh;
 	*bytes += move.bytes;
-	if (mode == PIM_MAPPER_transform)
-		need.demand = pim_mapper_demand_of(g, e, f, c, a);
-	if (mode != PIM_MAPPER_transform) {
-		need.lanes.of_step = PIM_NEW(a, int32_t, c->steps);
-		need.lanes.steps = PIM_NEW(a, int32_t, c->steps);
-		pim_mapper_find_lanes(m, g, e, c, f, from->choice, &need.lanes);
+	if (mode == PIM_MAPPER_transform) {
+		need.demand = pim_mapper_known_demand(m, g, e, c);
+		return need;
 	}
-	if (mode == PIM_MAPPER_overlap) {
-		int32_t *ready = PIM_NEW(a, int32_t, c->steps);
+	pim_mapper_lanes *lanes = pim_mapper_known_lanes(m, e, c, from->choice, &fresh);
+	if (fresh)
+		pim_mapper_find_lanes(m, g, e, c, f, from->choice, lanes);
+	need.lanes = lanes;
+	if (mode == PIM_MAPPER_original)
+		return need;
+	int32_t *ready = pim_mapper_known_ready(m, e, c, from->choice, &fresh);
+	if (fresh)
 		pim_mapper_ready(m, g, e, c, f, from->choice, ready);
-		need.ready = ready;
-	}
+	need.ready = ready;
 	return need;
 }
 
@@ -223,8 +226,7 @@ void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_p
 		pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
 		double bytes = 0;
 		for (int k = 0; k < g->n_edges; k++)
-			need[k] =
-				pim_mapper_need_of(m, g, &g->edge[k], c, &run[g->edge[k].from], mode, a, &bytes);
+			need[k] = pim_mapper_need_of(m, g, &g->edge[k], c, &run[g->edge[k].from], mode, &bytes);
 		p->pj += pim_mapper_move_pj(m->target, bytes);
 		double from =
 			mode == PIM_MAPPER_original ? p->latency : pim_mapper_units_from(&units, c->units);

@@ -122,7 +122,7 @@ static void run_places(const pim_mapper *m, int i, const pim_mapper_choice *c,
 			for (int k = 0; k < g->n_edges; k++) {
 				int64_t ready =
 					ready_exactly(m, g, &g->edge[k], c, chosen[g->edge[k].from], place, j);
-				const pim_mapper_lanes *l = &need[k].lanes;
+				const pim_mapper_lanes *l = need[k].lanes;
 				int at = l->n ? l->of_step[j] : 0;
 				arrived = fmax(arrived, need[k].of->done[ready]);
 				if (at < 0)
@@ -170,11 +170,12 @@ static int64_t check_runs(int64_t *lanes)
 			pim_mapper_move move =
 				pim_mapper_move_of(m, &g->edge[k], c, &m->group[from], chosen[from]);
 			need[k] = (pim_mapper_need){.ready = ready, .of = &run[from], .move = move.cycles};
-			need[k].lanes.of_step = PIM_NEW(a, int32_t, c->steps);
-			need[k].lanes.steps = PIM_NEW(a, int32_t, c->steps);
-			pim_mapper_find_lanes(
-				m, g, &g->edge[k], c, &m->group[from], chosen[from], &need[k].lanes);
-			*lanes += check_lanes(m, g, &g->edge[k], c, chosen[from], &need[k].lanes);
+			pim_mapper_lanes *l = PIM_NEW(a, pim_mapper_lanes, 1);
+			l->of_step = PIM_NEW(a, int32_t, c->steps);
+			l->steps = PIM_NEW(a, int32_t, c->steps);
+			pim_mapper_find_lanes(m, g, &g->edge[k], c, &m->group[from], chosen[from], l);
+			need[k].lanes = l;
+			*lanes += check_lanes(m, g, &g->edge[k], c, chosen[from], l);
 		}
 		run[i].done = PIM_NEW(a, double, c->steps + 1);
 		pim_mapper_run_choice(m, c, PIM_MAPPER_overlap, g->n_edges, need, free, a, &run[i]);

@@ -287,7 +287,7 @@ static void check_network(tally *t)
 		v.at[i] = PIM_NEW(a, double, g->leader->type->elements + 1);
 		for (int k = 0; k < g->n_edges; k++) {
 			need[k] = pim_mapper_need_of(
-				m, g, &g->edge[k], c, &run[g->edge[k].from], PIM_MAPPER_transform, a, &bytes);
+				m, g, &g->edge[k], c, &run[g->edge[k].from], PIM_MAPPER_transform, &bytes);
 			lag += need[k].move / (double)c->steps;
 		}
 		run[i].done = PIM_NEW(a, double, c->grid.all);
