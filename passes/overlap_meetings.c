@@ -43,6 +43,7 @@ typedef struct finder {
 	int64_t lo, hi;	  /* of pim_reading */
 	int64_t first_hi; /* of the first tile, when it is full */
 	int64_t gap;	  /* indices that no tile reads between two, where that matters; else 0 */
+	int64_t full;	  /* the first index of a longest region that is ready no sooner than any */
 	double most_hi[LENGTHS][LENGTHS]; /* of meetings, by length of used and made; */
 	int64_t first[LENGTHS][MOST_GAP]; /* tile that reads so many before the last of made */
 	int64_t best, steps;
@@ -163,13 +164,23 @@ static void note_last_tiles(finder *f, const block *b)
 		}
 }
 
+/* Does a first tile wait for all that the producer can be waited for? Nothing is worth more. */
+static bool is_found(const finder *f)
+{
+	double most = -INFINITY;
+	for (int used = 0; used < LENGTHS; used++)
+		if (f->consumer->length[used] >= f->tile)
+			most = pim_later(most, f->most_hi[used][0]);
+	return most >= (double)f->full;
+}
+
 /* Of the side with fewer regions, but of the producer where gaps matter. */
 static void meet_all(finder *f)
 {
 	bool behind = !f->gap && f->consumer->regions < f->producer->regions;
 	pim_region_walk w = {0};
 	block b;
-	while (behind ? meet_behind(f, &w, &b) : meet_before(f, &w, &b)) {
+	while (!is_found(f) && (behind ? meet_behind(f, &w, &b) : meet_before(f, &w, &b))) {
 		compare_block(f, &b);
 		note_block(f, &b, behind);
 		if (f->gap) {
@@ -285,6 +296,8 @@ static void start(finder *f, const pim_reading *r)
 		.hi = r->hi,
 		.first_hi = r->hi + r->coef * (r->tile - 1),
 		.best = f->best};
+	const pim_stairs *up = &f->producer->stairs;
+	f->full = pim_stairs_reach(up, pim_stairs_at(up, f->producer->length[0] - 1));
 	f->gap = matters(f, f->apart - f->window) ? f->apart - f->window : 0;
 	for (int made = 0; made < LENGTHS; made++) {
 		for (int used = 0; used < LENGTHS; used++)

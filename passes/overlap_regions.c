@@ -85,15 +85,36 @@ bool pim_side_of(
 	return true;
 }
 
+static int64_t next_piece(const pim_side *s, pim_region_walk *w)
+{
+	bool longer = w->rest + s->more >= s->pieces;
+	w->rest += s->more - (longer ? s->pieces : 0);
+	w->piece++;
+	return s->least + (longer ? s->scale : 0);
+}
+
+/* Pieces without parts. */
+static int walk_pieces(const pim_side *s, pim_region_walk *w, pim_regions *r)
+{
+	int n = 0;
+	while (n < PIM_REGION_BLOCK && w->piece < s->pieces) {
+		int64_t length = next_piece(s, w);
+		r->lo[n] = (double)w->lo;
+		r->length[n] = (double)length;
+		w->lo += length;
+		n += length > 0;
+	}
+	return n;
+}
+
 int pim_side_walk(const pim_side *s, pim_region_walk *w, pim_regions *r)
 {
 	int n = 0;
+	if (s->regions == s->pieces)
+		return walk_pieces(s, w, r);
 	while (n < PIM_REGION_BLOCK) {
-		for (; w->lo == w->end && w->piece < s->pieces; w->piece++) {
-			bool longer = w->rest + s->more >= s->pieces;
-			w->rest += s->more - (longer ? s->pieces : 0);
-			w->end += s->least + (longer ? s->scale : 0);
-		}
+		while (w->lo == w->end && w->piece < s->pieces)
+			w->end += next_piece(s, w);
 		if (w->lo == w->end)
 			break;
 		int64_t length = pim_min(s->extent, w->end - w->lo);
