@@ -237,10 +237,18 @@ static bool take_chain(reader *r, timeloop_arch *a)
 	return true;
 }
 
+static bool check_version(reader *r, const pim_yaml_node *n)
+{
+	const pim_yaml_node *version = pim_yaml_get(n, "version");
+	return !version || version->kind != PIM_YAML_scalar || strncmp(version->text, "0.4", 3) ||
+		   pim_error(r->file->context, version->at,
+			   "architectures of version %s are not read, expected 0.2 or 0.3", version->text);
+}
+
 bool pim_timeloop_read_arch(timeloop_file *f, const pim_yaml_node *n, timeloop_arch *a)
 {
 	reader r = {.file = f};
-	if (!pim_timeloop_kind(f, n, PIM_YAML_mapping, "architecture") ||
+	if (!pim_timeloop_kind(f, n, PIM_YAML_mapping, "architecture") || !check_version(&r, n) ||
 		!(pim_yaml_get(n, "storage") ? read_flat(&r, n) : read_tree(&r, n, 1)))
 		return false;
 	if (!r.n || !r.computes)

@@ -116,18 +116,6 @@ bool pim_timeloop_keys(
 enum { PROBLEM, ARCHITECTURE, MAPPING, PARTS };
 static const char *const part_names[PARTS] = {"problem", "architecture", "mapping"};
 
-/* Parts of other programs, and what only a search obeys: they change nothing that is counted. */
-static bool is_passed_over(const char *key)
-{
-	static const char *const keys[] = {"mapper", "mapspace", "mapspace_constraints",
-		"architecture_constraints", "arch_constraints", "map_constraints", "constraints",
-		"compound_components", "ART", "ART_summary", "ERT_summary"};
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		if (pim_yaml_same_key(key, keys[i]))
-			return true;
-	return false;
-}
-
 /* Parts that would change what is counted. */
 static bool refuse_part(timeloop_file *f, const pim_yaml_node *n)
 {
@@ -137,21 +125,24 @@ static bool refuse_part(timeloop_file *f, const pim_yaml_node *n)
 	if (pim_yaml_same_key(n->key, "ERT"))
 		return pim_error(f->context, n->key_at,
 			"tables of energies are not read; give vector-access-energy and energy instead");
+	if (pim_yaml_same_key(n->key, "layout"))
+		return pim_error(f->context, n->key_at, "layouts and their bank conflicts are not counted");
 	return true;
 }
 
+/* What is none of the parts belongs to other programs, or only a search obeys it. */
 static bool take_part(timeloop_file *f, const pim_yaml_node *n, const pim_yaml_node **part)
 {
 	if (!refuse_part(f, n))
 		return false;
-	if (is_passed_over(n->key)) {
+	const char *key = strcmp(n->key, "arch") ? n->key : part_names[ARCHITECTURE];
+	int i = 0;
+	while (i < PARTS && strcmp(key, part_names[i]))
+		i++;
+	if (i == PARTS) {
 		pim_report(f->context, PIM_WARNING, n->key_at, "the key \"%s\" is not used", n->key);
 		return true;
 	}
-	const char *key = strcmp(n->key, "arch") ? n->key : part_names[ARCHITECTURE];
-	int i = pim_timeloop_find(f, n->key_at, "key", key, strlen(key), PARTS, part_names);
-	if (i < 0)
-		return false;
 	if (part[i]) {
 		pim_error(f->context, n->key_at, "the key \"%s\" stands twice", n->key);
 		pim_report(f->context, PIM_NOTE, part[i]->key_at, "the first is here");
