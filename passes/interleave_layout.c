@@ -27,11 +27,12 @@ static int64_t find_need(pim_graph *g, const pim_target *t, const pim_layout_pla
 	return m.weights + m.values;
 }
 
-/* Units that come to be fuller than others do not matter where slots can be placed apart. */
-static bool fits_spread(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
+/* Units that come to be fuller than others do not matter where slots can be placed apart. The
+ * search looks for plans that then fit for sure; what fits on the average is left to place. */
+static bool fits_apart(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
 {
 	pim_layout_memory m = pim_layout_memory_of(g, t, p);
-	return m.spread + m.values <= pim_target_usable_bytes(t);
+	return m.mean + m.values <= pim_target_usable_bytes(t);
 }
 
 static bool report_too_large(pim_graph *g, const pim_target *t, const pim_layout_plan *p)
@@ -53,7 +54,7 @@ static pim_layout_plan *find_best(pim_layout_search *s, pim_graph *g, pim_job *j
 	if (find_need(g, j->target, p) > j->target->memory.bytes) {
 		pim_layout_search_spread(s);
 		pim_layout_plan *apart = pim_layout_search_fit(s);
-		if (!fits_spread(g, j->target, apart)) {
+		if (!fits_apart(g, j->target, apart)) {
 			report_too_large(g, j->target, p);
 			return NULL;
 		}
@@ -144,7 +145,7 @@ static pim_layout_plan *choose_forced(
 	pim_layout_plan *apart = how == CHOICE_each ? pim_layout_search_each(s, 0)
 												: pim_layout_search_uniform(s, kind_of(how));
 	pim_layout_search_fit_shares(s, apart);
-	if (fits_spread(g, t, apart))
+	if (fits_apart(g, t, apart))
 		return apart;
 	report_too_large(g, t, p);
 	return NULL;

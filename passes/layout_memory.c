@@ -215,7 +215,8 @@ pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const 
 	m.weights = PIM_NEW(m.arena, int64_t, t->units);
 	m.slot = PIM_NEW(m.arena, int64_t, t->units);
 	pim_layout_memory r = {.weights = find_weights(&m, g)};
-	r.spread = m.all / t->units + m.most;
+	r.mean = m.all / t->units;
+	r.spread = r.mean + m.most;
 	r.values = find_values(&m, g);
 	pim_arena_free(m.arena);
 	return r;

@@ -226,6 +226,7 @@ pim_layout_plan *pim_layout_search_each(pim_layout_search *s, double price);
 typedef struct pim_layout_memory {
 	int64_t weights, values;
 	int64_t spread; /* constants of the fullest unit when each op's slices go where most room is: no more than that */
+	int64_t mean;   /* of all units' constants, and no less */
 } pim_layout_memory;
 pim_layout_memory pim_layout_memory_of(pim_graph *g, const pim_target *t, const pim_layout_plan *p);
 
