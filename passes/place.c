@@ -96,6 +96,15 @@ static void relieve_links(pim_placement *p, pim_job *j)
 
 /* ---- memory ---- */
 
+/* The units as they are; they can hold whatever it is. */
+static void write_anyhow(const pim_placement *p, pim_graph *g)
+{
+	pim_arena *scratch = pim_arena_new();
+	write_units(p, g);
+	pim_place_shared(g, p->target, NULL, scratch);
+	pim_arena_free(scratch);
+}
+
 typedef struct fitting {
 	pim_placement *p;
 	pim_place_memory *m;
@@ -104,15 +113,21 @@ typedef struct fitting {
 	int64_t *tried;
 } fitting;
 
-/* Bytes of the unit that needs most room, and which that is; the graph gets the units for it, as
- * the pieces of shared constants go where their readers are. */
-static int64_t most_room(const fitting *f, int *unit)
+/* Who gets pieces of shared constants: the first readers, or the emptiest. */
+typedef enum holders { HOLDERS_first, HOLDERS_emptiest } holders;
+
+/* Gives the graph its units. Bytes of the one that then needs most room, and which that is. */
+static int64_t write_all(const fitting *f, holders who, int *unit)
 {
 	const pim_placement *p = f->p;
 	pim_arena *scratch = pim_arena_new();
-	int64_t most = -1, *pieces = PIM_NEW(scratch, int64_t, p->units);
+	int64_t *held = PIM_NEW(scratch, int64_t, p->units),
+			*pieces = PIM_NEW(scratch, int64_t, p->units);
+	int64_t most = -1;
+	for (int u = 0; u < p->units; u++)
+		held[u] = pim_place_memory_room(f->m, u, 0);
 	write_units(p, f->g);
-	pim_place_shared(f->g, p->target, scratch);
+	pim_place_shared(f->g, p->target, who == HOLDERS_first ? NULL : held, scratch);
 	pim_place_count_pieces(f->g, pieces);
 	for (int u = 0; u < p->units; u++) {
 		int64_t bytes = pim_place_memory_room(f->m, u, pieces[u]);
@@ -135,7 +150,7 @@ static bool repair(const fitting *f)
 		pim_place_memory_limit(f->m, limit);
 		bool good = pim_place_repair(
 			f->p, f->m, (uint64_t)pim_job_int(f->j, "seed"), f->tried, f->j->arena);
-		int64_t room = most_room(f, &unit);
+		int64_t room = write_all(f, HOLDERS_emptiest, &unit);
 		if (room <= have || !good)
 			return room <= have;
 		limit = have - (room - pim_place_memory_bytes(f->m, unit));
@@ -157,27 +172,26 @@ static void search_within(const fitting *f, method how)
 	} else {
 		pim_place_swap(p, MOST_LOAD, f->j->arena);
 	}
-	if (most_room(f, &unit) > p->target->memory.bytes)
+	if (write_all(f, HOLDERS_emptiest, &unit) > p->target->memory.bytes)
 		pim_placement_set_units(p, kept);
 	pim_place_memory_moved(f->m, -1);
 }
 
-/* Where units cannot hold what slots put on them, as the lowering counts, slots move until they
- * can. */
-static void fit_memory(pim_placement *p, pim_graph *g, method how, pim_job *j, int64_t *tried)
+/* Where units cannot hold what slots put on them, as the lowering counts, pieces of shared
+ * constants go to the emptiest of their readers, and slots move until it fits. */
+static void fit_memory(const fitting *f, method how)
 {
-	int64_t have = p->target->memory.bytes;
+	int64_t have = f->p->target->memory.bytes;
 	int unit = 0;
-	fitting f = {p, pim_place_memory_of(g, p, have, j->arena), g, j, tried};
-	int64_t before = f.m ? most_room(&f, &unit) : 0;
+	int64_t before = write_all(f, HOLDERS_first, &unit);
 	if (before <= have)
 		return;
-	int64_t bound = pim_place_memory_bound(f.m);
-	if (bound <= have && repair(&f))
-		search_within(&f, how);
-	pim_job_count(j, "unfit", (double)before);
-	pim_job_count(j, "fullest_bound", (double)bound);
-	pim_job_count(j, "fullest", (double)most_room(&f, &unit));
+	int64_t bound = pim_place_memory_bound(f->m);
+	if (write_all(f, HOLDERS_emptiest, &unit) > have && bound <= have && repair(f))
+		search_within(f, how);
+	pim_job_count(f->j, "unfit", (double)before);
+	pim_job_count(f->j, "fullest_bound", (double)bound);
+	pim_job_count(f->j, "fullest", (double)write_all(f, HOLDERS_emptiest, &unit));
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)
@@ -198,9 +212,11 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 		search_units(p, j, &o.nodes);
 	if (m >= METHOD_search)
 		relieve_links(p, j);
-	fit_memory(p, g, m, j, &o.nodes);
-	write_units(p, g);
-	pim_place_shared(g, j->target, j->arena);
+	fitting f = {p, pim_place_memory_of(g, p, j->target->memory.bytes, j->arena), g, j, &o.nodes};
+	if (f.m)
+		fit_memory(&f, m);
+	else
+		write_anyhow(p, g);
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = pim_seconds_now() - begin;

@@ -134,7 +134,8 @@ double pim_placement_load_bound(const pim_placement *p, double byte_hops, pim_ar
 
 /* ---- place_shared.c ---- */
 /* The pieces of constants that have layouts, each copy on neighbours among the units that read it.
- */
-void pim_place_shared(pim_graph *g, const pim_target *t, pim_arena *a);
+ * bytes: what each unit holds beside, and then with them; fewer pieces than readers go where that
+ * is least. NULL: to the first readers. */
+void pim_place_shared(pim_graph *g, const pim_target *t, int64_t *bytes, pim_arena *a);
 
 #endif
