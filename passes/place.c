@@ -96,8 +96,8 @@ static void relieve_links(pim_placement *p, pim_job *j)
 
 /* ---- memory ---- */
 
-/* The units as they are; they can hold whatever it is. */
-static void write_anyhow(const pim_placement *p, pim_graph *g)
+/* Gives the graph its units, which can hold whatever it is. */
+static void write_placement(const pim_placement *p, pim_graph *g)
 {
 	pim_arena *scratch = pim_arena_new();
 	write_units(p, g);
@@ -116,8 +116,8 @@ typedef struct fitting {
 /* Who gets pieces of shared constants: the first readers, or the emptiest. */
 typedef enum holders { HOLDERS_first, HOLDERS_emptiest } holders;
 
-/* Gives the graph its units. Bytes of the one that then needs most room, and which that is. */
-static int64_t write_all(const fitting *f, holders who, int *unit)
+/* The same. Bytes of the unit that then needs most room, and which that is. */
+static int64_t write_held(const fitting *f, holders who, int *unit)
 {
 	const pim_placement *p = f->p;
 	pim_arena *scratch = pim_arena_new();
@@ -150,7 +150,7 @@ static bool repair(const fitting *f)
 		pim_place_memory_limit(f->m, limit);
 		bool good = pim_place_repair(
 			f->p, f->m, (uint64_t)pim_job_int(f->j, "seed"), f->tried, f->j->arena);
-		int64_t room = write_all(f, HOLDERS_emptiest, &unit);
+		int64_t room = write_held(f, HOLDERS_emptiest, &unit);
 		if (room <= have || !good)
 			return room <= have;
 		limit = have - (room - pim_place_memory_bytes(f->m, unit));
@@ -172,7 +172,7 @@ static void search_within(const fitting *f, method how)
 	} else {
 		pim_place_swap(p, MOST_LOAD, f->j->arena);
 	}
-	if (write_all(f, HOLDERS_emptiest, &unit) > p->target->memory.bytes)
+	if (write_held(f, HOLDERS_emptiest, &unit) > p->target->memory.bytes)
 		pim_placement_set_units(p, kept);
 	pim_place_memory_moved(f->m, -1);
 }
@@ -183,15 +183,15 @@ static void fit_memory(const fitting *f, method how)
 {
 	int64_t have = f->p->target->memory.bytes;
 	int unit = 0;
-	int64_t before = write_all(f, HOLDERS_first, &unit);
+	int64_t before = write_held(f, HOLDERS_first, &unit);
 	if (before <= have)
 		return;
 	int64_t bound = pim_place_memory_bound(f->m);
-	if (write_all(f, HOLDERS_emptiest, &unit) > have && bound <= have && repair(f))
+	if (write_held(f, HOLDERS_emptiest, &unit) > have && bound <= have && repair(f))
 		search_within(f, how);
 	pim_job_count(f->j, "unfit", (double)before);
 	pim_job_count(f->j, "fullest_bound", (double)bound);
-	pim_job_count(f->j, "fullest", (double)write_all(f, HOLDERS_emptiest, &unit));
+	pim_job_count(f->j, "fullest", (double)write_held(f, HOLDERS_emptiest, &unit));
 }
 
 bool pim_pass_place(pim_graph *g, pim_job *j)
@@ -216,7 +216,7 @@ bool pim_pass_place(pim_graph *g, pim_job *j)
 	if (f.m)
 		fit_memory(&f, m);
 	else
-		write_anyhow(p, g);
+		write_placement(p, g);
 	o.value = pim_placement_cost(p);
 	o.status = o.value <= o.bound ? "optimal" : "feasible";
 	o.seconds = pim_seconds_now() - begin;

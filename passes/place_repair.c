@@ -7,8 +7,8 @@
  * change places, with those of rivals too, as long as the bytes that are too many become fewer.
  * Beside that, all are placed anew in order of start, near what they exchange with where there is
  * room; the cheaper placement stays. Where neither fits, all are placed anew with the largest
- * first, again and again, and repaired. Vector bin
- * packing: a unit is a bin with a dimension for every moment. Cost: MOST_LOOKS looks at a unit.
+ * first, again and again, and repaired. Vector bin packing: a unit is a bin with a dimension for
+ * every moment. Cost: MOST_LOOKS looks at a unit, or at so many rivals as RIVALS.
  * Source: first fit decreasing (Johnson 1973) for the start; the rest is ours. */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "passes/assignment_core.h"
 #include "passes/place_memory.h"
 
-enum { MOST_TENANTS = 8, MOST_UNITS = 8, ROUNDS = 24, MOST_MEMBERS = 16 };
+enum { RIVALS = 64, MOST_TENANTS = 8, MOST_UNITS = 8, ROUNDS = 24, MOST_MEMBERS = 16 };
 static const int64_t MOST_LOOKS = 300 * 1000;
 
 typedef struct repair {
@@ -83,12 +83,13 @@ static bool has_member(const exchange *e, int tenant)
 }
 
 /* Rivals of member i that are where it goes go where it was; false when there are too many. */
-static bool add_rivals(const repair *r, exchange *e, int i)
+static bool add_rivals(repair *r, exchange *e, int i)
 {
 	int one = e->tenant[i];
 	const pim_tenant *t = &r->p->tenant[one];
 	bool to_v = pim_place_memory_slot(r->m, one, e->u) >= 0,
 		 to_u = pim_place_memory_slot(r->m, one, e->v) >= 0;
+	r->looks += t->n_rivals / RIVALS;
 	for (int k = 0; k < t->n_rivals; k++) {
 		int rival = t->rival[k];
 		bool meets = (to_v && pim_place_memory_slot(r->m, rival, e->v) >= 0) ||
@@ -103,7 +104,7 @@ static bool add_rivals(const repair *r, exchange *e, int i)
 }
 
 /* The exchange of one tenant's slots, with all that must go with it. */
-static bool find_exchange(const repair *r, int tenant, int u, int v, exchange *e)
+static bool find_exchange(repair *r, int tenant, int u, int v, exchange *e)
 {
 	*e = (exchange){u, v, 1, {tenant}};
 	for (int i = 0; i < e->n; i++)
@@ -194,6 +195,7 @@ static int list_units(repair *r, int tenant, int unit, ranked *list)
 	int n = 0, slot = pim_place_memory_slot(r->m, tenant, unit);
 	int64_t bytes = pim_place_memory_slot_bytes(r->m, tenant, slot);
 	pim_placement_taken(r->p, tenant, r->taken);
+	r->looks += r->p->tenant[tenant].n_rivals / RIVALS;
 	for (int v = 0; v < r->p->units; v++)
 		if (!r->taken[v] && pim_place_memory_slot(r->m, tenant, v) < 0 &&
 			r->bytes[v] + bytes <= pim_place_memory_capacity(r->m))
@@ -211,7 +213,7 @@ static bool move_off(repair *r, int unit)
 	int n = list_tenants(r, unit, tenant), looked = 0;
 	exchange best = {.n = 0};
 	double least = 0;
-	for (int i = 0; i < n && looked < MOST_TENANTS; i++) {
+	for (int i = 0; i < n && looked < MOST_TENANTS && r->looks < MOST_LOOKS; i++) {
 		int units = list_units(r, tenant[i].one, unit, to), good = 0;
 		for (int k = 0; k < units && good < MOST_UNITS; k++) {
 			exchange e = {unit, to[k].one, 1, {tenant[i].one}};
