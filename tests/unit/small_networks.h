@@ -83,7 +83,7 @@ typedef struct net {
 } net;
 
 /* The choices of every group for a random number of units. */
-static net make_net(int budget, pim_mapper_followers f, pim_mapper_mode mode)
+static inline net make_net(int budget, pim_mapper_followers f, pim_mapper_mode mode)
 {
 	net n = {.c = pim_context_new()};
 	pim_module *module = draw_in(0, 3) ? make_images(n.c) : make_tokens(n.c);
