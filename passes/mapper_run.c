@@ -119,6 +119,8 @@ static void run_steps(const pim_target *t, const pim_mapper_choice *c, int n,
 		r->done[j + 1] = now;
 	}
 	r->end = now;
+	for (int k = 0; k < n; k++)
+		r->end = pim_later(r->end, need[k].of->end);
 }
 
 static void complete_at_end(pim_mapper_run *r)

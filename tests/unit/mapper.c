@@ -334,6 +334,53 @@ static int check_limit(void)
 	return limited;
 }
 
+/* ---- ends ---- */
+
+/* The second product reads the first rows only: it may be complete long before the first one, and
+ * still ends with it, as times of a schedule must. Returns how often it was complete before. */
+static int check_ends(void)
+{
+	static const char text[] =
+		"module {\n  graph @main(%x: f32[24,8]) {\n    %w = constant {absent = 1} : f32[8,8]\n"
+		"    %a = matmul %x, %w : f32[24,8]\n"
+		"    %h = slice %a {starts = [0, 0], sizes = [2, 8]} : f32[2,8]\n"
+		"    %b = matmul %h, %w : f32[2,8]\n    return %b\n  }\n}\n";
+	pim_context *c = pim_context_new();
+	pim_module *module = pim_module_parse(c, "rows", text, sizeof text - 1);
+	CHECK(module != NULL);
+	if (!module)
+		return 0;
+	pim_arena *a = module->arena;
+	pim_mapper *m = pim_mapper_new(module->graphs[0], random_machine(a), PIM_FOLLOWERS_share, a);
+	int before = 0;
+	for (int i = 0; i < m->n; i++) {
+		pim_mapper_offer o = {.n_units = 1,
+			.units = &m->units,
+			.budget = 12,
+			.most = INT64_MAX,
+			.most_constants = INT64_MAX};
+		CHECK(pim_mapper_choose(m, i, &o) > 0);
+	}
+	pim_mapper_find_tails(m);
+	for (int k = 0; k < m->group[0].n_choices; k++) {
+		pim_mapper_plan *p = pim_mapper_plan_new(m, a);
+		p->choice[0] = &m->group[0].choice[k];
+		p->choice[1] = &m->group[1].choice[0];
+		pim_mapper_run run[2] = {{.done = PIM_NEW(a, double, p->choice[0]->steps + 1)},
+			{.done = PIM_NEW(a, double, p->choice[1]->steps + 1)}};
+		double bytes = 0;
+		pim_mapper_run_choice(
+			m, p->choice[0], PIM_MAPPER_overlap, 0, NULL, p->choice[0]->fetch, a, &run[0]);
+		pim_mapper_need need = pim_mapper_need_of(m, &m->group[1], &m->group[1].edge[0],
+			p->choice[1], &run[0], PIM_MAPPER_overlap, &bytes);
+		pim_mapper_run_choice(m, p->choice[1], PIM_MAPPER_overlap, 1, &need, 0, a, &run[1]);
+		CHECK(run[1].end >= run[0].end);
+		before += run[1].done[p->choice[1]->steps] < run[0].end;
+	}
+	pim_context_free(c);
+	return before;
+}
+
 int main(void)
 {
 	draw_state = 11;
@@ -345,6 +392,10 @@ int main(void)
 		plans += check_plans();
 	for (int k = 0; k < 40; k++)
 		check_shares();
+	int before = 0;
+	for (int k = 0; k < 40; k++)
+		before += check_ends();
+	CHECK(before > 20);
 	int limited = 0;
 	for (int k = 0; k < 40; k++)
 		limited += check_limit();
