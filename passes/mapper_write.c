@@ -2,8 +2,9 @@
 /* mapper_write.c - a plan of the search as facts of the graph.
  *
  * Leaders of groups have the layout, the loops and the times of their choice, and so have their
- * followers, in the same walk where the choice says so. What only moves goes with what it reads
- * last, inputs lie as their first reader is cut, constants get nothing: they lie as they are read.
+ * followers, in the same walk where the choice says so. What only moves runs with what it reads
+ * last, in the cuts that cost least (mapper_moves.c); inputs lie as their first reader is cut,
+ * constants get nothing: they lie as they are read.
  */
 #include <math.h>
 #include <string.h>
@@ -83,7 +84,7 @@ static void write_fusion(writer *w, int group)
 	pim_arena_free(scratch);
 }
 
-/* What only moves goes with what it reads last, in cuts along the same axes. */
+/* What only moves runs with what it reads last, and begins in cuts along the same axes. */
 static void write_move(writer *w, pim_node *n)
 {
 	pim_node *last = NULL;
