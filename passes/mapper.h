@@ -21,6 +21,7 @@ typedef struct pim_mapper_edge {
 	const pim_node *reader; /* the leader or a follower */
 	int input;				/* of the reader */
 	int n_way;				/* ops that only move elements in between, from the reader back */
+	int shared;				/* the first of them that an edge before has on its way, too */
 	const pim_node **way;
 	int *way_input; /* which input of each leads on */
 	const pim_axes **way_axes;
@@ -189,7 +190,7 @@ void pim_mapper_gather(const pim_mapper *m, const pim_mapper_group *g);
 
 /* ---- mapper_moves.c: what only moves between groups ---- */
 
-/* Groups and inputs have their layouts, moves those of their producers: gives moves the layouts
+/* Groups and inputs have their layouts, moves have one to begin with: gives moves the layouts
  * with which messages and copies take the fewest cycles, as estimated. */
 void pim_mapper_settle_moves(pim_mapper *m, pim_graph *g);
 
@@ -253,6 +254,9 @@ typedef struct pim_mapper_demand {
 /* NULL: all of it. */
 const pim_mapper_demand *pim_mapper_demand_of(const pim_mapper_group *g, const pim_mapper_edge *e,
 	const pim_mapper_group *from, const pim_mapper_choice *c, pim_arena *a);
+
+/* The value that the producer makes, before anything moves it. */
+const pim_node *pim_mapper_made(const pim_mapper_edge *e);
 
 /* What an edge moves: cycles that the messages of all steps take, and bytes. */
 typedef struct pim_mapper_move {

@@ -156,7 +156,7 @@ static double run_extension(
 	const state *p = &b->state[x->parent];
 	const pim_mapper_group *g = &m->group[b->group];
 	const pim_mapper_choice *c = &g->choice[x->choice];
-	pim_mapper_need need[64];
+	pim_mapper_need *need = PIM_NEW(scratch, pim_mapper_need, g->n_edges + 1);
 	x->pj = p->pj + c->pj;
 	for (int k = 0; k < g->n_edges; k++) {
 		const joint *j = &b->joint[k];

@@ -125,7 +125,7 @@ static int64_t front_steps(work *w, pim_nest *nest)
 }
 
 /* A slice is stored as the outermost loop goes, if that is along a dimension of the result. */
-static int64_t count_parts(const work *w, const pim_nest *nest)
+static int64_t count_stores(const work *w, const pim_nest *nest)
 {
 	int k = 0;
 	while (k < nest->n && (nest->loop[k].spatial || nest->loop[k].count < 2))
@@ -153,7 +153,7 @@ static void fill_choice(work *w, const pim_nest_result *r, looked *to)
 		.layout = w->cut[w->cut_number].layout};
 	c->nest = r->nest;
 	c->steps = r->steps;
-	c->parts = count_parts(w, nest);
+	c->parts = count_stores(w, nest);
 	to->cycles = (double)nest->cycles + tiles * f.cycles;
 	c->step = to->cycles / steps;
 	c->front = front_steps(w, r->nest);

@@ -146,6 +146,17 @@ static bool reads_corner(const pim_mapper_group *g, const pim_mapper_edge *e)
 
 /* ---- edges ---- */
 
+/* How many ops both have on their ways from the same input of the same reader. */
+static int count_shared(const pim_mapper_edge *e, const pim_mapper_edge *other)
+{
+	int k = 0;
+	if (e->reader != other->reader || e->input != other->input)
+		return 0;
+	while (k < e->n_way && k < other->n_way && e->way[k] == other->way[k])
+		k++;
+	return k;
+}
+
 enum { MOST_WAY = 16 };
 
 typedef struct walk {
@@ -156,9 +167,10 @@ typedef struct walk {
 	int input, n_way;
 	const pim_node *way[MOST_WAY];
 	int way_input[MOST_WAY];
+	bool *met; /* by node id: behind more moves than that */
 } walk;
 
-static void add_edge(walk *w, int from)
+static void add_edge(walk *w, int from, bool whole)
 {
 	pim_arena *a = w->m->arena;
 	w->edge = pim_arena_grow(a, w->edge, w->n, &w->room, sizeof *w->edge);
@@ -172,13 +184,30 @@ static void add_edge(walk *w, int from)
 		e->way_input[k] = w->way_input[k];
 		e->way_axes[k] = pim_axes_new(w->way[k], a);
 	}
+	for (int k = 0; k + 1 < w->n; k++) {
+		int shared = count_shared(e, &w->edge[k]);
+		e->shared = shared > e->shared ? shared : e->shared;
+	}
 	const pim_mapper_group *g = &w->m->group[w->group];
-	e->whole = w->m->group[from].leader->type->n_parts > 0;
+	e->whole = whole || w->m->group[from].leader->type->n_parts > 0;
 	if (!e->whole) {
 		find_dependence(g, e);
 		e->corner = w->reader->type->n_parts == 0 && reads_corner(g, e);
 	}
 	w->m->group[from].n_users++;
+}
+
+/* Behind more moves than can be followed: all groups there are waited for in full. */
+static void add_sources(walk *w, const pim_node *v)
+{
+	if (!v || is_leaf(v) || w->met[v->id])
+		return;
+	int from = w->m->group_of[v->id];
+	w->met[v->id] = true;
+	if (from >= 0 && from != w->group)
+		add_edge(w, from, true);
+	for (uint32_t i = 0; from < 0 && i < v->n_in; i++)
+		add_sources(w, v->in[i]);
 }
 
 static void walk_back(walk *w, const pim_node *v)
@@ -188,8 +217,15 @@ static void walk_back(walk *w, const pim_node *v)
 	int from = w->m->group_of[v->id];
 	if (from == w->group)
 		return;
-	if (from >= 0 || w->n_way == MOST_WAY) {
-		add_edge(w, from >= 0 ? from : find_source(w->m, v));
+	if (from >= 0) {
+		add_edge(w, from, false);
+		return;
+	}
+	if (w->n_way == MOST_WAY) {
+		int n = w->n_way;
+		w->n_way = 0;
+		add_sources(w, v);
+		w->n_way = n;
 		return;
 	}
 	for (uint32_t i = 0; i < v->n_in; i++) {
@@ -200,10 +236,16 @@ static void walk_back(walk *w, const pim_node *v)
 	}
 }
 
+const pim_node *pim_mapper_made(const pim_mapper_edge *e)
+{
+	return e->n_way ? e->way[e->n_way - 1]->in[e->way_input[e->n_way - 1]]
+					: e->reader->in[e->input];
+}
+
 static void find_edges(pim_mapper *m, int group)
 {
 	pim_mapper_group *g = &m->group[group];
-	walk w = {.m = m, .group = group};
+	walk w = {.m = m, .group = group, .met = PIM_NEW(m->arena, bool, m->graph->n_ids)};
 	for (int k = -1; k < g->n_followers; k++) {
 		w.reader = k < 0 ? g->leader : g->follower[k];
 		for (w.input = 0; w.input < (int)w.reader->n_in; w.input++)

@@ -40,7 +40,8 @@ static void describe(
 	pim_op_key(t, from->leader);
 	pim_op_key(t, g->leader);
 	pim_op_key(t, e->reader);
-	pim_text_printf(t, "%d %d %d %d", e->reader == g->leader, e->input, e->whole, e->n_way);
+	pim_text_printf(
+		t, "%d %d %d %d %d", e->reader == g->leader, e->input, e->whole, e->n_way, e->shared);
 	for (int k = 0; k < e->n_way; k++) {
 		pim_op_key(t, e->way[k]);
 		pim_text_printf(t, " %d", e->way_input[k]);
@@ -107,13 +108,6 @@ int32_t *pim_mapper_known_ready(const pim_mapper *m, const pim_mapper_edge *e,
 	return ready;
 }
 
-/* The value that the producer makes, before what moves it. */
-static const pim_node *made_by(const pim_mapper_edge *e)
-{
-	return e->n_way ? e->way[e->n_way - 1]->in[e->way_input[e->n_way - 1]]
-					: e->reader->in[e->input];
-}
-
 typedef struct lane_key {
 	int64_t kind;
 	const void *reader;
@@ -127,7 +121,7 @@ pim_mapper_lanes *pim_mapper_known_lanes(const pim_mapper *m, const pim_mapper_e
 	memset(&key, 0, sizeof key);
 	key.kind = e->kind;
 	key.reader = c;
-	key.held = pim_mapper_layout_of(m, m->group[e->from].leader, &p->layout, made_by(e));
+	key.held = pim_mapper_layout_of(m, m->group[e->from].leader, &p->layout, pim_mapper_made(e));
 	pim_mapper_lanes *lanes = pim_map_get(m->known->lanes, &key, sizeof key);
 	*fresh = !lanes;
 	if (*fresh) {
@@ -176,7 +170,7 @@ pim_mapper_move pim_mapper_known_move(const pim_mapper *m, const pim_mapper_edge
 	key.turned = c->turn || p->turn;
 	key.cut = c->layout;
 	key.from = p->layout;
-	key.held[n++] = pim_mapper_layout_of(m, from->leader, &p->layout, made_by(e));
+	key.held[n++] = pim_mapper_layout_of(m, from->leader, &p->layout, pim_mapper_made(e));
 	for (int k = 0; k < e->n_way; k++) {
 		key.held[n++] = pim_mapper_layout_of(m, from->leader, &p->layout, e->way[k]);
 		key.held[n++] = pim_mapper_layout_of(m, e->reader, &c->layout, e->way[k]);

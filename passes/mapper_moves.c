@@ -4,9 +4,9 @@
  * Groups have their layouts; a reshape or transpose between two of them may be cut as its producer
  * is, as one of its readers is, or otherwise (layout_states.c): what it reads and what is read of
  * it cost messages and copies (estimate.c), and of all these the sum is to be least. One after the
- * other takes the best of its layouts while the others stay, forth and back until none changes,
- * from two beginnings: all as their producers are cut, and all as their readers. Cost: moves, times
- * layouts, times rounds. Source: ours. */
+ * other takes the best of its layouts while the others stay, forth and back until none changes or
+ * MOST_ROUNDS times, from two beginnings: all as their producers are cut, and all as their readers.
+ * Cost: moves, times layouts, times rounds. Source: ours. */
 #include "passes/mapper.h"
 
 #include <string.h>

@@ -13,7 +13,6 @@
  * Cost: sum over parts of their positions, and the reader's steps. */
 #include "passes/mapper.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { MOST_POSITIONS = 1 << 15 };
@@ -360,62 +359,75 @@ void pim_mapper_find_lanes(const pim_mapper *m, const pim_mapper_group *g, const
 
 /* ---- moves ---- */
 
-/* Adds what a reader that has this layout fetches of a value that has its own. */
-static void add_hop(const pim_mapper *m, pim_node *reader, int input, const pim_node *value,
-	pim_crews crews, pim_mapper_move *sum, pim_arena *a)
+/* A value on the way, in a layout, and what it took to have it so. */
+typedef struct stage {
+	const pim_node *value;
+	pim_mapper_move sum;
+} stage;
+
+static stage read_stage(const pim_mapper *m, pim_node *reader, int input, stage s, pim_crews crews,
+	double times, pim_arena *a)
 {
-	reader->in[input] = (pim_node *)value;
-	pim_estimate s = pim_input_estimate(m->target, reader, input, crews, a);
-	sum->cycles += (double)(s.incoming + s.compute);
-	sum->bytes += s.bytes;
+	reader->in[input] = (pim_node *)s.value;
+	pim_estimate e = pim_input_estimate(m->target, reader, input, crews, a);
+	s.sum.cycles += (double)(e.incoming + e.compute) * times;
+	s.sum.bytes += e.bytes;
+	s.value = reader;
+	return s;
 }
 
-/* What moves on the way lies on the producer's units, one copy after the other, cut as group
- * `like`. */
-static const pim_node *follow_way(const pim_mapper *m, const pim_mapper_edge *e,
-	const pim_node *like, const pim_layout *cut, const pim_node *value, pim_mapper_move *sum,
-	pim_arena *a)
+/* Op k of the way, on the producer's units, cut as `like` is; what an edge before has on its way,
+ * too, is counted there. */
+static stage follow_way(const pim_mapper *m, const pim_mapper_edge *e, int k, stage s,
+	const pim_node *like, const pim_layout *cut, pim_arena *a)
 {
-	for (int k = e->n_way - 1; k >= 0; k--) {
-		pim_layout l = pim_mapper_layout_of(m, like, cut, e->way[k]);
-		pim_node *next = pim_mapper_shadow(e->way[k], &l, NULL, a);
-		next->plan->n_units = value->plan->n_units;
-		pim_mapper_move hop = {0};
-		add_hop(m, next, e->way_input[k], value, PIM_CREWS_same, &hop, a);
-		int64_t waves = pim_divide_up(pim_layout_slices(&l), next->plan->n_units);
-		sum->cycles += hop.cycles * (double)waves;
-		sum->bytes += hop.bytes;
-		value = next;
-	}
-	return value;
+	pim_layout l = pim_mapper_layout_of(m, like, cut, e->way[k]);
+	pim_node *next = pim_mapper_shadow(e->way[k], &l, NULL, a);
+	int units = next->plan->n_units = s.value->plan->n_units;
+	int64_t waves = pim_divide_up(pim_layout_slices(&l), units);
+	if (k >= e->shared - 1)
+		return read_stage(m, next, e->way_input[k], s, PIM_CREWS_same, (double)waves, a);
+	s.value = next;
+	return s;
 }
 
+static stage cheaper(stage a, stage b)
+{
+	return b.sum.cycles < a.sum.cycles ? b : a;
+}
+
+static stage read_way(const pim_mapper *m, const pim_mapper_edge *e, const pim_mapper_choice *c,
+	stage s, pim_crews crews, pim_arena *a)
+{
+	pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, a);
+	reader->plan->n_units = c->units;
+	return e->shared ? s : read_stage(m, reader, e->input, s, crews, 1, a);
+}
+
+/* What moves on the way is cut as the producer is up to some op, and from there as the reader. */
 pim_mapper_move pim_mapper_move_of(const pim_mapper *m, const pim_mapper_edge *e,
 	const pim_mapper_choice *c, const pim_mapper_group *from, const pim_mapper_choice *p)
 {
-	pim_mapper_move best = {.cycles = INFINITY};
 	if (e->whole)
 		return (pim_mapper_move){0};
-	pim_arena *scratch = pim_arena_new();
-	const pim_node *made =
-		e->n_way ? e->way[e->n_way - 1]->in[e->way_input[e->n_way - 1]] : e->reader->in[e->input];
-	bool turned = c->turn || p->turn;
-	bool all = !turned && p->units == m->units && c->units == m->units;
-	for (int side = 0; side < (e->n_way ? 2 : 1); side++) {
-		pim_mapper_move sum = {0};
-		pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, made);
-		pim_node *value = pim_mapper_shadow(made, &held, NULL, scratch);
-		value->plan->n_units = p->units;
-		const pim_node *last = follow_way(m, e, side ? e->reader : from->leader,
-			side ? &c->layout : &p->layout, value, &sum, scratch);
-		pim_node *reader = pim_mapper_shadow(e->reader, &c->layout, NULL, scratch);
-		reader->plan->n_units = c->units;
-		add_hop(m, reader, e->input, last, all ? PIM_CREWS_same : PIM_CREWS_apart, &sum, scratch);
-		if (sum.cycles < best.cycles)
-			best = sum;
+	pim_arena *a = pim_arena_new();
+	const pim_node *made = pim_mapper_made(e);
+	bool all = !c->turn && !p->turn && p->units == m->units && c->units == m->units;
+	pim_crews crews = all ? PIM_CREWS_same : PIM_CREWS_apart;
+	pim_layout held = pim_mapper_layout_of(m, from->leader, &p->layout, made);
+	pim_node *value = pim_mapper_shadow(made, &held, NULL, a);
+	value->plan->n_units = p->units;
+	stage as_made = {.value = value}, as_read = as_made;
+	for (int k = e->n_way - 1; k >= 0; k--) {
+		as_read = cheaper(follow_way(m, e, k, as_made, e->reader, &c->layout, a),
+			follow_way(m, e, k, as_read, e->reader, &c->layout, a));
+		as_made = follow_way(m, e, k, as_made, from->leader, &p->layout, a);
 	}
-	pim_arena_free(scratch);
-	return best;
+	stage best = read_way(m, e, c, as_made, crews, a);
+	if (e->n_way > 0)
+		best = cheaper(best, read_way(m, e, c, as_read, crews, a));
+	pim_arena_free(a);
+	return best.sum;
 }
 
 pim_mapper_move pim_mapper_fetch_of(

@@ -59,8 +59,8 @@ typedef struct inflow {
 	int64_t *sent, *steps; /* by lane: parts; steps that have them */
 } inflow;
 
-/* The lowering cuts messages so (targets/tile/stream.c); producer and reader run side by side for
- * `span` cycles. */
+/* About as many as the lowering makes (targets/tile/stream.c); producer and reader run side by side
+ * for `span` cycles. */
 static int64_t count_parts(
 	const pim_target *t, const pim_mapper_choice *p, double move, double span)
 {
@@ -119,8 +119,6 @@ static void run_steps(const pim_target *t, const pim_mapper_choice *c, int n,
 		r->done[j + 1] = now;
 	}
 	r->end = now;
-	for (int k = 0; k < n; k++)
-		r->end = pim_later(r->end, need[k].of->end);
 }
 
 static void complete_at_end(pim_mapper_run *r)
@@ -142,6 +140,10 @@ void pim_mapper_run_choice(const pim_mapper *m, const pim_mapper_choice *c, pim_
 	if (mode == PIM_MAPPER_original)
 		complete_at_end(r);
 	r->begin = r->begin > fetched ? r->begin : from;
+	for (int k = 0; k < n; k++) {
+		r->begin = pim_later(r->begin, need[k].of->begin);
+		r->end = pim_later(r->end, need[k].of->end);
+	}
 }
 
 double pim_mapper_static_pj(const pim_target *t)
@@ -225,6 +227,7 @@ void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_p
 	for (int i = 0; i < m->n; i++) {
 		const pim_mapper_group *g = &m->group[i];
 		const pim_mapper_choice *c = p->choice[i];
+		pim_mapper_forget(m);
 		pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
 		double bytes = 0;
 		for (int k = 0; k < g->n_edges; k++)

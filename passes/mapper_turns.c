@@ -328,8 +328,6 @@ void pim_mapper_run_turns(const pim_mapper_choice *c, int n, const pim_mapper_ne
 	if (c->turn)
 		r->order = find_order(c, ready, lag, from, scratch);
 	run_slices(c, ready, lag, from, r);
-	for (int k = 0; k < n; k++)
-		r->end = pim_later(r->end, need[k].of->end);
 }
 
 /* ---- plans ---- */
