@@ -8,8 +8,8 @@
  * Beside that, all are placed anew in order of start, near what they exchange with where there is
  * room; the cheaper placement stays. Where neither fits, all are placed anew with the largest
  * first, again and again, and repaired. Vector bin packing: a unit is a bin with a dimension for
- * every moment. Cost: MOST_LOOKS looks at a unit, or at so many rivals as RIVALS.
- * Source: first fit decreasing (Johnson 1973) for the start; the rest is ours. */
+ * every moment. Cost: MOST_LOOKS looks at a unit, or at so many rivals as RIVALS, each time that it
+ * is tried. Source: first fit decreasing (Johnson 1973) for the start; the rest is ours. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -342,7 +342,7 @@ static int choose_unit(repair *r, choice how, int64_t bytes, int own, const doub
 	for (int u = 0; u < r->p->units; u++) {
 		if (r->taken[u])
 			continue;
-		double then = (double)(r->bytes[u] + bytes), key = then, enough = -0x1p60;
+		double then = (double)(r->bytes[u] + bytes), key = then, enough = -0x1p52;
 		if (then <= (double)capacity && how >= CHOICE_least)
 			key = how == CHOICE_any		? enough + draw_part(r) * 0x1p50
 				  : how == CHOICE_least ? enough - then

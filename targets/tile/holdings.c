@@ -43,7 +43,7 @@ static bool moves_alone(const pim_node *n)
 
 static void find_turns(walk *w)
 {
-	w->moments = w->n;
+	w->moments = pim_max(1, w->n);
 	for (int i = 0; i < w->n; i++)
 		for (pim_node *n = w->node[i]; n; n = pim_fusion_next(n)) {
 			w->life[n->id].from = i;
@@ -77,7 +77,7 @@ static void find_starts(walk *w)
 	for (int i = 0; i < w->n; i++)
 		if (n == 0 || start[n - 1] != start[i])
 			start[n++] = start[i];
-	w->moments = n;
+	w->moments = pim_max(1, n);
 	for (int i = 0; i < w->n; i++) {
 		const pim_plan *p = w->node[i]->plan;
 		int64_t from = count_before(start, n, p->start),
