@@ -196,6 +196,20 @@ static bool read_files(const change *c, const change *d, char message[256], time
 	return read;
 }
 
+/* Everything in one file; names go to the context. */
+static bool read_text(pim_context *context, const char *text, char message[256], timeloop_input *in)
+{
+	char path[64];
+	const char *paths[1] = {path};
+	snprintf(path, sizeof path, "/tmp/pim_timeloop_%d.yaml", (int)getpid());
+	write_file(path, text, NULL);
+	*message = 0;
+	pim_context_on_diag(context, keep_message, message);
+	bool read = pim_timeloop_read(context, 1, paths, true, in);
+	remove(path);
+	return read;
+}
+
 static void test_changes(void)
 {
 	static timeloop_input in;
@@ -310,18 +324,14 @@ static void test_named_shape(void)
 	char message[256];
 	CHECK(read_files(&dram, NULL, message, &in) && in.arch.level[1].energy == 400);
 	CHECK(read_files(&product, NULL, message, &in) && in.arch.compute.energy == 0.25);
-	const char *path = "/tmp/pim_timeloop_named.yaml",
-			   *sizes = "R: 3, S: 1, P: 4, Q: 1, C: 2, K: 2, N: 1";
+	const char *sizes = "R: 3, S: 1, P: 4, Q: 1, C: 2, K: 2, N: 1";
 	char text[1024];
 	snprintf(text, sizeof text,
 		"problem: {%s, Wstride: 2, shape: cnn_layer.yaml}\n%smapping:\n- {target: Big, type: "
 		"temporal, factors: R3 P4 C2 K2, permutation: RPCKNSQ}\n",
 		sizes, good[ARCH]);
-	write_file(path, text, NULL);
 	pim_context *context = pim_context_new();
-	*message = 0;
-	pim_context_on_diag(context, keep_message, message);
-	CHECK(pim_timeloop_read(context, 1, &path, true, &in) && !*message);
+	CHECK(read_text(context, text, message, &in) && !*message);
 	CHECK(in.problem.dims == 7 && in.problem.tensors == 3 && in.problem.macs == 48);
 	const int64_t whole[7] = {3, 1, 4, 1, 2, 2, 1};
 	CHECK(pim_timeloop_words(&in.problem.tensor[0], 7, whole) == 12);
@@ -329,7 +339,6 @@ static void test_named_shape(void)
 	CHECK(pim_timeloop_words(&in.problem.tensor[2], 7, whole) == 8);
 	CHECK(in.problem.tensor[2].output && !in.problem.tensor[1].output);
 	pim_context_free(context);
-	remove(path);
 }
 
 /* The flat form of the good architecture; permutations with blanks among letters. */
@@ -344,13 +353,10 @@ static void test_flat(void)
 	static timeloop_input tree, in;
 	char message[256];
 	CHECK(read_files(&letters, NULL, message, &tree) && !*message);
-	const char *path = "/tmp/pim_timeloop_flat.yaml";
 	char text[2048];
 	snprintf(text, sizeof text, "%s%s%s", flat, good[PROBLEM], good[MAPPING]);
-	write_file(path, text, NULL);
 	pim_context *context = pim_context_new();
-	pim_context_on_diag(context, keep_message, message);
-	CHECK(pim_timeloop_read(context, 1, &path, true, &in) && !*message);
+	CHECK(read_text(context, text, message, &in) && !*message);
 	CHECK(!strcmp(in.arch.level[0].name, "Small") && !strcmp(in.arch.level[1].name, "Big"));
 	CHECK(in.arch.level[0].instances == 4 && in.arch.level[0].capacity == 100);
 	CHECK(in.arch.level[1].energy == 200 && !in.arch.level[1].adds && in.arch.level[0].adds);
@@ -360,7 +366,6 @@ static void test_flat(void)
 	pim_timeloop_count(&in.problem, &in.arch, &in.mapping, &b);
 	CHECK(same_counts(&a, &b));
 	pim_context_free(context);
-	remove(path);
 }
 
 /* Rows and columns exchanged where the whole mesh has room: counted, with a warning. */
@@ -373,21 +378,16 @@ static void test_exchanged(void)
 		"    - { name: Big, class: DRAM }\n"
 		"    - { name: \"Small[0..1]\", class: SRAM, attributes: { depth: 99 } }\n"
 		"    - { name: \"Mac[0..3]\", class: mac, attributes: { meshX: 2 } }\n";
-	const char *path = "/tmp/pim_timeloop_exchanged.yaml";
 	char text[2048];
 	snprintf(text, sizeof text,
 		"%s%smapping:\n- { target: Big, type: temporal, factors: A4 B6 }\n"
 		"- { target: Small, type: spatial, factors: A2 }\n",
 		small, good[PROBLEM]);
-	write_file(path, text, NULL);
 	pim_context *context = pim_context_new();
-	*message = 0;
-	pim_context_on_diag(context, keep_message, message);
-	CHECK(pim_timeloop_read(context, 1, &path, true, &in));
+	CHECK(read_text(context, text, message, &in));
 	CHECK(strstr(message, "1 x 2, but not more than there are of Mac"));
 	CHECK(!pim_timeloop_fits(&in.problem, &in.arch, &in.mapping));
 	pim_context_free(context);
-	remove(path);
 }
 
 static void test_too_much(void)
@@ -404,14 +404,10 @@ static void test_too_much(void)
 	CHECK(!read_files(&size, &factors, message, &in));
 	CHECK(strstr(message, "1:1 the factors multiply to more than 9007199254740992"));
 	*message = 0;
-	const char *path = "/tmp/pim_timeloop_large.yaml";
-	write_file(path, text, NULL);
 	pim_context *context = pim_context_new();
-	pim_context_on_diag(context, keep_message, message);
-	CHECK(!pim_timeloop_read(context, 1, &path, true, &in));
+	CHECK(!read_text(context, text, message, &in));
 	CHECK(strstr(message, "the file has 2097151 bytes, expected at most 1048576"));
 	pim_context_free(context);
-	remove(path);
 }
 
 int main(void)
