@@ -6,9 +6,10 @@
  * their share of the cycles of all, one step's after the other's, as they are received, and one
  * after the other on their lane (mapper_reads.c), in parts, as they are sent. What is read of the
  * network's inputs is on its way from the start, in one piece: no step begins before it is there.
- * Units are taken from the earliest free, and held from the first step to the last. In `original`
- * mode a group starts when all before it have ended; its own messages still overlap with its own
- * steps. `transform`: mapper_turns.c. */
+ * Units are taken from the earliest free, and held until the end. A group begins and ends no sooner
+ * than what it reads, as times of a schedule must. In `original` mode a group starts when all
+ * before it have ended; its own messages still overlap with its own steps. `transform`:
+ * mapper_turns.c. */
 #include "passes/mapper.h"
 
 #include <math.h>
