@@ -73,7 +73,9 @@ typedef struct pim_mapper {
 	int n;
 	pim_mapper_group *group;
 	int *group_of; /* by node id; -1: a leaf or a move */
-	bool *stored;  /* by node id: read outside of its group, last in it, or a result */
+	int *
+		source; /* by node id: its group; of a move the latest group that it comes from; -1: none */
+	bool *stored; /* by node id: read outside of its group, last in it, or a result */
 	int units;
 	pim_mapper_known *known;
 } pim_mapper;

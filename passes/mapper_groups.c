@@ -22,10 +22,12 @@ static bool only_moves(const pim_node *n)
 /* The latest group that an input comes from; -1 for none. */
 static int find_source(const pim_mapper *m, const pim_node *n)
 {
-	if (!n || is_leaf(n))
-		return -1;
-	if (m->group_of[n->id] >= 0)
-		return m->group_of[n->id];
+	return n ? m->source[n->id] : -1;
+}
+
+/* Those of its inputs, for what only moves. */
+static int latest_source(const pim_mapper *m, const pim_node *n)
+{
 	int latest = -1;
 	for (uint32_t i = 0; i < n->n_in; i++) {
 		int from = find_source(m, n->in[i]);
@@ -39,11 +41,7 @@ static int find_leader(const pim_mapper *m, const pim_node *n)
 {
 	if (!(pim_op_at((pim_op)n->op)->flags & PIM_OPF_elementwise))
 		return -1;
-	int latest = -1;
-	for (uint32_t i = 0; i < n->n_in; i++) {
-		int from = find_source(m, n->in[i]);
-		latest = from > latest ? from : latest;
-	}
+	int latest = latest_source(m, n);
 	if (latest < 0 || !pim_type_same_dims(m->group[latest].leader->type, n->type))
 		return -1;
 	for (uint32_t i = 0; i < n->n_in; i++)
@@ -146,7 +144,8 @@ static bool reads_corner(const pim_mapper_group *g, const pim_mapper_edge *e)
 
 /* ---- edges ---- */
 
-/* How many ops both have on their ways from the same input of the same reader. */
+/* How many ops both have on their ways from the same input of the same reader. Ways are found depth
+ * first, so no edge before has more of them than the last. */
 static int count_shared(const pim_mapper_edge *e, const pim_mapper_edge *other)
 {
 	int k = 0;
@@ -184,10 +183,7 @@ static void add_edge(walk *w, int from, bool whole)
 		e->way_input[k] = w->way_input[k];
 		e->way_axes[k] = pim_axes_new(w->way[k], a);
 	}
-	for (int k = 0; k + 1 < w->n; k++) {
-		int shared = count_shared(e, &w->edge[k]);
-		e->shared = shared > e->shared ? shared : e->shared;
-	}
+	e->shared = w->n > 1 ? count_shared(e, e - 1) : 0;
 	const pim_mapper_group *g = &w->m->group[w->group];
 	e->whole = whole || w->m->group[from].leader->type->n_parts > 0;
 	if (!e->whole) {
@@ -303,14 +299,16 @@ pim_mapper *pim_mapper_new(pim_graph *g, const pim_target *t, pim_mapper_followe
 	*m = (pim_mapper){.graph = g, .target = t, .arena = a, .units = t->units};
 	m->classes = pim_classes_new(g, a);
 	m->group_of = PIM_NEW(a, int, g->n_ids);
+	m->source = PIM_NEW(a, int, g->n_ids);
 	m->group = PIM_NEW(a, pim_mapper_group, g->n_ids + 1);
 	PIM_EACH_NODE(n, g)
 	{
 		m->group_of[n->id] = -1;
+		m->source[n->id] = is_leaf(n) ? -1 : latest_source(m, n);
 		if (is_leaf(n) || only_moves(n))
 			continue;
 		int leader = f == PIM_FOLLOWERS_share ? find_leader(m, n) : -1;
-		m->group_of[n->id] = leader >= 0 ? leader : m->n;
+		m->source[n->id] = m->group_of[n->id] = leader >= 0 ? leader : m->n;
 		if (leader >= 0)
 			add_follower(m, &m->group[leader], n);
 		else

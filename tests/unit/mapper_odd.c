@@ -88,8 +88,25 @@ static void nest_joins(int n)
 	run("joins of joins", &t);
 }
 
+/* Each value joined with itself, halved again: ways double with each. */
+static void double_ways(int n)
+{
+	pim_text t = {.n = 0};
+	pim_text_str(&t, "    %h0 = relu %x : f32[8,64]\n");
+	for (int i = 1; i <= n; i++) {
+		pim_text_printf(
+			&t, "    %%c%d = concat %%h%d, %%h%d {axis = 0} : f32[16,64]\n", i, i - 1, i - 1);
+		pim_text_printf(
+			&t, "    %%h%d = slice %%c%d {starts = [4, 0], sizes = [8, 64]} : f32[8,64]\n", i, i);
+	}
+	pim_text_printf(&t, "    %%e = softmax %%h%d {axis = 1} : f32[8,64]\n    return %%e\n", n);
+	run("ways that double", &t);
+}
+
 int main(void)
 {
+	double_ways(3);
+	double_ways(40);
 	join_many(3);
 	join_many(70);
 	move_far(16, true);
