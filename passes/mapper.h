@@ -290,8 +290,9 @@ pim_mapper_move pim_mapper_fetch_of(
 
 /* Numbers the kinds of edges and begins to keep what is found; freed with the mapper's arena. */
 void pim_mapper_know(pim_mapper *m);
-/* Forgets everything when it has become too much; what was given before is gone then. */
-void pim_mapper_forget(const pim_mapper *m);
+/* Forgets everything when it is more than so many bytes; what was given before is gone then. */
+enum { PIM_MOST_KNOWN = 1 << 28 };
+void pim_mapper_forget(const pim_mapper *m, size_t most);
 /* As pim_mapper_ready and pim_mapper_find_lanes have filled them; fresh: still to be filled, which
  * threads may do. */
 int32_t *pim_mapper_known_ready(const pim_mapper *m, const pim_mapper_edge *e,

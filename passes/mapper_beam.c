@@ -346,7 +346,7 @@ static void find_tables(beam *b, int k)
 static void find_joints(beam *b)
 {
 	const pim_mapper_group *g = &b->m->group[b->group];
-	pim_mapper_forget(b->m);
+	pim_mapper_forget(b->m, PIM_MOST_KNOWN);
 	b->gap = NULL;
 	b->n_gaps = b->room_gaps = 0;
 	b->joint = PIM_NEW(b->scratch, joint, g->n_edges + 1);

@@ -28,7 +28,7 @@ static double run_with(greedy *w, int i, const pim_mapper_choice *c, int only, d
 	pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
 	int n = 0;
 	double bytes = 0;
-	pim_mapper_forget(w->m);
+	pim_mapper_forget(w->m, PIM_MOST_KNOWN);
 	for (int k = 0; k < g->n_edges; k++) {
 		const pim_mapper_edge *e = &g->edge[k];
 		if (w->plan->choice[e->from] && (only < 0 || e->from == only))

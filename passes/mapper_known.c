@@ -5,12 +5,10 @@
  * read equal ops through equal moves into equal ops, so what was found for two choices at one of
  * them holds at all of them: steps to wait for, lanes, demands, and, by layouts alone, messages.
  * Cost: a look into a table. Memory: all is forgotten between two groups when it is more than
- * MOST_BYTES. Source: ours. */
+ * a search allows (PIM_MOST_KNOWN). Source: ours. */
 #include "passes/mapper.h"
 
 #include <string.h>
-
-enum { MOST_BYTES = 1 << 28 };
 
 struct pim_mapper_known {
 	pim_arena *arena;
@@ -80,9 +78,9 @@ void pim_mapper_know(pim_mapper *m)
 	pim_arena_free(scratch);
 }
 
-void pim_mapper_forget(const pim_mapper *m)
+void pim_mapper_forget(const pim_mapper *m, size_t most)
 {
-	if (pim_arena_bytes(m->known->arena) <= MOST_BYTES)
+	if (pim_arena_bytes(m->known->arena) <= most)
 		return;
 	pim_arena_free(m->known->arena);
 	start_tables(m->known);

@@ -228,7 +228,7 @@ void pim_mapper_evaluate(const pim_mapper *m, pim_mapper_mode mode, pim_mapper_p
 	for (int i = 0; i < m->n; i++) {
 		const pim_mapper_group *g = &m->group[i];
 		const pim_mapper_choice *c = p->choice[i];
-		pim_mapper_forget(m);
+		pim_mapper_forget(m, PIM_MOST_KNOWN);
 		pim_mapper_need *need = PIM_NEW(a, pim_mapper_need, g->n_edges + 1);
 		double bytes = 0;
 		for (int k = 0; k < g->n_edges; k++)
